@@ -1,0 +1,48 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Time;
+
+/// Strictly increasing numbers that sort by time: milliseconds in the upper 42 bits, a counter in
+/// the lower 22 (4 million a millisecond; past that it borrows from the next). Used instead of
+/// contended counters in the store; after a restart the clock has moved past every number given.
+#[derive(Default)]
+pub struct Sequence(AtomicU64);
+
+const COUNTER_BITS: u32 = 22;
+
+impl Sequence {
+    /// A number larger than every one before it and than every one given before `now`.
+    pub fn next(&self, now: Time) -> u64 {
+        let floor = now.as_millis() << COUNTER_BITS;
+        let mut next = 0;
+        let step = |last: u64| {
+            next = floor.max(last + 1);
+            Some(next)
+        };
+        // The closure always returns Some, so there is no failure to handle.
+        let _previous = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        next
+    }
+
+    /// The time at which a number was given.
+    pub fn time_of(number: u64) -> Time {
+        Time::from_millis(number >> COUNTER_BITS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_grow_even_when_time_stands_still_or_steps_back() {
+        let sequence = Sequence::default();
+        let mut last = 0;
+        for millis in [5, 5, 9, 9, 3, 10] {
+            let next = sequence.next(Time::from_millis(millis));
+            assert!(next > last);
+            last = next;
+        }
+        assert_eq!(Sequence::time_of(last), Time::from_millis(10));
+    }
+}

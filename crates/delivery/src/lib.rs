@@ -1,0 +1,1 @@
+//! Everything asynchronous: one due-time index, retry, dead letters.

@@ -1,0 +1,1 @@
+//! Pools, slots, invocations and pollers of functions; defines Sandbox.

@@ -1,0 +1,1 @@
+//! What a service is given and what it must give.

@@ -1,0 +1,1 @@
+//! The face of storage: engines, keys, transactions, records, fifo, watch, blobs.

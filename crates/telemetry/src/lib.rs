@@ -1,0 +1,1 @@
+//! The output of functions and our own logs and metrics.

@@ -1,0 +1,1 @@
+//! The AWS protocols and signatures: bytes to values and back.

@@ -1,0 +1,1 @@
+//! No confinement: for debugging, and until the kernel's is in place.

@@ -1,0 +1,1 @@
+//! The apigatewayv2 service.

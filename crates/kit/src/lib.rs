@@ -1,1 +1,21 @@
-//! What a service is given and what it must give.
+//! What a service is given ([`Kit`], [`Ctx`]) and what it must give ([`Service`] with its
+//! operations, workers and errors).
+//!
+//! A service never imports another. What crosses between services is named by an ARN and goes
+//! through one of three faces: [`targets`] (append this to that transaction), [`sources`] (give
+//! me the next records) and [`functions`] (run this function).
+
+mod context;
+mod error;
+pub mod functions;
+mod operation;
+mod service;
+pub mod sources;
+pub mod targets;
+mod worker;
+
+pub use context::{Caller, Closing, Ctx, Kit, Parts};
+pub use error::Error;
+pub use operation::{Call, Handler, RawHandler};
+pub use service::{Api, Operation, Service, Services};
+pub use worker::{Every, Worker};

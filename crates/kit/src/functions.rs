@@ -1,0 +1,46 @@
+//! Running a function by its ARN: the face that `gateway` and `delivery` use and that the lambda
+//! service implements.
+
+use base::{Arn, BoxFuture};
+use bytes::Bytes;
+
+use crate::Error;
+
+/// One synchronous invocation.
+#[derive(Debug, Clone)]
+pub struct Invoke {
+    /// The function, with or without a qualifier.
+    pub function: Arn,
+    /// The event: JSON.
+    pub payload: Bytes,
+    /// The id shown in logs and in `context.awsRequestId`; a fresh one if none is given.
+    pub request_id: Option<String>,
+    /// Base64 JSON, passed on to `context.clientContext`.
+    pub client_context: Option<String>,
+    /// `X-Amzn-Trace-Id`, passed on as `_X_AMZN_TRACE_ID`.
+    pub trace: Option<String>,
+}
+
+/// What a function answered.
+#[derive(Debug, Clone)]
+pub struct Invoked {
+    /// The result, or `{errorType, errorMessage, trace}`: JSON.
+    pub payload: Bytes,
+    /// `Handled` or `Unhandled` where the function failed.
+    pub error: Option<&'static str>,
+    /// The version that ran.
+    pub version: String,
+    /// The last 4 KB of what it logged.
+    pub log_tail: String,
+    pub request_id: String,
+}
+
+/// Something that runs functions.
+pub trait Functions: Send + Sync + 'static {
+    /// Runs the function with the payload and waits for its answer.
+    ///
+    /// # Errors
+    /// If it could not be run at all: it does not exist, or is throttled. A failure of the
+    /// function itself is an answer.
+    fn invoke<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Invoked, Error>>;
+}

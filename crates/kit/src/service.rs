@@ -1,0 +1,274 @@
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::Arn;
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wire::{Input, Names, Protocol};
+
+use crate::operation::{self, Handler, Prepare, RawHandler};
+use crate::{Call, Ctx, Error, Every, Kit, Worker};
+
+/// How a service is spoken to.
+pub struct Api {
+    /// The SDK's service id and our folder: `sqs`.
+    pub id: &'static str,
+    /// The protocols it answers, the first being the one used inside the process.
+    pub protocols: &'static [Protocol],
+    /// What stands before the operation in `X-Amz-Target`; empty where there is none.
+    pub target_prefix: &'static str,
+    /// `Version` of Query requests; empty where there is none.
+    pub version: &'static str,
+    /// Names in the service's Query and XML forms.
+    pub names: &'static Names,
+}
+
+/// A service: an explicit list of operations and workers around one state.
+pub struct Service {
+    api: Api,
+    state: Arc<dyn Any + Send + Sync>,
+    operations: BTreeMap<&'static str, Operation>,
+    routes: Vec<Route>,
+    workers: Vec<Worker>,
+}
+
+/// One operation of a service.
+pub struct Operation {
+    name: &'static str,
+    action: Arc<str>,
+    status: StatusCode,
+    prepare: Prepare,
+}
+
+struct Route {
+    method: Method,
+    /// `/2015-03-31/functions/{FunctionName}/code`, split at the slashes.
+    path: Vec<&'static str>,
+    operation: &'static str,
+}
+
+impl Service {
+    /// A service without operations yet.
+    pub fn new<S: Any + Send + Sync>(api: Api, state: S) -> Service {
+        Service {
+            api,
+            state: Arc::new(state),
+            operations: BTreeMap::new(),
+            routes: Vec::new(),
+            workers: Vec::new(),
+        }
+    }
+
+    /// Adds an operation. `resources` says what it touches: without it there is no operation,
+    /// so none can be reached that `authorize` knows nothing about.
+    #[must_use]
+    pub fn op<I, F>(
+        self,
+        name: &'static str,
+        handler: F,
+        resources: fn(&Ctx, &I) -> Vec<Arn>,
+    ) -> Service
+    where
+        I: DeserializeOwned + Send + 'static,
+        F: for<'a> Handler<'a, I> + Copy,
+    {
+        let prepare = operation::typed(self.api.names, resources, handler);
+        self.add(name, prepare)
+    }
+
+    /// Adds an operation that reads and writes opaque bytes.
+    #[must_use]
+    pub fn raw_op<F>(
+        self,
+        name: &'static str,
+        handler: F,
+        resources: fn(&Ctx, &Input) -> Vec<Arn>,
+    ) -> Service
+    where
+        F: for<'a> RawHandler<'a> + Copy,
+    {
+        self.add(name, operation::raw(resources, handler))
+    }
+
+    fn add(mut self, name: &'static str, prepare: Prepare) -> Service {
+        let action = format!("{}:{name}", self.api.id).into();
+        let added = Operation { name, action, status: StatusCode::OK, prepare };
+        let before = self.operations.insert(name, added);
+        assert!(before.is_none(), "{}.{name} is registered twice", self.api.id);
+        self
+    }
+
+    /// The IAM action of an operation where it is not `id:Name`: `lambda:InvokeFunction`.
+    #[must_use]
+    pub fn action(mut self, operation: &'static str, action: &str) -> Service {
+        self.operation_mut(operation).action = action.into();
+        self
+    }
+
+    /// Where a REST operation is found and the status of its success.
+    #[must_use]
+    pub fn rest(
+        mut self,
+        operation: &'static str,
+        method: Method,
+        path: &'static str,
+        status: u16,
+    ) -> Service {
+        self.operation_mut(operation).status =
+            StatusCode::from_u16(status).expect("statuses are written in the source");
+        self.routes.push(Route { method, path: segments(path).collect(), operation });
+        self
+    }
+
+    fn operation_mut(&mut self, name: &str) -> &mut Operation {
+        self.operations.get_mut(name).expect("the operation is registered before its details")
+    }
+
+    /// Adds background work: `tick` does one bounded step and returns.
+    #[must_use]
+    pub fn worker<F>(mut self, name: &'static str, every: Every, tick: F) -> Service
+    where
+        F: for<'a> crate::worker::Tick<'a> + Copy,
+    {
+        self.workers.push(Worker::new(self.api.id, name, every, Arc::clone(&self.state), tick));
+        self
+    }
+
+    /// How the service is spoken to.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// The names of its operations, in order.
+    pub fn operations(&self) -> impl Iterator<Item = &'static str> {
+        self.operations.keys().copied()
+    }
+
+    /// The IAM action of an operation.
+    pub fn action_of(&self, operation: &str) -> Option<&str> {
+        self.operations.get(operation).map(|op| &*op.action)
+    }
+
+    /// Its background work.
+    pub fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// The REST operation at a method and path, with the labels found in the path.
+    pub fn route(&self, method: &Method, path: &str) -> Option<(&'static str, Vec<(String, String)>)> {
+        self.routes
+            .iter()
+            .filter(|route| route.method == *method)
+            .find_map(|route| labels(&route.path, path).map(|found| (route.operation, found)))
+    }
+
+    /// Decodes a request into a call, ready to be authorized and run.
+    pub fn prepare(&self, mut ctx: Ctx, operation: &str, input: Input) -> Result<Call, Error> {
+        let found = self.operations.get(operation).ok_or_else(|| {
+            Error::not_served(format_args!("{}.{operation}", self.api.id))
+        })?;
+        ctx.service = self.api.id;
+        ctx.operation = found.name;
+        ctx.state = Arc::clone(&self.state);
+        let status = found.status;
+        let prepared = (found.prepare)(ctx, input)?;
+        let run = Box::pin(async move {
+            let mut reply = prepared.run.await?;
+            if reply.status == StatusCode::OK {
+                reply.status = status;
+            }
+            Ok(reply)
+        });
+        Ok(Call { action: Arc::clone(&found.action), resources: prepared.resources, run })
+    }
+
+    /// Runs an operation inside the process; see [`Kit::call`].
+    pub(crate) async fn call(
+        &self,
+        kit: &Kit,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Value, Error> {
+        let mut ctx = Ctx::internal(kit, self.api.id, "", Arc::clone(&self.state));
+        // JSON is the one form every service decodes without a table of names.
+        ctx.protocol = Protocol::Json10;
+        let body = Bytes::from(serde_json::to_vec(input).map_err(Error::internal)?);
+        let reply = self.prepare(ctx, operation, Input::json10(body))?.run.await?;
+        if reply.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&reply.body).map_err(Error::internal)
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.trim_matches('/').split('/')
+}
+
+/// Matches a path against a pattern; `{Name}` takes one segment, `{Name+}` the rest.
+fn labels(pattern: &[&str], path: &str) -> Option<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    let mut given = segments(path);
+    for part in pattern {
+        match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => match name.strip_suffix('+') {
+                Some(name) => {
+                    let rest: Vec<&str> = given.by_ref().collect();
+                    found.push((name.to_owned(), rest.join("/")));
+                }
+                None => found.push((name.to_owned(), given.next()?.to_owned())),
+            },
+            None if given.next()? == *part => {}
+            None => return None,
+        }
+    }
+    given.next().is_none().then_some(found)
+}
+
+/// All services of a machine, by id.
+#[derive(Default)]
+pub struct Services(BTreeMap<&'static str, Service>);
+
+impl Services {
+    /// The services given.
+    ///
+    /// # Panics
+    /// If two have the same id: a mistake in the list of the composition root.
+    pub fn new(services: Vec<Service>) -> Services {
+        let mut all = BTreeMap::new();
+        for service in services {
+            let id = service.api.id;
+            assert!(all.insert(id, service).is_none(), "service {id} is registered twice");
+        }
+        Services(all)
+    }
+
+    /// The service with this id.
+    pub fn get(&self, id: &str) -> Option<&Service> {
+        self.0.get(id)
+    }
+
+    /// All of them, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.0.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_gives_its_labels_or_nothing() {
+        let pattern: Vec<&str> = segments("/2015-03-31/functions/{FunctionName}/code").collect();
+        let found = labels(&pattern, "/2015-03-31/functions/pay/code").unwrap();
+        assert_eq!(found, [("FunctionName".to_owned(), "pay".to_owned())]);
+        assert_eq!(labels(&pattern, "/2015-03-31/functions/pay"), None);
+        assert_eq!(labels(&pattern, "/2015-03-31/functions/pay/code/x"), None);
+        let rest: Vec<&str> = segments("/tags/{Arn+}").collect();
+        assert_eq!(labels(&rest, "/tags/a/b").unwrap()[0].1, "a/b");
+    }
+}

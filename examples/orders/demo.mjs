@@ -2,7 +2,7 @@
 // where it belongs. Ends with `ok` and 0, or with what went wrong and 1.
 //
 //   node demo.mjs                          against `cumulet dev` on port 4566, or AWS_ENDPOINT_URL
-//   API_URL=… CONFIRMATIONS_URL=… DEAD_LETTERS_URL=… node demo.mjs                 against AWS
+//   API_URL=… CONFIRMATIONS_URL=… DEAD_LETTERS_URL=… node demo.mjs       against AWS
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
@@ -64,7 +64,7 @@ report();
 async function settled({ id }) {
   for (;;) {
     const order = await request('GET', `/orders/${id}`, undefined, 200);
-    const done = order.status === 'PAYMENT_FAILED' || (order.status === 'PAID' && order.confirmedAt);
+    const done = order.status === 'PAID' ? order.confirmedAt : order.status !== 'PENDING';
     if (done || Date.now() > deadline) return order;
     await sleep(100);
   }
@@ -166,7 +166,9 @@ async function request(method, path, body, expected) {
     body: body && JSON.stringify(body),
   });
   const text = await reply.text();
-  if (reply.status !== expected) fail(`${method} ${path}: ${reply.status}, not ${expected}: ${text}`);
+  if (reply.status !== expected) {
+    fail(`${method} ${path}: ${reply.status}, not ${expected}: ${text}`);
+  }
   return JSON.parse(text);
 }
 

@@ -29,7 +29,8 @@ async function confirm(record: SQSRecord): Promise<void> {
       new UpdateCommand({
         TableName,
         Key: confirmationKey(orderId),
-        UpdateExpression: 'SET #at = :at, userId = :user, messageId = :message ADD confirmations :one',
+        UpdateExpression:
+          'SET #at = :at, userId = :user, messageId = :message ADD confirmations :one',
         ConditionExpression: 'attribute_not_exists(PK)',
         ExpressionAttributeNames: { '#at': 'at' },
         ExpressionAttributeValues: {

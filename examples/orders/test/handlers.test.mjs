@@ -72,7 +72,10 @@ const invalid = [
     ],
   ],
   // A name every object has is not a product.
-  [{ userId: 'a', items: [{ sku: 'toString', quantity: 1 }] }, ['items[0].sku: toString is not sold']],
+  [
+    { userId: 'a', items: [{ sku: 'toString', quantity: 1 }] },
+    ['items[0].sku: toString is not sold'],
+  ],
 ];
 for (const [body, problems] of invalid) {
   test(`400 names what is wrong: ${JSON.stringify(body)}`, async () => {
@@ -102,7 +105,7 @@ test('an unknown order is 404', async () => {
   assert.equal((await handler({ pathParameters: { id: 'x' } })).statusCode, 404);
 });
 
-test('the list asks again for unprocessed keys and passes over an order that is not there', async () => {
+test('the list asks again for unprocessed keys and passes over a lost order', async () => {
   const { handler } = load('./listOrders.js');
   const batches = [
     {

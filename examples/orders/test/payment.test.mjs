@@ -32,7 +32,8 @@ class SNS {
 }
 
 const path = load.resolve('aws-sdk');
-load.cache[path] = { id: path, filename: path, loaded: true, exports: { DynamoDB: { DocumentClient }, SNS } };
+const exports = { DynamoDB: { DocumentClient }, SNS };
+load.cache[path] = { id: path, filename: path, loaded: true, exports };
 const { handler } = load('./processPayment.js');
 
 const event = { Records: [{ Sns: { Message: '{"orderId":"1"}' } }] };

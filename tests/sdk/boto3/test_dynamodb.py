@@ -544,9 +544,11 @@ MISTAKES = [
                      "ExpressionAttributeValues": {":v": {"N": "1"}}},
      "Invalid UpdateExpression: Two document paths overlap with each other; must remove or "
      "rewrite one of these paths; path one: [a], path two: [a]"),
-    ("query", {"KeyConditionExpression": "sk = :v", "ExpressionAttributeValues": {":v": {"S": "s"}}},
+    ("query", {"KeyConditionExpression": "sk = :v",
+               "ExpressionAttributeValues": {":v": {"S": "s"}}},
      "Query condition missed key schema element: pk"),
-    ("query", {"KeyConditionExpression": "pk > :v", "ExpressionAttributeValues": {":v": {"S": "s"}}},
+    ("query", {"KeyConditionExpression": "pk > :v",
+               "ExpressionAttributeValues": {":v": {"S": "s"}}},
      "Query key condition not supported"),
     ("scan", {"FilterExpression": "a ="},
      'Invalid FilterExpression: Syntax error; token: "<EOF>", near: "="'),

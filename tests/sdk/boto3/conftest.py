@@ -1,0 +1,38 @@
+"""Functions made for one test."""
+
+import pytest
+
+from package import package
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+
+
+@pytest.fixture
+def function(aws, name):
+    """`function("exports.handler = …")` makes a Node function and gives its name."""
+    client = aws("lambda")
+    made = []
+
+    def make(code="exports.handler = async (event) => event;", file="index_js", **more):
+        each = f"{name}-{len(made)}"
+        client.create_function(
+            **{
+                "FunctionName": each,
+                "Runtime": "nodejs20.x",
+                "Role": ROLE,
+                "Handler": "index.handler",
+                "Code": {"ZipFile": package(**{file: code})},
+                "Timeout": 10,
+                **more,
+            }
+        )
+        made.append(each)
+        client.get_waiter("function_active_v2").wait(FunctionName=each)
+        return each
+
+    yield make
+    for each in made:
+        try:
+            client.delete_function(FunctionName=each)
+        except client.exceptions.ResourceNotFoundException:
+            pass  # the test deleted it

@@ -94,6 +94,11 @@ impl Node {
         }
     }
 
+    /// The items of a list, or the one value that stands where a list may.
+    pub fn one_or_many(&self) -> &[Node] {
+        self.as_list().unwrap_or_else(|| std::slice::from_ref(self))
+    }
+
     pub fn as_bool(&self) -> Option<bool> {
         match &self.value {
             Value::Bool(value) => Some(*value),

@@ -1,6 +1,5 @@
 //! Where the values of variables come from.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use super::{Found, Resolver, Variable};

@@ -126,7 +126,10 @@ impl Scanner<'_> {
                 }
                 Some('}') => break,
                 _ => {
-                    return Err(format!("`{}` is not closed: `}}` is missing", &self.text[start..]));
+                    return Err(format!(
+                        "`{}` is not closed: `}}` is missing",
+                        &self.text[start..]
+                    ));
                 }
             }
         }
@@ -178,7 +181,7 @@ impl Scanner<'_> {
 
     /// A number, `true`, `false` or `null`.
     fn literal(&mut self) -> Result<Source, String> {
-        let end = self.rest().find([',', '}']).unwrap_or(self.rest().len());
+        let end = self.rest().find([',', '}']).unwrap_or_else(|| self.rest().len());
         let text = self.rest()[..end].trim().to_owned();
         let value: Option<Value> = serde_json::from_str(&text).ok();
         match value.filter(|value| !value.is_array() && !value.is_object()) {

@@ -1,0 +1,60 @@
+//! What a reader gives: a template, and what packaging and watching must know beside it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Place;
+use crate::report::Report;
+use crate::template::Template;
+
+/// Glob patterns in the order they are applied; `!` takes files away.
+pub type Patterns = Vec<String>;
+
+/// An application as it was read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Project {
+    /// The folder of the template.
+    pub dir: PathBuf,
+    pub service: String,
+    pub stage: String,
+    pub region: String,
+    /// The name its state is kept under.
+    pub stack: String,
+    pub template: Template,
+    pub functions: Vec<Function>,
+    pub bundling: Bundling,
+    pub report: Report,
+}
+
+/// A function as packaging sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its key in the template, and the name of its asset.
+    pub name: String,
+    /// `src/pay.handler`
+    pub handler: String,
+    pub handler_at: Place,
+    pub runtime: String,
+    pub patterns: Patterns,
+    /// A zip made by somebody else, taken as it is.
+    pub artifact: Option<String>,
+}
+
+/// How sources are bundled: the settings of the plugin serverless-esbuild.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bundling {
+    /// The project names a bundler as plugin, so plain JavaScript is bundled too.
+    pub requested: bool,
+    pub minify: bool,
+    /// Packages that stay imports and are brought along.
+    pub external: Vec<String>,
+    /// Packages that stay imports and are not brought along.
+    pub exclude: Vec<String>,
+    /// `--target`; by default the runtime's version of Node.
+    pub target: Option<String>,
+    /// `esm` or `cjs`; by default what the project's package.json says.
+    pub format: Option<String>,
+    pub define: Vec<(String, String)>,
+    pub loader: Vec<(String, String)>,
+}

@@ -1,0 +1,32 @@
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// How many slots live, how long, and how many invocations may wait.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Slots of all functions together. Default 200.
+    pub slots_max: usize,
+    /// Invocations that wait for a slot; one more is throttled. Default 1,000.
+    pub waiting_max: usize,
+    /// Booted workers kept ready per runtime when load has shown the need. Default 4.
+    pub booted_max: usize,
+    /// How long a slot may be idle before it ends. Default 10 minutes.
+    pub keep_alive: Duration,
+    /// How long loading a function may take outside of its own timeout. Default 10 s.
+    pub init_timeout: Duration,
+    /// Where interpreters are looked for: the `PATH` of the server.
+    pub search_path: OsString,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            slots_max: 200,
+            waiting_max: 1_000,
+            booted_max: 4,
+            keep_alive: Duration::from_secs(600),
+            init_timeout: Duration::from_secs(10),
+            search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
+        }
+    }
+}

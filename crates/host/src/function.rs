@@ -1,0 +1,48 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::{AccountId, Arn, Region};
+
+/// One version of a function, with all that is needed to run it.
+#[derive(Debug, Clone)]
+pub struct FunctionSpec {
+    /// The function's ARN without a qualifier.
+    pub arn: Arn,
+    pub name: String,
+    /// `$LATEST` or a number.
+    pub version: String,
+    /// Changes whenever code or configuration does. A slot serves one revision and no other.
+    pub revision: String,
+    /// `nodejs20.x`; a folder under `runtimes/` answers to it.
+    pub runtime: String,
+    /// `src/create.handler`.
+    pub handler: String,
+    /// The unpacked package. Not written to; it must stay as long as the revision may run.
+    pub code: PathBuf,
+    /// The user's environment, complete. Ours is added to it.
+    pub env: BTreeMap<String, String>,
+    pub memory_mb: u32,
+    pub timeout: Duration,
+    pub log_group: String,
+    pub region: Region,
+    pub account: AccountId,
+    pub credentials: Credentials,
+    /// Where the function's SDK calls go: `http://127.0.0.1:4566`.
+    pub endpoint_url: String,
+}
+
+/// What a function signs its own requests with.
+#[derive(Clone)]
+pub struct Credentials {
+    pub access_key: String,
+    pub secret: String,
+    pub token: String,
+}
+
+/// Secrets do not appear in logs.
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({})", self.access_key)
+    }
+}

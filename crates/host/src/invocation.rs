@@ -1,0 +1,52 @@
+use bytes::Bytes;
+
+/// The largest event of a synchronous invocation.
+pub const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// One event for a function.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    pub request_id: String,
+    /// JSON; empty stands for `{}`.
+    pub payload: Bytes,
+    /// JSON, given to the handler as `context.clientContext`.
+    pub client_context: Option<String>,
+    /// `X-Amzn-Trace-Id`, given to the handler as `_X_AMZN_TRACE_ID`.
+    pub trace_header: Option<String>,
+}
+
+/// How an invocation ended. A failure of the function is an ending like any other.
+#[derive(Debug, Clone)]
+pub struct Invoked {
+    /// The result, or `{errorType, errorMessage, trace}`: JSON.
+    pub payload: Bytes,
+    /// `Unhandled` where the function failed.
+    pub error: Option<&'static str>,
+    /// The last 4 KB of what was logged, START and REPORT included.
+    pub log_tail: String,
+    pub duration_ms: f64,
+    pub billed_ms: u64,
+    /// What loading the function took, if this invocation caused it.
+    pub init_ms: Option<f64>,
+    pub memory_mb: u32,
+}
+
+/// Why a function could not be run at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// As many slots as allowed are busy and as many invocations as allowed wait for one.
+    #[error("Rate Exceeded.")]
+    Throttled {
+        /// `ConcurrentInvocationLimitExceeded`.
+        reason: &'static str,
+    },
+    #[error("runtime {runtime} cannot be used here: {why}")]
+    RuntimeUnavailable { runtime: String, why: String },
+    #[error("{bytes} byte payload is too large (limit {bytes_max} bytes)")]
+    PayloadTooLarge { bytes: usize, bytes_max: usize },
+    /// A worker could not be started, or ended before it took its event, several times in a row.
+    #[error("the function's process could not be started: {0}")]
+    NoWorker(String),
+    #[error("the server is shutting down")]
+    Closing,
+}

@@ -12,6 +12,7 @@ mod operation;
 mod service;
 pub mod sources;
 pub mod targets;
+pub mod unserved;
 mod worker;
 
 pub use context::{Caller, Closing, Ctx, Kit, Parts};

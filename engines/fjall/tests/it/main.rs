@@ -1,5 +1,7 @@
 //! The suite of all engines, on this one, and what only this one promises.
 
+#![expect(clippy::unwrap_used, reason = "tests, and what they share")]
+
 mod folder;
 mod loss;
 

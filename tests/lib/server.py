@@ -53,7 +53,8 @@ class Server:
         self.command = command
         self.args = list(args)
         self.process = None
-        self.log_path = tempfile.mktemp(prefix="cumulet-test-", suffix=".log")
+        log, self.log_path = tempfile.mkstemp(prefix="cumulet-test-", suffix=".log")
+        os.close(log)
 
     @property
     def url(self) -> str:
@@ -121,7 +122,8 @@ class Server:
 
     def cli(self, *args, cwd=None, timeout=180, env=None) -> subprocess.CompletedProcess:
         """Runs another `cumulet` command against this server."""
-        return cumulet(*args, "--port", str(self.port), cwd=cwd, timeout=timeout, env=env)
+        env = {"AWS_ENDPOINT_URL": self.url, **(env or {})}
+        return cumulet(*args, cwd=cwd, timeout=timeout, env=env)
 
 
 def cumulet(*args, cwd=None, timeout=60, env=None) -> subprocess.CompletedProcess:

@@ -1,0 +1,13 @@
+'use strict';
+
+/** The event as it came. */
+exports.event = async (event) => ({
+  statusCode: 200,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(event),
+});
+
+/** The body of the request is what the handler returns. */
+exports.answer = async (event) => JSON.parse(event.body);
+
+exports.fallback = async (event) => `fallback ${event.rawPath}`;

@@ -1,0 +1,211 @@
+"""What an HTTP request becomes for a function, and what its result becomes for the client."""
+
+import base64
+import json
+import pathlib
+import shutil
+import urllib.parse
+
+import pytest
+
+from server import Server
+from wire import request, send
+
+ECHO = pathlib.Path(__file__).parent / "echo"
+
+
+@pytest.fixture(scope="module")
+def apis(tmp_path_factory):
+    """`apis("http", …)` or `apis("rest", …)` sends a request to the one or the other API."""
+    folder = tmp_path_factory.mktemp("echo") / "echo"
+    shutil.copytree(ECHO, folder)
+    with Server() as server:
+        done = server.cli("deploy", folder)
+        assert done.returncode == 0, done.stderr
+        [stack] = server.stacks()
+        ids = {
+            "http": stack["outputs"]["HttpApiId"],
+            "rest": urllib.parse.urlsplit(stack["outputs"]["ServiceEndpoint"]).hostname
+            .split(".")[0],
+        }
+
+        def call(kind, method, path, body=b"", **headers):
+            host = f"{ids[kind]}.execute-api.localhost:{server.port}"
+            stage = "/dev" if kind == "rest" else ""
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            return send(server.url, request(method, stage + path, named, body, host=host))
+
+        call.server = server
+        call.ids = ids
+        yield call
+        assert server.cli("remove", folder).returncode == 0
+
+
+def test_an_event_of_an_http_api(apis):
+    reply = apis(
+        "http", "PUT", "/v2/one/two%20x/three?a=1&a=2&b=%C3%BC", b'{"x":1}',
+        Content_Type="application/json", X_Twice="1", Cookie="c=1; d=2", User_Agent="tests",
+    )
+    assert reply.status == 200, reply
+    event = json.loads(reply.text)
+    assert event["version"] == "2.0"
+    assert event["routeKey"] == "ANY /v2/{first}/{rest+}"
+    assert event["rawPath"] == "/v2/one/two x/three"
+    assert event["rawQueryString"] == "a=1&a=2&b=%C3%BC"
+    assert event["queryStringParameters"] == {"a": "1,2", "b": "ü"}
+    assert event["pathParameters"] == {"first": "one", "rest": "two x/three"}
+    assert event["headers"]["content-type"] == "application/json"
+    assert event["headers"]["x-twice"] == "1"
+    assert "cookie" not in event["headers"]
+    assert event["cookies"] == ["c=1", "d=2"]
+    assert event["body"] == '{"x":1}'
+    assert event["isBase64Encoded"] is False
+    context = event["requestContext"]
+    assert context["apiId"] == apis.ids["http"]
+    assert context["stage"] == "$default"
+    assert context["accountId"] == "000000000000"
+    assert context["requestId"]
+    assert context["http"]["method"] == "PUT"
+    assert context["http"]["path"] == "/v2/one/two x/three"
+    assert context["http"]["protocol"] == "HTTP/1.1"
+    assert context["http"]["sourceIp"] == "127.0.0.1"
+    assert context["http"]["userAgent"] == "tests"
+    assert isinstance(context["timeEpoch"], int)
+
+
+def test_an_event_without_anything(apis):
+    event = json.loads(apis("http", "GET", "/v2/a/b").text)
+    for absent in ("body", "cookies", "queryStringParameters"):
+        assert absent not in event
+    assert event["rawQueryString"] == ""
+
+
+def test_a_binary_body(apis):
+    data = bytes(range(256))
+    for kind in ("http", "rest"):
+        path = "/v2/a/b" if kind == "http" else "/v1/a/b"
+        event = json.loads(apis(kind, "POST", path, data, Content_Type="image/png").text)
+        if kind == "http":
+            assert event["isBase64Encoded"] is True
+            assert base64.b64decode(event["body"]) == data
+
+
+def test_an_event_of_a_rest_api(apis):
+    reply = apis("rest", "PUT", "/v1/one/two%20x/three?a=1&a=2", b"{}", X_One="1")
+    assert reply.status == 200, reply
+    event = json.loads(reply.text)
+    assert event["resource"] == "/v1/{first}/{rest+}"
+    assert event["path"].replace("%20", " ") == "/v1/one/two x/three"
+    assert event["httpMethod"] == "PUT"
+    assert event["queryStringParameters"] == {"a": "2"}
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
+    assert event["pathParameters"]["first"] == "one"
+    headers = {name.lower(): value for name, value in event["headers"].items()}
+    assert headers["x-one"] == "1"
+    many = {name.lower(): value for name, value in event["multiValueHeaders"].items()}
+    assert many["x-one"] == ["1"]
+    assert event["body"] == "{}"
+    assert event["isBase64Encoded"] is False
+    assert event["stageVariables"] is None
+    context = event["requestContext"]
+    assert context["stage"] == "dev"
+    assert context["resourcePath"] == "/v1/{first}/{rest+}"
+    assert context["path"].startswith("/dev/v1/")
+    assert context["httpMethod"] == "PUT"
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+
+    bare = json.loads(apis("rest", "GET", "/v1/a/b").text)
+    assert bare["body"] is None
+    assert bare["queryStringParameters"] is None
+    assert bare["multiValueQueryStringParameters"] is None
+
+
+def test_by_path_as_well_as_by_host(apis):
+    path = f"/_aws/execute-api/{apis.ids['http']}/$default/v2/a/b"
+    event = json.loads(send(apis.server.url, request("GET", path, {})).text)
+    assert event["rawPath"] == "/v2/a/b"
+
+
+# What a handler returns to an HTTP API; then status, body, and a header.
+ANSWERS = {
+    "a whole answer": (
+        {"statusCode": 201, "headers": {"X-A": "b"}, "body": "made"}, 201, "made", ("x-a", "b")
+    ),
+    "a value is an answer": ({"a": 1}, 200, '{"a":1}', ("content-type", "application/json")),
+    "text is an answer": ("plain", 200, '"plain"', ("content-type", "application/json")),
+    "a list is an answer": ([1, 2], 200, "[1,2]", ("content-type", "application/json")),
+    "bytes": (
+        {"statusCode": 200, "body": base64.b64encode(b"hello").decode(), "isBase64Encoded": True},
+        200, "hello", None,
+    ),
+    "no body": ({"statusCode": 204}, 204, "", None),
+    "a cookie": ({"statusCode": 200, "cookies": ["a=b"]}, 200, "", ("set-cookie", "a=b")),
+    "a status of letters": (
+        {"statusCode": "many"}, 500, '{"message":"Internal Server Error"}', None
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_answers_of_an_http_api(apis, kind):
+    result, status, body, header = ANSWERS[kind]
+    reply = apis("http", "POST", "/answer", json.dumps(result).encode())
+    assert reply.status == status, reply
+    assert reply.text.replace(" ", "" if status < 500 else " ") == body
+    if header:
+        assert reply.headers[header[0]].split(";")[0] == header[1]
+
+
+REST_ANSWERS = {
+    "a whole answer": (
+        {"statusCode": 201, "headers": {"X-A": "b"}, "body": "made"}, 201, "made", ("x-a", "b")
+    ),
+    "many values": (
+        {"statusCode": 200, "multiValueHeaders": {"X-A": ["b"]}, "body": ""}, 200, "", ("x-a", "b")
+    ),
+    "no status": ({"body": "x"}, 502, '{"message": "Internal server error"}', None),
+    "text": ("plain", 502, '{"message": "Internal server error"}', None),
+}
+
+
+@pytest.mark.parametrize("kind", REST_ANSWERS)
+def test_answers_of_a_rest_api(apis, kind):
+    result, status, body, header = REST_ANSWERS[kind]
+    reply = apis("rest", "POST", "/answer", json.dumps(result).encode())
+    assert reply.status == status, reply
+    assert reply.text.replace('":"', '": "') == body
+    if header:
+        assert reply.headers[header[0]] == header[1]
+
+
+def test_a_handler_that_throws(apis):
+    reply = apis("http", "POST", "/answer", b"not json")
+    assert (reply.status, reply.text) == (500, '{"message":"Internal Server Error"}')
+    reply = apis("rest", "POST", "/answer", b"not json")
+    assert (reply.status, json.loads(reply.text)) == (502, {"message": "Internal server error"})
+
+
+def test_what_is_not_routed(apis):
+    assert apis("http", "GET", "/nothing").text == '"fallback /nothing"'
+    reply = apis("rest", "GET", "/nothing")
+    assert (reply.status, json.loads(reply.text)) == (
+        403, {"message": "Missing Authentication Token"}
+    )
+
+
+def test_cors(apis):
+    asked = {"Access_Control_Request_Method": "PUT"}
+    reply = apis("http", "OPTIONS", "/v2/a/b", Origin="https://shop.example", **asked)
+    assert reply.status in (200, 204), reply
+    assert reply.headers["access-control-allow-origin"] == "https://shop.example"
+    assert reply.headers["access-control-allow-credentials"] == "true"
+    assert "PUT" in reply.headers["access-control-allow-methods"]
+    assert reply.headers["access-control-max-age"] == "60"
+    reply = apis("http", "GET", "/v2/a/b", Origin="https://evil.example")
+    assert reply.status == 200
+    assert "access-control-allow-origin" not in reply.headers
+
+
+def test_a_body_above_ten_megabytes(apis):
+    reply = apis("http", "POST", "/answer", b"x" * (10 * 1024 * 1024 + 1))
+    assert reply.status == 413, reply

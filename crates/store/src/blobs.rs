@@ -11,7 +11,7 @@ use base::{AccountId, Random};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, locked};
+use crate::{DISK_RESERVE_BYTES, Error, Result, locked};
 
 /// Content too large for a record: files in one folder, or memory.
 ///
@@ -174,6 +174,11 @@ impl fmt::Display for BlobId {
 /// No temporary name and no rename: nobody knows the name before this returns, and a file that a
 /// crash left half written has no reference and is swept.
 fn write_synced(folder: &Path, path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let disk = rustix::fs::statvfs(folder)?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < DISK_RESERVE_BYTES + content.len() as u64 {
+        return Err(std::io::ErrorKind::StorageFull.into());
+    }
     let written = fs::File::create_new(path).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()

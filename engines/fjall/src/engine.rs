@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base::{AccountId, BoxFuture};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
-use store::{Batch, Caps, Dir, Engine, Epoch, Key, KeyRange, Limit, Page, Result};
+use store::{
+    Batch, Caps, DISK_RESERVE_BYTES, Dir, Engine, Epoch, Key, KeyRange, Limit, Page, Result,
+};
 
 use crate::Error;
 use crate::folder::{self, Folder};
@@ -20,6 +22,8 @@ const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 /// Threads that flush and compact.
 const WORKERS: usize = 2;
+/// Room for what fjall writes by itself: a journal, a table.
+const DISK_FLOOR_BYTES: u64 = 32 * 1024 * 1024;
 /// What a backup writes at once.
 const BACKUP_BATCH_BYTES: usize = 1024 * 1024;
 
@@ -38,7 +42,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { disk_reserve_bytes: 96 * 1024 * 1024, disk_floor_bytes: 32 * 1024 * 1024 }
+        Options { disk_reserve_bytes: DISK_RESERVE_BYTES, disk_floor_bytes: DISK_FLOOR_BYTES }
     }
 }
 

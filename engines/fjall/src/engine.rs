@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base::{AccountId, BoxFuture};
 use bytes::Bytes;
@@ -24,6 +25,9 @@ const JOURNAL_BYTES: u64 = 128 * 1024 * 1024;
 const WORKERS: usize = 2;
 /// Room for what fjall writes by itself: a journal, a table.
 const DISK_FLOOR_BYTES: u64 = 32 * 1024 * 1024;
+/// How long a close waits for tables to be written, looking this often.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
+const CLOSE_STEP: Duration = Duration::from_millis(2);
 /// What a backup writes at once.
 const BACKUP_BATCH_BYTES: usize = 1024 * 1024;
 
@@ -261,10 +265,23 @@ impl Inner {
         folder::write_format(to).map_err(file_error)
     }
 
+    /// Moves what the journal holds into tables, so that the next opening need not read it. All is
+    /// durable already: a flush that cannot end, on a full disk say, is not waited for.
+    fn empty_journal(&self) -> Result<()> {
+        self.keyspace.rotate_memtable().map_err(|e| io("close", e))?;
+        let mut waited = Duration::ZERO;
+        while self.keyspace.sealed_memtable_count() > 0 && waited < CLOSE_WAIT_MAX {
+            std::thread::sleep(CLOSE_STEP);
+            waited += CLOSE_STEP;
+        }
+        Ok(())
+    }
+
     fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.closed = true;
         self.database.persist(PersistMode::SyncAll).map_err(|e| io("close", e))?;
+        self.empty_journal()?;
         self.guard.close().map_err(|e| store::Error::io("close", e))
     }
 }

@@ -20,7 +20,8 @@ fn kind() -> Key {
     Space::new(&account(), "test").key(1)
 }
 
-/// A folder with twenty commits, closed cleanly, so that the guard knows of all of them.
+/// A folder with twenty commits, as a kill leaves it once the guard knows of all of them: files
+/// of a store that is still open, and the guard that its close wrote.
 async fn written() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let engine = Fjall::open(folder.path()).unwrap();
@@ -31,8 +32,23 @@ async fn written() -> tempfile::TempDir {
         batch.write(kind().u64(number), Some(Bytes::from(value)));
         engine.commit(&account(), epoch, Arc::new(batch)).await.unwrap();
     }
+    let killed = tempfile::tempdir().unwrap();
+    copy(folder.path(), killed.path());
     engine.close().await.unwrap();
-    folder
+    std::fs::copy(folder.path().join("durable"), killed.path().join("durable")).unwrap();
+    killed
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
 }
 
 fn journal(folder: &Path) -> PathBuf {
@@ -60,6 +76,17 @@ fn refused_as_behind(folder: &Path, durable_commits: u64) {
         }
         other => panic!("{:?}", other.map(|_| ())),
     }
+}
+
+#[tokio::test]
+async fn a_clean_close_leaves_nothing_to_replay_and_loses_nothing() {
+    let folder = written().await;
+    let engine = Fjall::open(folder.path()).unwrap();
+    engine.close().await.unwrap();
+    drop(engine);
+    // Even without the journal everything is there.
+    std::fs::remove_file(journal(folder.path())).unwrap();
+    assert_eq!(entries(&Fjall::open(folder.path()).unwrap()).await as u64, ENTRIES);
 }
 
 #[tokio::test]

@@ -1,1 +1,132 @@
-//! The lambda service.
+//! Lambda: functions, their invocation, and the queues that feed them. What runs them is the
+//! `host`; this service keeps them, prepares their code, and decides what becomes of an event.
+
+mod api;
+mod code;
+pub mod credentials;
+mod data;
+mod error;
+mod functions;
+mod ops;
+mod rules;
+mod run;
+mod work;
+
+use std::sync::Arc;
+
+use delivery::{Delivery, Limits};
+use host::Host;
+use http::Method;
+use kit::{Api, Ctx, Every, Kit, Service};
+use wire::{Names, Protocol};
+
+use crate::error::Error;
+use crate::functions::Lambda;
+use crate::ops::{account, function, invocation, mapping, permission, tag, touched};
+use crate::work::{event, poll};
+
+pub use crate::run::Runner;
+
+/// Asynchronous events worked on at once: the concurrency of an account.
+const EVENTS_CONCURRENT_MAX: u32 = 1000;
+
+/// The lambda service, with its functions run by the host. It makes functions invocable through
+/// [`Kit::functions`] and takes events for them through `kit.targets`.
+pub fn service(kit: &Kit, delivery: &Delivery, host: &Host) -> Service {
+    service_on(kit, delivery, Arc::new(host.clone()))
+}
+
+/// The same with functions run by anything.
+pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Service {
+    let line = delivery.line("lambda.async");
+    let lambda = Arc::new(Lambda::new(kit, line.clone(), runner));
+    let limits = Limits { batch_max: 1, concurrent_max: EVENTS_CONCURRENT_MAX };
+    delivery.serve(&line, limits, Arc::new(event::Deliver(Arc::clone(&lambda))));
+    kit.targets.register("lambda", Arc::new(event::Functions(Arc::clone(&lambda))));
+    kit.set_functions(Arc::clone(&lambda) as Arc<dyn kit::functions::Functions>);
+    let api = Api {
+        id: "lambda",
+        protocols: &[Protocol::RestJson],
+        target_prefix: "",
+        version: "2015-03-31",
+        names: &Names::PLAIN,
+    };
+    let service = Service::new(api, lambda).worker("poll", Every::secs(60), poll::tick).worker(
+        "sweep",
+        Every::secs(600),
+        sweep,
+    );
+    mappings(permissions(functions(service)))
+}
+
+async fn sweep(ctx: &Ctx) -> Result<(), Error> {
+    Lambda::of(ctx).sweep().await
+}
+
+fn functions(service: Service) -> Service {
+    const ALL: &str = "/2015-03-31/functions";
+    const ONE: &str = "/2015-03-31/functions/{FunctionName}";
+    const CODE: &str = "/2015-03-31/functions/{FunctionName}/code";
+    const CONFIGURATION: &str = "/2015-03-31/functions/{FunctionName}/configuration";
+    const INVOCATIONS: &str = "/2015-03-31/functions/{FunctionName}/invocations";
+    const SETTINGS: &str = "/2016-08-19/account-settings";
+    service
+        .op("CreateFunction", function::create, |ctx, i| touched(ctx, &i.function_name))
+        .rest("CreateFunction", Method::POST, ALL, 201)
+        .op("ListFunctions", function::list, |_, _| Vec::new())
+        .rest("ListFunctions", Method::GET, ALL, 200)
+        .op("GetFunction", function::get, |ctx, i| touched(ctx, &i.function_name))
+        .rest("GetFunction", Method::GET, ONE, 200)
+        .op("GetFunctionConfiguration", function::get_configuration, |ctx, i| {
+            touched(ctx, &i.function_name)
+        })
+        .rest("GetFunctionConfiguration", Method::GET, CONFIGURATION, 200)
+        .op("UpdateFunctionCode", function::update_code, |ctx, i| touched(ctx, &i.function_name))
+        .rest("UpdateFunctionCode", Method::PUT, CODE, 200)
+        .op("UpdateFunctionConfiguration", function::update_configuration, |ctx, i| {
+            touched(ctx, &i.function_name)
+        })
+        .rest("UpdateFunctionConfiguration", Method::PUT, CONFIGURATION, 200)
+        .op("DeleteFunction", function::delete, |ctx, i| touched(ctx, &i.function_name))
+        .rest("DeleteFunction", Method::DELETE, ONE, 204)
+        .raw_op("Invoke", invocation::invoke, invocation::resources)
+        .action("Invoke", "lambda:InvokeFunction")
+        .rest("Invoke", Method::POST, INVOCATIONS, 200)
+        .op("GetAccountSettings", account::settings, |_, _| Vec::new())
+        .rest("GetAccountSettings", Method::GET, SETTINGS, 200)
+}
+
+fn permissions(service: Service) -> Service {
+    const POLICY: &str = "/2015-03-31/functions/{FunctionName}/policy";
+    const STATEMENT: &str = "/2015-03-31/functions/{FunctionName}/policy/{StatementId}";
+    const TAGS: &str = "/2017-03-31/tags/{Resource}";
+    service
+        .op("AddPermission", permission::add, |ctx, i| touched(ctx, &i.function_name))
+        .rest("AddPermission", Method::POST, POLICY, 201)
+        .op("RemovePermission", permission::remove, |ctx, i| touched(ctx, &i.function_name))
+        .rest("RemovePermission", Method::DELETE, STATEMENT, 204)
+        .op("GetPolicy", permission::get, |ctx, i| touched(ctx, &i.function_name))
+        .rest("GetPolicy", Method::GET, POLICY, 200)
+        .op("ListTags", tag::list, |ctx, i| touched(ctx, &i.resource))
+        .rest("ListTags", Method::GET, TAGS, 200)
+        .op("TagResource", tag::add, |ctx, i| touched(ctx, &i.resource))
+        .rest("TagResource", Method::POST, TAGS, 204)
+        .op("UntagResource", tag::remove, |ctx, i| touched(ctx, &i.resource))
+        .rest("UntagResource", Method::DELETE, TAGS, 204)
+}
+
+fn mappings(service: Service) -> Service {
+    const ALL: &str = "/2015-03-31/event-source-mappings";
+    const ONE: &str = "/2015-03-31/event-source-mappings/{UUID}";
+    service
+        .op("CreateEventSourceMapping", mapping::create, |ctx, i| touched(ctx, &i.function_name))
+        .rest("CreateEventSourceMapping", Method::POST, ALL, 202)
+        .op("ListEventSourceMappings", mapping::list, |_, _| Vec::new())
+        .rest("ListEventSourceMappings", Method::GET, ALL, 200)
+        .op("GetEventSourceMapping", mapping::get, |ctx, i| mapping::touched(ctx, &i.uuid))
+        .rest("GetEventSourceMapping", Method::GET, ONE, 200)
+        .op("UpdateEventSourceMapping", mapping::update, |ctx, i| mapping::touched(ctx, &i.uuid))
+        .rest("UpdateEventSourceMapping", Method::PUT, ONE, 202)
+        .op("DeleteEventSourceMapping", mapping::delete, |ctx, i| mapping::touched(ctx, &i.uuid))
+        .rest("DeleteEventSourceMapping", Method::DELETE, ONE, 202)
+}

@@ -1,0 +1,3 @@
+//! Background work, one file per task.
+
+pub(crate) mod fire;

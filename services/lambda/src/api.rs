@@ -1,0 +1,507 @@
+//! Wire shapes, nothing else. Members of AWS that we do not serve are held as raw values, so that
+//! `unserved` can refuse them by name instead of ignoring them.
+
+use std::collections::BTreeMap;
+
+use kit::unserved::Member;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wire::{Blob, Epoch};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreateFunctionInput {
+    pub(crate) function_name: String,
+    pub(crate) code: FunctionCode,
+    #[serde(flatten)]
+    pub(crate) config: ConfigInput,
+    pub(crate) architectures: Option<Vec<String>>,
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    package_type: Option<String>,
+    publish: Option<Value>,
+    code_signing_config_arn: Option<Value>,
+    publish_to: Option<Value>,
+    tenancy_config: Option<Value>,
+}
+
+impl CreateFunctionInput {
+    pub(crate) fn package_type(&self) -> Option<&str> {
+        self.package_type.as_deref()
+    }
+
+    pub(crate) fn unserved(&self) -> [Member<'_>; 9] {
+        let code = &self.code;
+        [
+            ("Publish", &self.publish),
+            ("CodeSigningConfigArn", &self.code_signing_config_arn),
+            ("PublishTo", &self.publish_to),
+            ("TenancyConfig", &self.tenancy_config),
+            ("Code.S3Bucket", &code.s3_bucket),
+            ("Code.S3Key", &code.s3_key),
+            ("Code.S3ObjectVersion", &code.s3_object_version),
+            ("Code.ImageUri", &code.image_uri),
+            ("Code.SourceKMSKeyArn", &code.source_kms_key_arn),
+        ]
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FunctionCode {
+    pub(crate) zip_file: Option<Blob>,
+    s3_bucket: Option<Value>,
+    s3_key: Option<Value>,
+    s3_object_version: Option<Value>,
+    image_uri: Option<Value>,
+    #[serde(rename = "SourceKMSKeyArn")]
+    source_kms_key_arn: Option<Value>,
+}
+
+/// What CreateFunction and UpdateFunctionConfiguration have in common.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ConfigInput {
+    pub(crate) runtime: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) handler: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) timeout: Option<i64>,
+    pub(crate) memory_size: Option<i64>,
+    pub(crate) environment: Option<Environment>,
+    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
+    pub(crate) tracing_config: Option<TracingConfig>,
+    pub(crate) ephemeral_storage: Option<EphemeralStorage>,
+    pub(crate) snap_start: Option<SnapStart>,
+    pub(crate) logging_config: Option<LoggingConfig>,
+    vpc_config: Option<Value>,
+    #[serde(rename = "KMSKeyArn")]
+    kms_key_arn: Option<Value>,
+    layers: Option<Value>,
+    file_system_configs: Option<Value>,
+    image_config: Option<Value>,
+    capacity_provider_config: Option<Value>,
+    durable_config: Option<Value>,
+}
+
+impl ConfigInput {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 7] {
+        [
+            ("VpcConfig", &self.vpc_config),
+            ("KMSKeyArn", &self.kms_key_arn),
+            ("Layers", &self.layers),
+            ("FileSystemConfigs", &self.file_system_configs),
+            ("ImageConfig", &self.image_config),
+            ("CapacityProviderConfig", &self.capacity_provider_config),
+            ("DurableConfig", &self.durable_config),
+        ]
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Environment {
+    pub(crate) variables: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DeadLetterConfig {
+    pub(crate) target_arn: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct TracingConfig {
+    pub(crate) mode: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct EphemeralStorage {
+    pub(crate) size: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct SnapStart {
+    pub(crate) apply_on: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct LoggingConfig {
+    pub(crate) log_format: Option<String>,
+    pub(crate) log_group: Option<String>,
+    pub(crate) application_log_level: Option<Value>,
+    pub(crate) system_log_level: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateCodeInput {
+    pub(crate) function_name: String,
+    pub(crate) architectures: Option<Vec<String>>,
+    pub(crate) dry_run: Option<bool>,
+    pub(crate) revision_id: Option<String>,
+    #[serde(flatten)]
+    pub(crate) code: FunctionCode,
+    publish: Option<Value>,
+    publish_to: Option<Value>,
+}
+
+impl UpdateCodeInput {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 7] {
+        let code = &self.code;
+        [
+            ("Publish", &self.publish),
+            ("PublishTo", &self.publish_to),
+            ("S3Bucket", &code.s3_bucket),
+            ("S3Key", &code.s3_key),
+            ("S3ObjectVersion", &code.s3_object_version),
+            ("ImageUri", &code.image_uri),
+            ("SourceKMSKeyArn", &code.source_kms_key_arn),
+        ]
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateConfigurationInput {
+    pub(crate) function_name: String,
+    pub(crate) revision_id: Option<String>,
+    #[serde(flatten)]
+    pub(crate) config: ConfigInput,
+}
+
+/// GetFunction, GetFunctionConfiguration, DeleteFunction, GetPolicy.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FunctionInput {
+    pub(crate) function_name: String,
+    pub(crate) qualifier: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListFunctionsInput {
+    pub(crate) marker: Option<String>,
+    pub(crate) max_items: Option<u32>,
+    pub(crate) function_version: Option<String>,
+    master_region: Option<Value>,
+}
+
+impl ListFunctionsInput {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 1] {
+        [("MasterRegion", &self.master_region)]
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListFunctionsOutput {
+    pub(crate) functions: Vec<FunctionConfiguration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FunctionOutput {
+    pub(crate) configuration: FunctionConfiguration,
+    pub(crate) code: CodeLocation,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// Without `Location`: there is no bucket a client could fetch the package from.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CodeLocation {
+    pub(crate) repository_type: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FunctionConfiguration {
+    pub(crate) function_name: String,
+    pub(crate) function_arn: String,
+    pub(crate) runtime: String,
+    pub(crate) role: String,
+    pub(crate) handler: String,
+    pub(crate) code_size: u64,
+    pub(crate) description: String,
+    pub(crate) timeout: u32,
+    pub(crate) memory_size: u32,
+    pub(crate) last_modified: String,
+    pub(crate) code_sha256: String,
+    pub(crate) version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<Environment>,
+    pub(crate) tracing_config: TracingConfig,
+    pub(crate) revision_id: String,
+    pub(crate) state: &'static str,
+    pub(crate) last_update_status: &'static str,
+    pub(crate) package_type: &'static str,
+    pub(crate) architectures: Vec<String>,
+    pub(crate) ephemeral_storage: EphemeralStorage,
+    pub(crate) snap_start: SnapStartOutput,
+    pub(crate) logging_config: LoggingConfigOutput,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct SnapStartOutput {
+    pub(crate) apply_on: &'static str,
+    pub(crate) optimization_status: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct LoggingConfigOutput {
+    pub(crate) log_format: &'static str,
+    pub(crate) log_group: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AddPermissionInput {
+    pub(crate) function_name: String,
+    pub(crate) statement_id: String,
+    pub(crate) action: String,
+    pub(crate) principal: String,
+    pub(crate) source_arn: Option<String>,
+    pub(crate) source_account: Option<String>,
+    pub(crate) qualifier: Option<String>,
+    pub(crate) revision_id: Option<String>,
+    event_source_token: Option<Value>,
+    #[serde(rename = "PrincipalOrgID")]
+    principal_org_id: Option<Value>,
+    function_url_auth_type: Option<Value>,
+    invoked_via_function_url: Option<Value>,
+}
+
+impl AddPermissionInput {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 4] {
+        [
+            ("EventSourceToken", &self.event_source_token),
+            ("PrincipalOrgID", &self.principal_org_id),
+            ("FunctionUrlAuthType", &self.function_url_auth_type),
+            ("InvokedViaFunctionUrl", &self.invoked_via_function_url),
+        ]
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AddPermissionOutput {
+    pub(crate) statement: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RemovePermissionInput {
+    pub(crate) function_name: String,
+    pub(crate) statement_id: String,
+    pub(crate) qualifier: Option<String>,
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PolicyOutput {
+    pub(crate) policy: String,
+    pub(crate) revision_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreateMappingInput {
+    pub(crate) event_source_arn: Option<String>,
+    pub(crate) function_name: String,
+    #[serde(flatten)]
+    pub(crate) settings: MappingSettings,
+    tags: Option<Value>,
+    topics: Option<Value>,
+    queues: Option<Value>,
+    starting_position: Option<Value>,
+    starting_position_timestamp: Option<Value>,
+    self_managed_event_source: Option<Value>,
+    amazon_managed_kafka_event_source_config: Option<Value>,
+    self_managed_kafka_event_source_config: Option<Value>,
+}
+
+impl CreateMappingInput {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 8] {
+        [
+            ("Tags", &self.tags),
+            ("Topics", &self.topics),
+            ("Queues", &self.queues),
+            ("StartingPosition", &self.starting_position),
+            ("StartingPositionTimestamp", &self.starting_position_timestamp),
+            ("SelfManagedEventSource", &self.self_managed_event_source),
+            ("AmazonManagedKafkaEventSourceConfig", &self.amazon_managed_kafka_event_source_config),
+            ("SelfManagedKafkaEventSourceConfig", &self.self_managed_kafka_event_source_config),
+        ]
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateMappingInput {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+    pub(crate) function_name: Option<String>,
+    #[serde(flatten)]
+    pub(crate) settings: MappingSettings,
+}
+
+/// What creating and updating a mapping have in common.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct MappingSettings {
+    pub(crate) enabled: Option<bool>,
+    pub(crate) batch_size: Option<i64>,
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    pub(crate) function_response_types: Option<Vec<String>>,
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    filter_criteria: Option<Value>,
+    parallelization_factor: Option<Value>,
+    destination_config: Option<Value>,
+    maximum_record_age_in_seconds: Option<Value>,
+    bisect_batch_on_function_error: Option<Value>,
+    maximum_retry_attempts: Option<Value>,
+    tumbling_window_in_seconds: Option<Value>,
+    source_access_configurations: Option<Value>,
+    #[serde(rename = "DocumentDBEventSourceConfig")]
+    document_db_event_source_config: Option<Value>,
+    #[serde(rename = "KMSKeyArn")]
+    kms_key_arn: Option<Value>,
+    metrics_config: Option<Value>,
+    logging_config: Option<Value>,
+    provisioned_poller_config: Option<Value>,
+}
+
+impl MappingSettings {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 13] {
+        [
+            ("FilterCriteria", &self.filter_criteria),
+            ("ParallelizationFactor", &self.parallelization_factor),
+            ("DestinationConfig", &self.destination_config),
+            ("MaximumRecordAgeInSeconds", &self.maximum_record_age_in_seconds),
+            ("BisectBatchOnFunctionError", &self.bisect_batch_on_function_error),
+            ("MaximumRetryAttempts", &self.maximum_retry_attempts),
+            ("TumblingWindowInSeconds", &self.tumbling_window_in_seconds),
+            ("SourceAccessConfigurations", &self.source_access_configurations),
+            ("DocumentDBEventSourceConfig", &self.document_db_event_source_config),
+            ("KMSKeyArn", &self.kms_key_arn),
+            ("MetricsConfig", &self.metrics_config),
+            ("LoggingConfig", &self.logging_config),
+            ("ProvisionedPollerConfig", &self.provisioned_poller_config),
+        ]
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ScalingConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_concurrency: Option<i64>,
+}
+
+/// GetEventSourceMapping, DeleteEventSourceMapping.
+#[derive(Deserialize)]
+pub(crate) struct MappingInput {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListMappingsInput {
+    pub(crate) event_source_arn: Option<String>,
+    pub(crate) function_name: Option<String>,
+    pub(crate) marker: Option<String>,
+    pub(crate) max_items: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListMappingsOutput {
+    pub(crate) event_source_mappings: Vec<MappingConfiguration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct MappingConfiguration {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+    pub(crate) event_source_mapping_arn: String,
+    pub(crate) event_source_arn: String,
+    pub(crate) function_arn: String,
+    pub(crate) batch_size: u32,
+    pub(crate) maximum_batching_window_in_seconds: u32,
+    pub(crate) function_response_types: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    pub(crate) last_modified: Epoch,
+    pub(crate) state: &'static str,
+    pub(crate) state_transition_reason: &'static str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListTagsInput {
+    pub(crate) resource: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListTagsOutput {
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct TagInput {
+    pub(crate) resource: String,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UntagInput {
+    pub(crate) resource: String,
+    #[serde(rename = "tagKeys", alias = "TagKeys")]
+    pub(crate) tag_keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct NoInput {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AccountSettingsOutput {
+    pub(crate) account_limit: AccountLimit,
+    pub(crate) account_usage: AccountUsage,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AccountLimit {
+    pub(crate) total_code_size: u64,
+    pub(crate) code_size_unzipped: u64,
+    pub(crate) code_size_zipped: u64,
+    pub(crate) concurrent_executions: u32,
+    pub(crate) unreserved_concurrent_executions: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AccountUsage {
+    pub(crate) total_code_size: u64,
+    pub(crate) function_count: u64,
+}

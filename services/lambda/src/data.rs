@@ -1,0 +1,201 @@
+//! What is stored: functions, their policies, credentials and event source mappings.
+
+use std::collections::BTreeMap;
+
+use base::{AccountId, Arn, Region, Time};
+use serde::{Deserialize, Serialize};
+use store::{Body, Key, Record, Space};
+
+use crate::code::Sha;
+
+/// Key kinds of this service. Numbers are never reused.
+const FUNCTION: u8 = 1;
+const POLICY: u8 = 2;
+const CREDENTIAL: u8 = 3;
+const MAPPING: u8 = 4;
+const EVENT: u8 = 5;
+
+/// A function: its configuration and what its code is. Key: region, name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    pub(crate) code: Code,
+    pub(crate) credentials: Credentials,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) modified: Time,
+    /// Changes with everything that changes how the function runs.
+    pub(crate) revision: String,
+}
+
+impl Record for Function {
+    const VERSION: u8 = 1;
+}
+
+/// What a user sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Config {
+    pub(crate) runtime: String,
+    pub(crate) handler: String,
+    pub(crate) role: Arn,
+    pub(crate) description: String,
+    pub(crate) timeout_secs: u32,
+    pub(crate) memory_mb: u32,
+    pub(crate) ephemeral_mb: u32,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) architecture: String,
+    /// Where asynchronous events go whose attempts have come to their end.
+    pub(crate) dead_letter: Option<Arn>,
+    pub(crate) log_group: Option<String>,
+}
+
+impl Config {
+    /// Where the function's log lines go.
+    pub(crate) fn log_group(&self, name: &str) -> String {
+        self.log_group.clone().unwrap_or_else(|| format!("/aws/lambda/{name}"))
+    }
+}
+
+/// A deployment package.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Code {
+    /// Of the zip; the tree it is unpacked to is named by it.
+    pub(crate) sha256: Sha,
+    pub(crate) size: u64,
+    /// The zip itself, held by the function's record.
+    pub(crate) zip: Body,
+}
+
+/// What a function signs its own requests with. They last as long as the function.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Credentials {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+    pub(crate) session_token: String,
+}
+
+/// Secrets do not appear in logs.
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({})", self.access_key)
+    }
+}
+
+/// Whose an access key is. Key: the access key.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Credential {
+    pub(crate) function: Arn,
+}
+
+impl Record for Credential {
+    const VERSION: u8 = 1;
+}
+
+/// A function's resource policy. Key: region, function name.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    pub(crate) revision: String,
+    /// Statements by their id, as JSON text.
+    pub(crate) statements: BTreeMap<String, String>,
+}
+
+impl Record for Policy {
+    const VERSION: u8 = 1;
+}
+
+impl Policy {
+    /// The policy as IAM writes it.
+    pub(crate) fn document(&self) -> String {
+        let statements = self.statements.values().cloned().collect::<Vec<_>>().join(",");
+        format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{statements}]}}"#)
+    }
+}
+
+/// A queue read by a function. Key: region, uuid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mapping {
+    pub(crate) uuid: String,
+    pub(crate) source: Arn,
+    pub(crate) function: Arn,
+    pub(crate) enabled: bool,
+    pub(crate) batch_size: u32,
+    pub(crate) window_secs: u32,
+    pub(crate) report_failures: bool,
+    pub(crate) concurrency_max: Option<u32>,
+    pub(crate) modified: Time,
+}
+
+impl Record for Mapping {
+    const VERSION: u8 = 1;
+}
+
+/// An asynchronous invocation: an entry of the delivery line `lambda.async`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AsyncInvoke {
+    pub(crate) function: Arn,
+    pub(crate) payload: Body,
+    pub(crate) request_id: String,
+    pub(crate) client_context: Option<String>,
+    pub(crate) created: Time,
+    /// How often the function ran and failed.
+    pub(crate) failures: u32,
+    /// How often it could not be run.
+    pub(crate) throttles: u32,
+}
+
+impl Record for AsyncInvoke {
+    const VERSION: u8 = 1;
+}
+
+/// A function's place: where it is stored and what it is called outside.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) account: AccountId,
+    pub(crate) region: Region,
+    pub(crate) name: String,
+}
+
+impl Place {
+    pub(crate) fn arn(&self) -> Arn {
+        let resource = format!("function:{}", self.name);
+        Arn::new("lambda", &self.region, &self.account, resource)
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        functions_key(&self.account, &self.region).str(&self.name)
+    }
+
+    pub(crate) fn policy_key(&self) -> Key {
+        let space = Space::new(&self.account, "lambda");
+        space.key(POLICY).str(self.region.as_str()).str(&self.name)
+    }
+}
+
+/// The prefix of all functions of an account and region.
+pub(crate) fn functions_key(account: &AccountId, region: &Region) -> Key {
+    Space::new(account, "lambda").key(FUNCTION).str(region.as_str())
+}
+
+/// The prefix of all functions of an account.
+pub(crate) fn all_functions_key(account: &AccountId) -> Key {
+    Space::new(account, "lambda").key(FUNCTION)
+}
+
+/// The prefix of all event source mappings of an account and region.
+pub(crate) fn mappings_key(account: &AccountId, region: &Region) -> Key {
+    Space::new(account, "lambda").key(MAPPING).str(region.as_str())
+}
+
+/// The prefix of all event source mappings of an account.
+pub(crate) fn all_mappings_key(account: &AccountId) -> Key {
+    Space::new(account, "lambda").key(MAPPING)
+}
+
+pub(crate) fn credential_key(account: &AccountId, access_key: &str) -> Key {
+    Space::new(account, "lambda").key(CREDENTIAL).str(access_key)
+}
+
+/// Holds the payload of an asynchronous invocation; nothing is stored under it but that.
+pub(crate) fn event_key(account: &AccountId, request_id: &str) -> Key {
+    Space::new(account, "lambda").key(EVENT).str(request_id)
+}

@@ -1,0 +1,98 @@
+//! What can go wrong, as facts, each with its AWS code, status and sentence.
+
+use base::Arn;
+use serde_json::json;
+
+/// A request Lambda would refuse, or a failure of ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0}")]
+    Validation(String),
+    #[error("{0}")]
+    InvalidParameterValue(String),
+    #[error("Function not found: {0}")]
+    NoFunction(Arn),
+    #[error("Function already exist: {0}")]
+    FunctionExists(String),
+    #[error("The resource you requested does not exist.")]
+    NoResource,
+    #[error("Statement {0} is not found in resource policy.")]
+    NoStatement(String),
+    #[error(
+        "The statement id ({0}) provided already exists. Please provide a new statement id, or \
+         remove the existing statement."
+    )]
+    StatementExists(String),
+    #[error("The final policy size ({0}) is bigger than the limit (20480).")]
+    PolicyLength(usize),
+    #[error(
+        "An event source mapping with SQS arn (\" {queue} \") and function (\" {function} \") \
+         already exists. Please update or delete the existing mapping with UUID {uuid}"
+    )]
+    MappingExists { queue: Arn, function: String, uuid: String },
+    #[error(
+        "The RevisionId provided does not match the latest RevisionId. Call the \
+         {0} API to retrieve the latest RevisionId"
+    )]
+    Revision(&'static str),
+    #[error("{bytes} byte payload is too large for the {kind} invocation type (limit {max} bytes)")]
+    PayloadTooLarge { bytes: usize, kind: &'static str, max: usize },
+    #[error("Request must be smaller than {max} bytes for the {operation} operation")]
+    RequestTooLarge { max: usize, operation: &'static str },
+    #[error("Could not parse request body into json: {0}")]
+    InvalidContent(String),
+    /// One that has its code already: of the store, the host, or of something we do not serve.
+    #[error(transparent)]
+    Other(#[from] kit::Error),
+}
+
+impl Error {
+    /// A member that breaks its constraint, in the words all AWS services share.
+    pub(crate) fn constraint(member: &str, value: impl std::fmt::Display, must: &str) -> Error {
+        Error::Validation(format!(
+            "1 validation error detected: Value '{value}' at '{member}' failed to satisfy \
+             constraint: {must}"
+        ))
+    }
+
+    /// A parameter whose value makes no sense here.
+    pub(crate) fn parameter(text: impl Into<String>) -> Error {
+        Error::InvalidParameterValue(text.into())
+    }
+
+    fn code(&self) -> (&'static str, u16) {
+        match self {
+            Error::Validation(_) => ("ValidationException", 400),
+            Error::InvalidParameterValue(_) => ("InvalidParameterValueException", 400),
+            Error::NoFunction(_) | Error::NoResource | Error::NoStatement(_) => {
+                ("ResourceNotFoundException", 404)
+            }
+            Error::FunctionExists(_) | Error::StatementExists(_) | Error::MappingExists { .. } => {
+                ("ResourceConflictException", 409)
+            }
+            Error::PolicyLength(_) => ("PolicyLengthExceededException", 400),
+            Error::Revision(_) => ("PreconditionFailedException", 412),
+            Error::PayloadTooLarge { .. } => ("RequestTooLargeException", 413),
+            Error::RequestTooLarge { .. } => ("RequestEntityTooLargeException", 413),
+            Error::InvalidContent(_) => ("InvalidRequestContentException", 400),
+            Error::Other(_) => ("ServiceException", 500),
+        }
+    }
+}
+
+impl From<Error> for kit::Error {
+    fn from(error: Error) -> kit::Error {
+        if let Error::Other(error) = error {
+            return error;
+        }
+        let (code, status) = error.code();
+        // Lambda alone among the services says whose fault it was in the body.
+        kit::Error::new(code, status, error.to_string()).with_extra(json!({ "Type": "User" }))
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        Error::Other(error.into())
+    }
+}

@@ -1,0 +1,206 @@
+//! Event source mappings: made, described, listed, changed, deleted. Polling them is
+//! `work::poll`.
+
+use base::Arn;
+use kit::{Ctx, unserved};
+use store::{Dir, Key, Tx};
+use wire::Epoch;
+
+use crate::api::{
+    CreateMappingInput, ListMappingsInput, ListMappingsOutput, MappingConfiguration, MappingInput,
+    ScalingConfig, UpdateMappingInput,
+};
+use crate::data::{self, Mapping};
+use crate::error::Error;
+use crate::functions::Lambda;
+use crate::ops::{existing, page_len, place};
+use crate::rules;
+
+const BATCH_SIZE_DEFAULT: u32 = 10;
+
+pub(crate) async fn create(
+    ctx: &Ctx,
+    input: CreateMappingInput,
+) -> Result<MappingConfiguration, Error> {
+    unserved::refuse(ctx, &input.unserved())?;
+    unserved::refuse(ctx, &input.settings.unserved())?;
+    let Some(source) = &input.event_source_arn else {
+        return Err(Error::parameter("EventSourceArn is required for this event source."));
+    };
+    let source = rules::parse_arn(source)?;
+    check_source(ctx, &source).await?;
+    let place = &place(ctx, &input.function_name, None)?;
+    let mut mapping = Mapping {
+        uuid: ctx.kit.uuid(),
+        source,
+        function: place.arn(),
+        enabled: true,
+        batch_size: BATCH_SIZE_DEFAULT,
+        window_secs: 0,
+        report_failures: false,
+        concurrency_max: None,
+        modified: ctx.now(),
+    };
+    rules::set_mapping(&mut mapping, &input.settings)?;
+    let (mapping, key) = (&mapping, &key(ctx, &mapping.uuid));
+    ctx.store()
+        .transact(&ctx.account, |tx| async move {
+            existing(&tx, place).await?;
+            check_unique(ctx, &tx, mapping).await?;
+            tx.put_record(key.clone(), mapping)?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    sync(ctx, mapping, key).await?;
+    Ok(configuration(ctx, mapping.clone(), "Creating"))
+}
+
+pub(crate) async fn get(ctx: &Ctx, input: MappingInput) -> Result<MappingConfiguration, Error> {
+    let found = ctx.store().get_record(&key(ctx, &input.uuid)).await?;
+    let mapping: Mapping = found.ok_or(Error::NoResource)?;
+    let state = state(&mapping);
+    Ok(configuration(ctx, mapping, state))
+}
+
+pub(crate) async fn list(ctx: &Ctx, input: ListMappingsInput) -> Result<ListMappingsOutput, Error> {
+    let limit = page_len(input.max_items)?;
+    let source = input.event_source_arn.as_deref().map(rules::parse_arn).transpose()?;
+    let function = input.function_name.as_deref();
+    let function = function.map(|name| place(ctx, name, None)).transpose()?.map(|p| p.arn());
+    let all = data::mappings_key(&ctx.account, &ctx.region);
+    // The marker is the last UUID of the page before.
+    let start = input.marker.map_or(all.clone(), |last| all.clone().str(&last).successor());
+    let mut found = Vec::new();
+    let entries = ctx.store().scan(all.prefix().from(start), Dir::Forward, usize::MAX).await?;
+    for (key, value) in entries {
+        let mapping: Mapping = store::decode(&key, &value)?;
+        let wanted = source.as_ref().is_none_or(|arn| *arn == mapping.source)
+            && function.as_ref().is_none_or(|arn| *arn == mapping.function);
+        if wanted {
+            let state = state(&mapping);
+            found.push(configuration(ctx, mapping, state));
+        }
+        if found.len() > limit {
+            break;
+        }
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next_marker = found.last().filter(|_| more).map(|last| last.uuid.clone());
+    Ok(ListMappingsOutput { event_source_mappings: found, next_marker })
+}
+
+pub(crate) async fn update(
+    ctx: &Ctx,
+    input: UpdateMappingInput,
+) -> Result<MappingConfiguration, Error> {
+    unserved::refuse(ctx, &input.settings.unserved())?;
+    let key = &key(ctx, &input.uuid);
+    let function = input.function_name.as_deref().map(|name| place(ctx, name, None)).transpose()?;
+    let (function, settings) = (&function, &input.settings);
+    let mapping = ctx.store().transact(&ctx.account, |tx| async move {
+        let mut mapping = stored(&tx, key).await?;
+        if let Some(place) = function {
+            existing(&tx, place).await?;
+            mapping.function = place.arn();
+            check_unique(ctx, &tx, &mapping).await?;
+        }
+        rules::set_mapping(&mut mapping, settings)?;
+        mapping.modified = ctx.now();
+        tx.put_record(key.clone(), &mapping)?;
+        Ok::<_, Error>(mapping)
+    });
+    let mapping = mapping.await?;
+    sync(ctx, &mapping, key).await?;
+    Ok(configuration(ctx, mapping, "Updating"))
+}
+
+pub(crate) async fn delete(ctx: &Ctx, input: MappingInput) -> Result<MappingConfiguration, Error> {
+    let key = &key(ctx, &input.uuid);
+    let mapping = ctx.store().transact(&ctx.account, |tx| async move {
+        let mapping = stored(&tx, key).await?;
+        tx.delete(key.clone());
+        Ok::<_, Error>(mapping)
+    });
+    let mapping = mapping.await?;
+    sync(ctx, &mapping, key).await?;
+    Ok(configuration(ctx, mapping, "Deleting"))
+}
+
+/// The mapping an operation touches.
+pub(crate) fn touched(ctx: &Ctx, uuid: &str) -> Vec<Arn> {
+    vec![ctx.arn("lambda", format!("event-source-mapping:{uuid}"))]
+}
+
+async fn sync(ctx: &Ctx, mapping: &Mapping, key: &Key) -> Result<(), Error> {
+    let lambda = Lambda::of(ctx);
+    lambda.pollers.sync(lambda, &mapping.uuid, key).await
+}
+
+fn key(ctx: &Ctx, uuid: &str) -> Key {
+    data::mappings_key(&ctx.account, &ctx.region).str(uuid)
+}
+
+async fn stored(tx: &Tx, key: &Key) -> Result<Mapping, Error> {
+    tx.get_record(key).await?.ok_or(Error::NoResource)
+}
+
+/// The source must exist, here, and be readable.
+async fn check_source(ctx: &Ctx, source: &Arn) -> Result<(), Error> {
+    if source.account != ctx.account.as_str() || source.region != ctx.region.as_str() {
+        let text = "an event source in another account or region";
+        return Err(kit::Error::not_served(text).into());
+    }
+    let checked = ctx.kit.sources.get(source)?.check(source).await;
+    checked.map_err(|error| {
+        let text = format!(
+            "Error occurred while ReceiveMessage. SQS Error Code: {}. SQS Error Message: {}",
+            error.code, error.message
+        );
+        if error.status < 500 { Error::parameter(text) } else { error.into() }
+    })
+}
+
+/// A queue feeds a function through one mapping at most.
+async fn check_unique(ctx: &Ctx, tx: &Tx, mapping: &Mapping) -> Result<(), Error> {
+    let all = data::mappings_key(&ctx.account, &ctx.region).prefix();
+    for (key, value) in tx.scan(all, Dir::Forward, usize::MAX).await? {
+        let other: Mapping = store::decode(&key, &value)?;
+        let same = other.source == mapping.source && other.function == mapping.function;
+        if same && other.uuid != mapping.uuid {
+            let name = mapping.function.resource_after("function:").unwrap_or_default();
+            return Err(Error::MappingExists {
+                queue: mapping.source.clone(),
+                function: name.to_owned(),
+                uuid: other.uuid,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn state(mapping: &Mapping) -> &'static str {
+    if mapping.enabled { "Enabled" } else { "Disabled" }
+}
+
+fn configuration(ctx: &Ctx, mapping: Mapping, state: &'static str) -> MappingConfiguration {
+    let max = mapping.concurrency_max;
+    let arn = ctx.arn("lambda", format!("event-source-mapping:{}", mapping.uuid));
+    MappingConfiguration {
+        event_source_mapping_arn: arn.to_string(),
+        uuid: mapping.uuid,
+        event_source_arn: mapping.source.to_string(),
+        function_arn: mapping.function.to_string(),
+        batch_size: mapping.batch_size,
+        maximum_batching_window_in_seconds: mapping.window_secs,
+        function_response_types: if mapping.report_failures {
+            vec!["ReportBatchItemFailures"]
+        } else {
+            Vec::new()
+        },
+        scaling_config: max.map(|max| ScalingConfig { maximum_concurrency: Some(max.into()) }),
+        last_modified: Epoch(mapping.modified),
+        state,
+        state_transition_reason: "USER_INITIATED",
+    }
+}

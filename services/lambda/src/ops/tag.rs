@@ -1,0 +1,62 @@
+//! Tags of functions.
+
+use std::collections::BTreeMap;
+
+use kit::Ctx;
+
+use crate::api::{ListTagsInput, ListTagsOutput, TagInput, UntagInput};
+use crate::data::Function;
+use crate::error::Error;
+use crate::ops::{existing, place};
+
+const TAGS_MAX: usize = 50;
+const KEY_CHARS_MAX: usize = 128;
+const VALUE_CHARS_MAX: usize = 256;
+
+pub(crate) async fn list(ctx: &Ctx, input: ListTagsInput) -> Result<ListTagsOutput, Error> {
+    let place = place(ctx, &input.resource, None)?;
+    let found: Option<Function> = ctx.store().get_record(&place.key()).await?;
+    let function = found.ok_or_else(|| Error::NoFunction(place.arn()))?;
+    Ok(ListTagsOutput { tags: function.tags })
+}
+
+pub(crate) async fn add(ctx: &Ctx, input: TagInput) -> Result<(), Error> {
+    change(ctx, &input.resource, |tags| tags.extend(input.tags.clone())).await
+}
+
+pub(crate) async fn remove(ctx: &Ctx, input: UntagInput) -> Result<(), Error> {
+    change(ctx, &input.resource, |tags| tags.retain(|key, _| !input.tag_keys.contains(key))).await
+}
+
+async fn change(
+    ctx: &Ctx,
+    resource: &str,
+    change: impl Fn(&mut BTreeMap<String, String>),
+) -> Result<(), Error> {
+    let (place, change) = (&place(ctx, resource, None)?, &change);
+    ctx.store()
+        .transact(&ctx.account, |tx| async move {
+            let mut function = existing(&tx, place).await?;
+            change(&mut function.tags);
+            check(&function.tags)?;
+            tx.put_record(place.key(), &function)?;
+            Ok(())
+        })
+        .await
+}
+
+/// Refuses tags beyond the limits all AWS services share.
+pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<(), Error> {
+    if tags.len() > TAGS_MAX {
+        return Err(Error::parameter(format!("At most {TAGS_MAX} tags are allowed.")));
+    }
+    for (key, value) in tags {
+        if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
+            return Err(Error::parameter("A tag's key has 1 to 128 characters."));
+        }
+        if value.chars().count() > VALUE_CHARS_MAX {
+            return Err(Error::parameter("A tag's value has at most 256 characters."));
+        }
+    }
+    Ok(())
+}

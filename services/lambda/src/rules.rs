@@ -1,0 +1,435 @@
+//! Pure decisions: names, configuration, retries, and what a batch's answer means.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use base::{AccountId, Arn, Region};
+use delivery::Retry;
+use serde::Deserialize;
+
+use crate::api::{ConfigInput, LoggingConfig, MappingSettings};
+use crate::data::{Config, Mapping, Place};
+use crate::error::Error;
+
+/// The one version there is.
+pub(crate) const LATEST: &str = "$LATEST";
+const NAME_CHARS_MAX: usize = 64;
+const NAME_PATTERN: &str = "[a-zA-Z0-9-_]+";
+const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
+const HANDLER_CHARS_MAX: usize = 128;
+const DESCRIPTION_CHARS_MAX: usize = 256;
+const TIMEOUT_SECS: (i64, i64) = (1, 900);
+const MEMORY_MB: (i64, i64) = (128, 10_240);
+const EPHEMERAL_MB: (i64, i64) = (512, 10_240);
+const ENVIRONMENT_BYTES_MAX: usize = 4096;
+const BATCH_SIZE: (i64, i64) = (1, 10_000);
+const WINDOW_SECS: (i64, i64) = (0, 300);
+const CONCURRENCY: (i64, i64) = (2, 1000);
+
+/// Largest batch of a mapping without a window, and of one of a FIFO queue.
+const SMALL_BATCH_MAX: u32 = 10;
+
+/// Set by the platform for each function, so nobody else may.
+const RESERVED_VARIABLES: [&str; 18] = [
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+];
+
+/// After a failure of the function: twice, one minute and two minutes later.
+pub(crate) const RETRY_FAILURE: Retry = Retry {
+    retries_max: 2,
+    age_max: EVENT_AGE_MAX,
+    first: Duration::from_secs(60),
+    factor: 2,
+    delay_max: Duration::from_secs(120),
+};
+
+/// When the function could not be run: for as long as the event is young enough.
+pub(crate) const RETRY_THROTTLE: Retry = Retry {
+    retries_max: u32::MAX,
+    age_max: EVENT_AGE_MAX,
+    first: Duration::from_secs(1),
+    factor: 2,
+    delay_max: Duration::from_secs(300),
+};
+
+const EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// The function a caller means: its name, part of its ARN, or all of it, with or without a
+/// qualifier, which may also stand apart.
+pub(crate) fn place(
+    account: &AccountId,
+    region: &Region,
+    given: &str,
+    qualifier: Option<&str>,
+) -> Result<Place, Error> {
+    let invalid = || {
+        let must = format!("Member must satisfy regular expression pattern: {NAME_PATTERN}");
+        Error::constraint("functionName", given, &must)
+    };
+    let parts: Vec<&str> = given.split(':').collect();
+    let (owner, rest) = match parts.as_slice() {
+        ["arn", _, "lambda", region, account, "function", rest @ ..] => {
+            (Some((Some(*region), *account)), rest)
+        }
+        [account, "function", rest @ ..] => (Some((None, *account)), rest),
+        ["function", rest @ ..] => (None, rest),
+        rest => (None, rest),
+    };
+    let (name, own) = match rest {
+        [name] => (*name, None),
+        [name, qualifier] => (*name, Some(*qualifier)),
+        _ => return Err(invalid()),
+    };
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+        return Err(invalid());
+    }
+    let place = Place { account: account.clone(), region: region.clone(), name: name.to_owned() };
+    if let (Some(own), Some(given)) = (own, qualifier)
+        && own != given
+    {
+        return Err(Error::parameter(
+            "The derived qualifier from the function name does not match the specified qualifier.",
+        ));
+    }
+    let mut arn = place.arn();
+    let reachable = owner.is_none_or(|(owner_region, owner)| {
+        let same_region = owner_region.is_none_or(|r| r == region.as_str());
+        arn.region = owner_region.unwrap_or(region.as_str()).to_owned();
+        arn.account = owner.to_owned();
+        same_region && owner == account.as_str()
+    });
+    let qualifier = own.or(qualifier).filter(|qualifier| *qualifier != LATEST);
+    if let Some(qualifier) = qualifier {
+        arn.resource = format!("{}:{qualifier}", arn.resource);
+    }
+    if reachable && qualifier.is_none() { Ok(place) } else { Err(Error::NoFunction(arn)) }
+}
+
+/// A name that may be given to a new function.
+pub(crate) fn check_new_name(name: &str) -> Result<(), Error> {
+    if name.len() > NAME_CHARS_MAX {
+        let must = format!("Member must have length less than or equal to {NAME_CHARS_MAX}");
+        return Err(Error::constraint("functionName", name, &must));
+    }
+    Ok(())
+}
+
+/// The configuration of a new function.
+pub(crate) fn new_config(
+    input: &ConfigInput,
+    architectures: Option<&[String]>,
+) -> Result<Config, Error> {
+    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
+        return Err(Error::parameter(
+            "Runtime and Handler are mandatory parameters for functions created with deployment \
+             packages.",
+        ));
+    };
+    let Some(role) = &input.role else {
+        let text = "1 validation error detected: Value null at 'role' failed to satisfy \
+                    constraint: Member must not be null";
+        return Err(Error::Validation(text.into()));
+    };
+    let config = Config {
+        runtime: runtime.clone(),
+        handler: handler.clone(),
+        role: check_role(role)?,
+        description: String::new(),
+        timeout_secs: 3,
+        memory_mb: 128,
+        ephemeral_mb: 512,
+        environment: BTreeMap::new(),
+        architecture: architecture(architectures)?.unwrap_or_else(|| "x86_64".to_owned()),
+        dead_letter: None,
+        log_group: None,
+    };
+    changed_config(config, input)
+}
+
+/// The configuration after an update: what is not given stays.
+pub(crate) fn changed_config(before: Config, input: &ConfigInput) -> Result<Config, Error> {
+    let mut config = before;
+    if let Some(runtime) = &input.runtime {
+        check_runtime(runtime)?;
+        config.runtime.clone_from(runtime);
+    }
+    if let Some(handler) = &input.handler {
+        check_handler(handler)?;
+        config.handler.clone_from(handler);
+    }
+    if let Some(role) = &input.role {
+        config.role = check_role(role)?;
+    }
+    if let Some(description) = &input.description {
+        if description.chars().count() > DESCRIPTION_CHARS_MAX {
+            let must = "Member must have length less than or equal to 256";
+            return Err(Error::constraint("description", description, must));
+        }
+        config.description.clone_from(description);
+    }
+    if let Some(timeout) = input.timeout {
+        config.timeout_secs = within("timeout", timeout, TIMEOUT_SECS)?;
+    }
+    if let Some(memory) = input.memory_size {
+        config.memory_mb = within("memorySize", memory, MEMORY_MB)?;
+    }
+    if let Some(storage) = &input.ephemeral_storage {
+        config.ephemeral_mb = within("ephemeralStorage.size", storage.size, EPHEMERAL_MB)?;
+    }
+    if let Some(environment) = &input.environment {
+        config.environment = environment.variables.clone().unwrap_or_default();
+        check_environment(&config.environment)?;
+    }
+    if let Some(dead_letter) = &input.dead_letter_config {
+        let arn = dead_letter.target_arn.as_deref().filter(|arn| !arn.is_empty());
+        config.dead_letter = arn.map(parse_arn).transpose()?;
+    }
+    if let Some(logging) = &input.logging_config {
+        config.log_group = log_group(logging)?;
+    }
+    if let Some(mode) = input.tracing_config.as_ref().and_then(|t| t.mode.as_deref()) {
+        only_served("TracingConfig.Mode", mode, "PassThrough")?;
+    }
+    if let Some(apply) = input.snap_start.as_ref().and_then(|s| s.apply_on.as_deref()) {
+        only_served("SnapStart.ApplyOn", apply, "None")?;
+    }
+    Ok(config)
+}
+
+/// One of several values of which we serve one.
+fn only_served(member: &str, given: &str, served: &str) -> Result<(), Error> {
+    if given == served {
+        return Ok(());
+    }
+    Err(kit::Error::not_served(format_args!("lambda: {member} {given}")).into())
+}
+
+/// The log group, where one is named.
+fn log_group(logging: &LoggingConfig) -> Result<Option<String>, Error> {
+    if let Some(format) = logging.log_format.as_deref() {
+        only_served("LoggingConfig.LogFormat", format, "Text")?;
+    }
+    if logging.application_log_level.is_some() || logging.system_log_level.is_some() {
+        return Err(kit::Error::not_served("lambda: log levels in LoggingConfig").into());
+    }
+    let Some(group) = logging.log_group.clone().filter(|group| !group.is_empty()) else {
+        return Ok(None);
+    };
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b".-_/#".contains(&b);
+    if group.len() > 512 || !group.bytes().all(legal) {
+        let must = r"Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+";
+        return Err(Error::constraint("loggingConfig.logGroup", group, must));
+    }
+    Ok(Some(group))
+}
+
+fn within(member: &str, value: i64, (min, max): (i64, i64)) -> Result<u32, Error> {
+    let must = if value < min {
+        format!("Member must have value greater than or equal to {min}")
+    } else if value > max {
+        format!("Member must have value less than or equal to {max}")
+    } else if let Ok(value) = u32::try_from(value) {
+        return Ok(value);
+    } else {
+        format!("Member must have value less than or equal to {}", u32::MAX)
+    };
+    Err(Error::constraint(member, value, &must))
+}
+
+/// Names of AWS's form; whether anything here runs it is the host's to say.
+fn check_runtime(runtime: &str) -> Result<(), Error> {
+    const FAMILIES: [&str; 7] = ["nodejs", "python", "java", "dotnet", "ruby", "provided", "go1.x"];
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.';
+    if FAMILIES.iter().any(|family| runtime.starts_with(family)) && runtime.bytes().all(legal) {
+        return Ok(());
+    }
+    let must = "Member must satisfy enum value set: [nodejs24.x, nodejs22.x, nodejs20.x, \
+                nodejs18.x, python3.14, python3.13, python3.12, python3.11, python3.10, \
+                provided.al2023, provided.al2] or be a valid ARN";
+    Err(Error::parameter(format!(
+        "Value {runtime} at 'runtime' failed to satisfy constraint: {must}"
+    )))
+}
+
+fn check_handler(handler: &str) -> Result<(), Error> {
+    let must = if handler.len() > HANDLER_CHARS_MAX {
+        "Member must have length less than or equal to 128"
+    } else if handler.is_empty() || handler.contains(char::is_whitespace) {
+        r"Member must satisfy regular expression pattern: [^\s]+"
+    } else {
+        return Ok(());
+    };
+    Err(Error::constraint("handler", handler, must))
+}
+
+fn check_role(role: &str) -> Result<Arn, Error> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&b);
+    let parsed = role.parse::<Arn>().ok().filter(|arn| {
+        let name = arn.resource_after("role").unwrap_or_default();
+        arn.service == "iam"
+            && arn.region.is_empty()
+            && arn.account_id().is_ok()
+            && !name.trim_start_matches('/').is_empty()
+            && name.bytes().all(legal)
+    });
+    let must = format!("Member must satisfy regular expression pattern: {ROLE_PATTERN}");
+    parsed.ok_or_else(|| Error::constraint("role", role, &must))
+}
+
+/// An ARN given as a parameter.
+pub(crate) fn parse_arn(text: &str) -> Result<Arn, Error> {
+    text.parse().map_err(|_| Error::parameter(format!("Invalid ARN: {text}")))
+}
+
+/// The architecture asked for. Either is taken: code for an interpreter runs on both.
+pub(crate) fn architecture(given: Option<&[String]>) -> Result<Option<String>, Error> {
+    match given {
+        None => Ok(None),
+        Some([one]) if one == "x86_64" || one == "arm64" => Ok(Some(one.clone())),
+        Some(other) => {
+            let must = "Member must satisfy constraint: [Member must satisfy enum value set: \
+                        [x86_64, arm64], Member must not be null]";
+            Err(Error::constraint("architectures", format!("[{}]", other.join(", ")), must))
+        }
+    }
+}
+
+fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), Error> {
+    let refused = |why: &str| {
+        Error::parameter(format!(
+            "Lambda was unable to configure your environment variables because the environment \
+             variables you have provided {why}"
+        ))
+    };
+    for name in variables.keys() {
+        let first = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        let rest = name.len() > 1 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !(first && rest) && !RESERVED_VARIABLES.contains(&name.as_str()) {
+            let must = "Map keys must satisfy constraint: [Member must satisfy regular expression \
+                        pattern: [a-zA-Z]([a-zA-Z0-9_])+]";
+            return Err(Error::constraint("environment.variables", name, must));
+        }
+    }
+    let reserved: Vec<&str> =
+        RESERVED_VARIABLES.into_iter().filter(|name| variables.contains_key(*name)).collect();
+    if !reserved.is_empty() {
+        return Err(refused(&format!(
+            "contains reserved keys that are currently not supported for modification. Reserved \
+             keys used in this request: {}",
+            reserved.join(", ")
+        )));
+    }
+    // A value with a NUL byte could not be given to a process.
+    if variables.values().any(|value| value.contains('\0')) {
+        return Err(refused("contains a value with a null character."));
+    }
+    let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > ENVIRONMENT_BYTES_MAX {
+        // AWS repeats the variables here. They may be secrets, and errors are logged.
+        return Err(refused("exceeded the 4KB limit."));
+    }
+    Ok(())
+}
+
+/// Puts the settings given into a mapping and checks that they agree.
+pub(crate) fn set_mapping(mapping: &mut Mapping, settings: &MappingSettings) -> Result<(), Error> {
+    if let Some(enabled) = settings.enabled {
+        mapping.enabled = enabled;
+    }
+    if let Some(size) = settings.batch_size {
+        mapping.batch_size = within("batchSize", size, BATCH_SIZE)?;
+    }
+    if let Some(window) = settings.maximum_batching_window_in_seconds {
+        mapping.window_secs = within("maximumBatchingWindowInSeconds", window, WINDOW_SECS)?;
+    }
+    if let Some(types) = &settings.function_response_types {
+        mapping.report_failures = match types.as_slice() {
+            [] => false,
+            [one] if one == "ReportBatchItemFailures" => true,
+            other => {
+                let must = "Member must satisfy constraint: [Member must satisfy enum value set: \
+                            [ReportBatchItemFailures]]";
+                let given = format!("[{}]", other.join(", "));
+                return Err(Error::constraint("functionResponseTypes", given, must));
+            }
+        };
+    }
+    if let Some(scaling) = &settings.scaling_config {
+        let max = scaling.maximum_concurrency;
+        let member = "scalingConfig.maximumConcurrency";
+        mapping.concurrency_max = max.map(|max| within(member, max, CONCURRENCY)).transpose()?;
+    }
+    let fifo = mapping.source.resource.ends_with(".fifo");
+    let large = mapping.batch_size > SMALL_BATCH_MAX;
+    if fifo && mapping.window_secs > 0 {
+        return Err(Error::parameter("Batching window is not supported for FIFO queues."));
+    }
+    if fifo && large {
+        return Err(Error::parameter("Maximum batch size for FIFO queues is 10."));
+    }
+    if large && mapping.window_secs == 0 {
+        return Err(Error::parameter(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is \
+             greater than 10",
+        ));
+    }
+    Ok(())
+}
+
+/// What a function's answer says about its batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failures<'a> {
+    /// These come again; the rest is done. Empty: all is done.
+    Some(HashSet<&'a str>),
+    /// The answer cannot be trusted, so nothing is done.
+    All,
+}
+
+/// Reads the answer of a function that reports which items failed.
+pub(crate) fn batch_failures<'a>(answer: &[u8], ids: &[&'a str]) -> Failures<'a> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        batch_item_failures: Option<Vec<Item>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Item {
+        item_identifier: String,
+    }
+    if answer.trim_ascii().is_empty() {
+        return Failures::Some(HashSet::new());
+    }
+    let Ok(parsed) = serde_json::from_slice::<Option<Answer>>(answer) else {
+        return Failures::All;
+    };
+    let mut failed = HashSet::new();
+    for item in parsed.and_then(|answer| answer.batch_item_failures).unwrap_or_default() {
+        // An unknown, empty or null identifier means the function is mistaken about its batch.
+        let Some(id) = ids.iter().find(|id| **id == item.item_identifier) else {
+            return Failures::All;
+        };
+        failed.insert(*id);
+    }
+    Failures::Some(failed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+use super::*;
+
+fn account() -> AccountId {
+    "000000000000".parse().unwrap()
+}
+
+fn region() -> Region {
+    "us-east-1".parse().unwrap()
+}
+
+fn config(json: &str) -> Result<Config, Error> {
+    let input: ConfigInput = serde_json::from_str(json).unwrap();
+    new_config(&input, None)
+}
+
+const BASIC: &str =
+    r#""Runtime":"nodejs20.x","Handler":"index.handler","Role":"arn:aws:iam::000000000000:role/r""#;
+
+#[test]
+fn a_function_is_named_in_every_form_aws_knows() {
+    for text in [
+        "pay",
+        "pay:$LATEST",
+        "function:pay",
+        "000000000000:function:pay",
+        "000000000000:function:pay:$LATEST",
+        "arn:aws:lambda:us-east-1:000000000000:function:pay",
+        "arn:aws:lambda:us-east-1:000000000000:function:pay:$LATEST",
+    ] {
+        assert_eq!(place(&account(), &region(), text, None).unwrap().name, "pay", "{text}");
+    }
+    let check = |text: &str, qualifier: Option<&str>, expected: &str| {
+        let error = place(&account(), &region(), text, qualifier).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    };
+    let pattern = "failed to satisfy constraint: Member must satisfy regular expression pattern: \
+                   [a-zA-Z0-9-_]+";
+    for text in ["", "a b", "a:b:c", "a/b", "é", "arn:aws:sqs:us-east-1:000000000000:pay"] {
+        let value = format!("1 validation error detected: Value '{text}' at 'functionName'");
+        check(text, None, &format!("{value} {pattern}"));
+    }
+    let arn = "Function not found: arn:aws:lambda";
+    check("pay", Some("live"), &format!("{arn}:us-east-1:000000000000:function:pay:live"));
+    check("pay:7", None, &format!("{arn}:us-east-1:000000000000:function:pay:7"));
+    let elsewhere = "arn:aws:lambda:eu-west-1:000000000000:function:pay";
+    check(elsewhere, None, &format!("{arn}:eu-west-1:000000000000:function:pay"));
+    check("111111111111:function:pay", None, &format!("{arn}:us-east-1:111111111111:function:pay"));
+    check(
+        "pay:$LATEST",
+        Some("live"),
+        "The derived qualifier from the function name does not match the specified qualifier.",
+    );
+}
+
+#[test]
+fn a_configuration_has_defaults_and_limits() {
+    let made = config(&format!("{{{BASIC}}}")).unwrap();
+    assert_eq!((made.timeout_secs, made.memory_mb, made.ephemeral_mb), (3, 128, 512));
+    assert_eq!(made.architecture, "x86_64");
+    let check = |more: &str, expected: &str| {
+        let error = config(&format!("{{{BASIC},{more}}}")).unwrap_err();
+        let kit: kit::Error = error.into();
+        assert!(kit.to_string().contains(expected), "{more}: {kit}");
+    };
+    check(r#""Timeout":901"#, "Member must have value less than or equal to 900");
+    check(r#""Timeout":0"#, "Value '0' at 'timeout' failed to satisfy constraint");
+    check(r#""Timeout":-9223372036854775808"#, "greater than or equal to 1");
+    check(r#""MemorySize":10241"#, "less than or equal to 10240");
+    check(r#""EphemeralStorage":{"Size":511}"#, "greater than or equal to 512");
+    check(r#""Environment":{"Variables":{"1A":"x"}}"#, "Map keys must satisfy");
+    check(
+        r#""Environment":{"Variables":{"AWS_REGION":"x","_HANDLER":"y"}}"#,
+        "_HANDLER, AWS_REGION",
+    );
+    check(r#""DeadLetterConfig":{"TargetArn":"queue"}"#, "Invalid ARN: queue");
+    check(r#""TracingConfig":{"Mode":"Active"}"#, "TracingConfig.Mode Active is not served");
+    check(r#""LoggingConfig":{"LogFormat":"JSON"}"#, "LogFormat JSON is not served");
+    check(r#""SnapStart":{"ApplyOn":"PublishedVersions"}"#, "SnapStart.ApplyOn");
+    let secret = format!(r#""Environment":{{"Variables":{{"KEY":"{}"}}}}"#, "s".repeat(4096));
+    check(&secret, "exceeded the 4KB limit");
+    let full =
+        format!(r#"{{{BASIC},"Environment":{{"Variables":{{"KEY":"{}"}}}}}}"#, "s".repeat(4093));
+    assert!(config(&full).is_ok());
+    for role in ["r", "arn:aws:iam::1:role/r", "arn:aws:iam::000000000000:role/", "arn:aws:s3:::x"]
+    {
+        let text = format!(r#"{{"Runtime":"nodejs20.x","Handler":"a.b","Role":"{role}"}}"#);
+        assert!(config(&text).unwrap_err().to_string().contains("at 'role'"), "{role}");
+    }
+    let none = config(r#"{"Role":"arn:aws:iam::000000000000:role/r"}"#).unwrap_err();
+    assert!(none.to_string().starts_with("Runtime and Handler are mandatory"), "{none}");
+    let odd = r#"{"Runtime":"cobol85","Handler":"a.b","Role":"arn:aws:iam::000000000000:role/r"}"#;
+    assert!(config(odd).unwrap_err().to_string().starts_with("Value cobol85 at 'runtime'"));
+}
+
+#[test]
+fn an_update_leaves_what_it_does_not_name() {
+    let before =
+        config(&format!(r#"{{{BASIC},"Timeout":9,"Environment":{{"Variables":{{"AB":"1"}}}}}}"#));
+    let change: ConfigInput = serde_json::from_str(r#"{"MemorySize":256}"#).unwrap();
+    let after = changed_config(before.unwrap(), &change).unwrap();
+    assert_eq!((after.timeout_secs, after.memory_mb), (9, 256));
+    assert_eq!(after.environment["AB"], "1");
+    let clear: ConfigInput = serde_json::from_str(r#"{"Environment":{}}"#).unwrap();
+    assert!(changed_config(after, &clear).unwrap().environment.is_empty());
+}
+
+#[test]
+fn a_mapping_s_settings_must_agree() {
+    let mapping = |queue: &str| Mapping {
+        uuid: "u".into(),
+        source: format!("arn:aws:sqs:us-east-1:000000000000:{queue}").parse().unwrap(),
+        function: "arn:aws:lambda:us-east-1:000000000000:function:pay".parse().unwrap(),
+        enabled: true,
+        batch_size: 10,
+        window_secs: 0,
+        report_failures: false,
+        concurrency_max: None,
+        modified: base::Time::default(),
+    };
+    let check = |queue: &str, json: &str, expected: Option<&str>| {
+        let settings: MappingSettings = serde_json::from_str(json).unwrap();
+        let error = set_mapping(&mut mapping(queue), &settings).err().map(|e| e.to_string());
+        match expected {
+            None => assert_eq!(error, None, "{json}"),
+            Some(text) => assert!(error.as_ref().is_some_and(|e| e.contains(text)), "{error:?}"),
+        }
+    };
+    check("q", "{}", None);
+    check("q", r#"{"BatchSize":10000,"MaximumBatchingWindowInSeconds":1}"#, None);
+    check("q", r#"{"BatchSize":11}"#, Some("must be greater than 0"));
+    check("q", r#"{"BatchSize":0}"#, Some("at 'batchSize'"));
+    check("q", r#"{"BatchSize":10001,"MaximumBatchingWindowInSeconds":1}"#, Some("10000"));
+    check("q", r#"{"MaximumBatchingWindowInSeconds":301}"#, Some("300"));
+    check("q", r#"{"ScalingConfig":{"MaximumConcurrency":1}}"#, Some("equal to 2"));
+    check("q", r#"{"ScalingConfig":{}}"#, None);
+    check("q", r#"{"FunctionResponseTypes":["ReportBatchItemFailures"]}"#, None);
+    check("q", r#"{"FunctionResponseTypes":["Other"]}"#, Some("enum value set"));
+    check("q.fifo", r#"{"BatchSize":10}"#, None);
+    check("q.fifo", r#"{"BatchSize":11,"MaximumBatchingWindowInSeconds":1}"#, Some("FIFO"));
+}
+
+#[test]
+fn a_partial_answer_is_read_as_lambda_reads_it() {
+    let ids = ["a", "b", "c"];
+    let some = |failed: &[&'static str]| Failures::Some(failed.iter().copied().collect());
+    let check = |answer: &str, expected: Failures| {
+        assert_eq!(batch_failures(answer.as_bytes(), &ids), expected, "{answer}");
+    };
+    // SEMANTICS 1.5: all succeeded.
+    for answer in ["", "null", "{}", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#]
+    {
+        check(answer, some(&[]));
+    }
+    check(r#"{"other":1}"#, some(&[]));
+    check(r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#, some(&["b"]));
+    check(
+        r#"{"batchItemFailures":[{"itemIdentifier":"c"},{"itemIdentifier":"a"},{"itemIdentifier":"c"}]}"#,
+        some(&["a", "c"]),
+    );
+    // The whole batch failed.
+    for answer in [
+        "{",
+        "\"ok\"",
+        "7",
+        r#"{"batchItemFailures":"b"}"#,
+        r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
+        r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#,
+        r#"{"batchItemFailures":[{}]}"#,
+        r#"{"batchItemFailures":[{"id":"a"}]}"#,
+        r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"x"}]}"#,
+    ] {
+        check(answer, Failures::All);
+    }
+}

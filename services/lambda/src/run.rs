@@ -1,0 +1,60 @@
+//! What runs functions, as this service sees it: the host, or a fake in tests.
+
+use std::sync::Arc;
+
+use base::{Arn, BoxFuture};
+use host::{FunctionSpec, Host, HostError, Invocation, Invoked};
+use serde_json::json;
+
+/// Runs functions.
+pub trait Runner: Send + Sync + 'static {
+    /// Runs one event; see [`Host::invoke`].
+    fn invoke<'a>(
+        &'a self,
+        spec: &'a Arc<FunctionSpec>,
+        invocation: Invocation,
+    ) -> BoxFuture<'a, Result<Invoked, HostError>>;
+
+    /// Prepares for a first event; see [`Host::warm`].
+    fn warm<'a>(&'a self, spec: &'a Arc<FunctionSpec>) -> BoxFuture<'a, Result<(), HostError>>;
+
+    /// Ends other revisions; see [`Host::retire`].
+    fn retire(&self, function: &Arn, keep_revision: Option<&str>);
+}
+
+impl Runner for Host {
+    fn invoke<'a>(
+        &'a self,
+        spec: &'a Arc<FunctionSpec>,
+        invocation: Invocation,
+    ) -> BoxFuture<'a, Result<Invoked, HostError>> {
+        Box::pin(Host::invoke(self, spec, invocation))
+    }
+
+    fn warm<'a>(&'a self, spec: &'a Arc<FunctionSpec>) -> BoxFuture<'a, Result<(), HostError>> {
+        Box::pin(Host::warm(self, spec))
+    }
+
+    fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
+        Host::retire(self, function, keep_revision);
+    }
+}
+
+/// Why a function could not be run, as Lambda says it.
+pub(crate) fn refusal(error: HostError) -> kit::Error {
+    let text = error.to_string();
+    let (code, status, extra) = match error {
+        HostError::Throttled { reason } => {
+            ("TooManyRequestsException", 429, json!({ "Type": "User", "Reason": reason }))
+        }
+        HostError::PayloadTooLarge { .. } => {
+            ("RequestTooLargeException", 413, json!({ "Type": "User" }))
+        }
+        HostError::RuntimeUnavailable { .. } => {
+            ("InvalidRuntimeException", 502, json!({ "Type": "User" }))
+        }
+        HostError::NoWorker(_) => ("ServiceException", 500, json!({ "Type": "Service" })),
+        HostError::Closing => ("ServiceException", 503, json!({ "Type": "Service" })),
+    };
+    kit::Error::new(code, status, text).with_extra(extra)
+}

@@ -1,0 +1,4 @@
+//! Background work, one file per task.
+
+pub(crate) mod event;
+pub(crate) mod poll;

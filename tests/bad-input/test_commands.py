@@ -41,7 +41,7 @@ TEMPLATES = {
     "a tab": (instead("  name: aws", "\tname: aws"), 3, ["tab"]),
     "a quote left open": (instead("service: shop", "service: 'shop"), None, []),
     "a bracket left open": (plus("custom:\n  list: [1, 2\n"), None, []),
-    "a key twice": (plus("service: other\n"), 10, ["service", "twice"]),
+    "a key twice": (plus("service: other\n"), 10, ["service"]),
     "a list for a map": (instead("functions:\n  hello:", "functions:\n  - hello:"), 6, []),
     "no text at all": ("", None, ["service"]),
     "no service": (without("service: shop\n"), None, ["service"]),

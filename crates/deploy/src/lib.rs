@@ -3,17 +3,30 @@
 //! A reader translates what the user wrote into a [`Template`], which is CloudFormation in memory
 //! with the place of every value; everything behind the reader knows only that.
 
+mod apply;
+mod assets;
+mod calls;
 mod diagnostic;
+mod endpoints;
+mod graph;
+mod intrinsics;
 mod options;
+mod plan;
 mod project;
 mod report;
 mod serverless;
+mod state;
 mod template;
+mod types;
 pub mod yaml;
 
 use std::path::Path;
 
+pub use apply::{Applied, Change, Changed, Error, Failure, Machine, apply, remove};
+pub use assets::{Asset, Assets, Zip};
+pub use calls::Calls;
 pub use diagnostic::{Diagnostic, Place};
+pub use endpoints::Endpoint;
 pub use options::Options;
 pub use project::{Bundling, Function, Patterns, Project};
 pub use report::{Entry, Report};
@@ -21,7 +34,9 @@ pub use template::{Output, Resource, Template};
 
 /// Reads the application in `dir`.
 pub fn read(dir: &Path, options: &Options) -> Result<Project, Diagnostic> {
-    serverless::read(dir, options)
+    let mut project = serverless::read(dir, options)?;
+    project.report.merge(apply::check(&project.template)?);
+    Ok(project)
 }
 
 #[cfg(test)]
@@ -35,6 +50,6 @@ mod tests {
         let project = read(&dir, &options).unwrap_or_else(|error| panic!("{error}"));
         let kinds: std::collections::BTreeSet<&str> =
             project.template.resources.iter().map(|resource| resource.kind.as_str()).collect();
-        assert_eq!(kinds.len(), 13, "{kinds:?}");
+        assert_eq!(kinds.len(), 14, "{kinds:?}");
     }
 }

@@ -174,7 +174,7 @@ fn add_resources(compile: &mut Compile<'_>, at: &Place, properties: Map) -> Resu
             ),
         ]),
     )?;
-    let url = format!("${{Cumulet::Endpoint}}/restapis/${{{REST_API}}}/{stage}/_user_request_");
+    let url = format!("${{Cumulet::Endpoint}}/_aws/execute-api/${{{REST_API}}}/{stage}");
     compile.output("ServiceEndpoint", "URL of the service endpoint", at.sub(url));
     Ok(())
 }

@@ -1,0 +1,26 @@
+//! The one way out of this crate: operations by name.
+
+use base::BoxFuture;
+use serde_json::Value;
+
+/// Who runs operations: a machine's [`kit::Kit`], or a list of answers in a test.
+pub trait Calls: Send + Sync {
+    /// Runs an operation with JSON input.
+    fn call<'a>(
+        &'a self,
+        service: &'a str,
+        operation: &'a str,
+        input: Value,
+    ) -> BoxFuture<'a, Result<Value, kit::Error>>;
+}
+
+impl Calls for kit::Kit {
+    fn call<'a>(
+        &'a self,
+        service: &'a str,
+        operation: &'a str,
+        input: Value,
+    ) -> BoxFuture<'a, Result<Value, kit::Error>> {
+        kit::Kit::call(self, service, operation, input)
+    }
+}

@@ -1,0 +1,150 @@
+//! AWS::Lambda::Function
+
+use serde_json::{Value, json};
+
+use super::property::Property;
+use super::work::{Work, gone, is_present, member, some, tag_map};
+use super::{Change, Made, Properties, Type};
+
+/// The properties that UpdateFunctionConfiguration takes under the same name.
+const CONFIGURATION: &[&str] = &[
+    "Description",
+    "Handler",
+    "MemorySize",
+    "Role",
+    "Runtime",
+    "Timeout",
+    "DeadLetterConfig",
+    "Environment",
+    "EphemeralStorage",
+];
+
+const NAME_CHARS_MAX: usize = 64;
+
+pub(super) const TYPE: Type = Type {
+    kind: "AWS::Lambda::Function",
+    properties: &[
+        Property::any("Code").required(),
+        Property::text("FunctionName").replaces(),
+        Property::text("Handler"),
+        Property::text("Runtime"),
+        Property::text("Role").required(),
+        Property::text("Description"),
+        Property::int("MemorySize"),
+        Property::int("Timeout"),
+        Property::variables("Environment"),
+        Property::any("DeadLetterConfig"),
+        Property::any("EphemeralStorage"),
+        Property::any("Tags"),
+        Property::refused("ImageConfig", "container images are not served"),
+        Property::stored("Architectures"),
+        Property::stored("ReservedConcurrentExecutions"),
+        Property::stored("CodeSigningConfigArn"),
+        Property::stored("FileSystemConfigs"),
+        Property::stored("KmsKeyArn"),
+        Property::stored("Layers"),
+        Property::stored("LoggingConfig"),
+        Property::stored("PackageType"),
+        Property::stored("RecursiveLoop"),
+        Property::stored("RuntimeManagementConfig"),
+        Property::stored("SnapStart"),
+        Property::stored("TracingConfig"),
+        Property::stored("VpcConfig"),
+    ],
+    attributes: &["Arn"],
+    name: Some("FunctionName"),
+    create: |work, properties| Box::pin(create(work, properties)),
+    update: |work, made, change| Box::pin(update(work, made, change)),
+    delete: |work, made, _| Box::pin(delete(work, made)),
+};
+
+async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
+    let name = work.name(properties.get("FunctionName"), NAME_CHARS_MAX);
+    let mut input = some(properties, CONFIGURATION);
+    input.insert("FunctionName".to_owned(), json!(name));
+    input.insert("Code".to_owned(), json!({ "ZipFile": zip(work, properties)? }));
+    input.insert("Tags".to_owned(), json!(tag_map(properties.get("Tags"))));
+    let answer = match work.call("lambda", "CreateFunction", Value::Object(input)).await {
+        Ok(answer) => answer,
+        Err(error) if work.adopt && is_present(&error) => {
+            set_configuration(work, &name, properties).await?;
+            set_code(work, &name, properties).await?
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Made::new(&name, [("Arn", member(&answer, "FunctionArn"))]))
+}
+
+/// Configuration first: new code may need a new handler, old code does not mind it for the moment
+/// between the two.
+async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made, kit::Error> {
+    if change.touches(CONFIGURATION) {
+        set_configuration(work, &made.id, change.new).await?;
+    }
+    if change.touches(&["Code"]) {
+        set_code(work, &made.id, change.new).await?;
+    }
+    if change.touches(&["Tags"]) {
+        set_tags(work, &made.attributes["Arn"], change).await?;
+    }
+    Ok(made.clone())
+}
+
+async fn delete(work: &Work<'_>, made: &Made) -> Result<(), kit::Error> {
+    gone(work.call("lambda", "DeleteFunction", json!({ "FunctionName": made.id })).await)
+}
+
+async fn set_configuration(
+    work: &Work<'_>,
+    name: &str,
+    properties: &Properties,
+) -> Result<Value, kit::Error> {
+    let mut input = some(properties, CONFIGURATION);
+    // What the template no longer says goes back to what it is without it.
+    for (key, default) in [
+        ("Description", json!("")),
+        ("MemorySize", json!(128)),
+        ("Timeout", json!(3)),
+        ("Environment", json!({ "Variables": {} })),
+        ("DeadLetterConfig", json!({ "TargetArn": "" })),
+        ("EphemeralStorage", json!({ "Size": 512 })),
+    ] {
+        input.entry(key).or_insert(default);
+    }
+    input.insert("FunctionName".to_owned(), json!(name));
+    work.call("lambda", "UpdateFunctionConfiguration", Value::Object(input)).await
+}
+
+async fn set_code(
+    work: &Work<'_>,
+    name: &str,
+    properties: &Properties,
+) -> Result<Value, kit::Error> {
+    let input = json!({ "FunctionName": name, "ZipFile": zip(work, properties)? });
+    work.call("lambda", "UpdateFunctionCode", input).await
+}
+
+async fn set_tags(work: &Work<'_>, arn: &str, change: Change<'_>) -> Result<(), kit::Error> {
+    let (old, new) = (tag_map(change.old.get("Tags")), tag_map(change.new.get("Tags")));
+    let removed: Vec<&String> = old.keys().filter(|key| !new.contains_key(*key)).collect();
+    if !removed.is_empty() {
+        let input = json!({ "Resource": arn, "TagKeys": removed });
+        work.call("lambda", "UntagResource", input).await?;
+    }
+    if !new.is_empty() {
+        work.call("lambda", "TagResource", json!({ "Resource": arn, "Tags": new })).await?;
+    }
+    Ok(())
+}
+
+/// The package in base64, if it is the one that was meant.
+fn zip(work: &Work<'_>, properties: &Properties) -> Result<String, kit::Error> {
+    let code = properties.get("Code").unwrap_or(&Value::Null);
+    match code["Asset"].as_str().and_then(|name| work.assets.get(name)) {
+        Some(asset) if code["Sha256"] == asset.sha256 => Ok(asset.base64()),
+        _ => {
+            let message = "The package is no longer at hand";
+            Err(kit::Error::sender("InvalidParameterValueException", message))
+        }
+    }
+}

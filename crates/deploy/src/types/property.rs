@@ -1,0 +1,176 @@
+//! The properties of a type: their form, and whether they are honoured.
+
+use serde_json::{Number, Value as Json, json};
+
+use super::{Properties, Type};
+use crate::diagnostic::Diagnostic;
+use crate::report::Report;
+use crate::template::Resource;
+use crate::yaml::{Map, Node, Pair, Value};
+
+/// One property of a resource type.
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
+    form: Form,
+    support: Support,
+    required: bool,
+    /// Whether a change of it needs a new resource.
+    pub(crate) replaces: bool,
+}
+
+/// CloudFormation takes `"5"` for 5 and `true` for `"true"`; operations do not.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Int,
+    Bool,
+    Texts,
+    /// `{ Variables: … }`, whose values are strings.
+    Variables,
+    /// As it is.
+    Any,
+}
+
+#[derive(Clone, Copy)]
+enum Support {
+    Honoured,
+    /// Kept and given back, but nothing follows from it. Reported.
+    Stored,
+    /// To read past it would change what the application does, so it is an error.
+    Refused(&'static str),
+}
+
+impl Property {
+    const fn new(name: &'static str, form: Form) -> Property {
+        Property { name, form, support: Support::Honoured, required: false, replaces: false }
+    }
+
+    pub(crate) const fn text(name: &'static str) -> Property {
+        Property::new(name, Form::Text)
+    }
+
+    pub(crate) const fn int(name: &'static str) -> Property {
+        Property::new(name, Form::Int)
+    }
+
+    pub(crate) const fn bool(name: &'static str) -> Property {
+        Property::new(name, Form::Bool)
+    }
+
+    pub(crate) const fn texts(name: &'static str) -> Property {
+        Property::new(name, Form::Texts)
+    }
+
+    pub(crate) const fn variables(name: &'static str) -> Property {
+        Property::new(name, Form::Variables)
+    }
+
+    pub(crate) const fn any(name: &'static str) -> Property {
+        Property::new(name, Form::Any)
+    }
+
+    /// A property that is kept but not honoured.
+    pub(crate) const fn stored(name: &'static str) -> Property {
+        Property { support: Support::Stored, ..Property::any(name) }
+    }
+
+    /// A property without which the application would do something else.
+    pub(crate) const fn refused(name: &'static str, why: &'static str) -> Property {
+        Property { support: Support::Refused(why), ..Property::any(name) }
+    }
+
+    pub(crate) const fn required(self) -> Property {
+        Property { required: true, ..self }
+    }
+
+    pub(crate) const fn replaces(self) -> Property {
+        Property { replaces: true, ..self }
+    }
+
+    fn coerce(&self, node: &Node, path: &str) -> Result<Json, Diagnostic> {
+        match self.form {
+            Form::Any => Ok(node.to_json()),
+            Form::Text => text(node, path),
+            Form::Int => int(node, path),
+            Form::Bool => match &node.value {
+                Value::Bool(value) => Ok(Json::Bool(*value)),
+                Value::String(text) if text == "true" => Ok(Json::Bool(true)),
+                Value::String(text) if text == "false" => Ok(Json::Bool(false)),
+                _ => Err(node.unexpected(path, "true or false")),
+            },
+            Form::Texts => node.expect_list(path)?.iter().map(|item| text(item, path)).collect(),
+            Form::Variables => {
+                let Some(variables) = node.get("Variables") else { return Ok(json!({})) };
+                let pairs = variables.expect_map(path)?.0.iter();
+                let pairs = pairs.map(|Pair { key, node, .. }| {
+                    Ok((key.clone(), text(node, &format!("{path}.Variables.{key}"))?))
+                });
+                let map: Properties = pairs.collect::<Result<_, Diagnostic>>()?;
+                Ok(json!({ "Variables": map }))
+            }
+        }
+    }
+}
+
+fn text(node: &Node, path: &str) -> Result<Json, Diagnostic> {
+    node.scalar_text().map(Json::String).ok_or_else(|| node.unexpected(path, "a string"))
+}
+
+fn int(node: &Node, path: &str) -> Result<Json, Diagnostic> {
+    let number = match &node.value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match number {
+        Some(number) => Ok(Json::Number(Number::from(number))),
+        None => Err(node.unexpected(path, "a whole number")),
+    }
+}
+
+/// Checks the names of a resource's properties before anything is resolved, and reports those
+/// that are stored but not honoured.
+pub(crate) fn check(
+    kind: &Type,
+    resource: &Resource,
+    report: &mut Report,
+) -> Result<(), Diagnostic> {
+    for pair in &resource.properties.0 {
+        let path = format!("{}.{}", resource.id, pair.key);
+        match known(kind, pair)?.support {
+            Support::Honoured => {}
+            Support::Stored => report.unhonoured(&pair.at, &path, "is stored but not honoured"),
+            Support::Refused(why) => {
+                return Err(Diagnostic::new(&pair.at, format!("{path} is not served: {why}"))
+                    .help("remove it"));
+            }
+        }
+    }
+    for property in kind.properties.iter().filter(|property| property.required) {
+        if resource.properties.get(property.name).is_none_or(Node::is_null) {
+            let message = format!("{} has no {}", resource.id, property.name);
+            return Err(Diagnostic::new(&resource.at, message)
+                .help(format!("{} needs the property {}", kind.kind, property.name)));
+        }
+    }
+    Ok(())
+}
+
+fn known<'t>(kind: &'t Type, pair: &Pair) -> Result<&'t Property, Diagnostic> {
+    kind.properties.iter().find(|property| property.name == pair.key).ok_or_else(|| {
+        let names: Vec<&str> = kind.properties.iter().map(|property| property.name).collect();
+        Diagnostic::new(&pair.at, format!("{} has no property {}", kind.kind, pair.key))
+            .help(format!("its properties are {}", names.join(", ")))
+    })
+}
+
+/// Resolved properties in the form the operations take.
+pub(crate) fn typed(kind: &Type, id: &str, map: &Map) -> Result<Properties, Diagnostic> {
+    let mut properties = Properties::new();
+    for pair in map.0.iter().filter(|pair| !pair.node.is_null()) {
+        let path = format!("{id}.{}", pair.key);
+        let value = known(kind, pair)?.coerce(&pair.node, &path)?;
+        properties.insert(pair.key.clone(), value);
+    }
+    Ok(properties)
+}

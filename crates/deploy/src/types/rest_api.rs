@@ -1,0 +1,61 @@
+//! AWS::ApiGateway::RestApi, given whole as an OpenAPI document.
+
+use serde_json::{Value, json};
+
+use super::property::Property;
+use super::work::{Work, gone, member};
+use super::{Change, Made, Properties, Type};
+
+pub(super) const TYPE: Type = Type {
+    kind: "AWS::ApiGateway::RestApi",
+    properties: &[
+        Property::any("Body").required(),
+        Property::text("Name"),
+        Property::refused("BodyS3Location", "there are no buckets yet"),
+        Property::refused("CloneFrom", "an API is given whole, as Body"),
+        Property::stored("ApiKeySourceType"),
+        Property::stored("BinaryMediaTypes"),
+        Property::stored("Description"),
+        Property::stored("DisableExecuteApiEndpoint"),
+        Property::stored("EndpointConfiguration"),
+        Property::stored("FailOnWarnings"),
+        Property::stored("MinimumCompressionSize"),
+        Property::stored("Mode"),
+        Property::stored("Parameters"),
+        Property::stored("Policy"),
+        Property::stored("Tags"),
+    ],
+    attributes: &["RestApiId"],
+    name: None,
+    create: |work, properties| Box::pin(create(work, properties)),
+    update: |work, made, change| Box::pin(update(work, made, change)),
+    delete: |work, made, _| Box::pin(delete(work, made)),
+};
+
+async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
+    let mut input = document(properties);
+    input["mode"] = json!("import");
+    let answer = work.call("apigateway", "ImportRestApi", input).await?;
+    let id = member(&answer, "id");
+    Ok(Made::new(&id, [("RestApiId", id.clone())]))
+}
+
+async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made, kit::Error> {
+    let mut input = document(change.new);
+    input["mode"] = json!("overwrite");
+    input["restapi_id"] = json!(made.id);
+    work.call("apigateway", "PutRestApi", input).await?;
+    Ok(made.clone())
+}
+
+async fn delete(work: &Work<'_>, made: &Made) -> Result<(), kit::Error> {
+    gone(work.call("apigateway", "DeleteRestApi", json!({ "restapi_id": made.id })).await)
+}
+
+/// The members of the document stand beside those of the request.
+fn document(properties: &Properties) -> Value {
+    match properties.get("Body") {
+        Some(body @ Value::Object(_)) => body.clone(),
+        _ => json!({}),
+    }
+}

@@ -1,0 +1,332 @@
+//! What a deploy does to a machine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use deploy::Options;
+
+use crate::machine::Fake;
+
+const QUEUES: &str = "
+Resources:
+  Work:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: work
+      VisibilityTimeout: '4'
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 }
+  Dead: { Type: AWS::SQS::Queue }
+Outputs:
+  Url: { Value: !Ref Work }
+  Name: { Value: !Sub '${AWS::StackName}/${Work.QueueName}' }
+";
+
+const FUNCTION: &str = "
+Resources:
+  PayLambdaFunction:
+    Type: AWS::Lambda::Function
+    Properties:
+      Code: { Asset: pay }
+      FunctionName: pay
+      Handler: pay.handler
+      Runtime: nodejs20.x
+      Role: arn:aws:iam::000000000000:role/r
+      Timeout: 6
+      Environment: { Variables: { LIMIT: 5 } }
+";
+
+/// Applies a template and compares the calls, without their inputs where those are not given.
+async fn check(fake: &Fake, template: &str, calls: &str) {
+    let result = fake.apply(template).await;
+    assert_eq!(fake.calls(), calls, "{result:?}");
+    result.unwrap();
+}
+
+async fn refused(fake: &Fake, template: &str, expected: &str) {
+    let error = fake.apply(template).await.unwrap_err();
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn resources_are_made_after_what_they_need() {
+    let fake = Fake::new().await;
+    let result = fake.apply(QUEUES).await.unwrap();
+    assert_eq!(
+        fake.calls(),
+        r#"sqs.CreateQueue {"QueueName":"shop-Dead-9C42526D6A19","Attributes":{}}
+sqs.CreateQueue {"QueueName":"work","Attributes":{"VisibilityTimeout":"4","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:000000000000:shop-Dead-9C42526D6A19\",\"maxReceiveCount\":3}"}}"#
+    );
+    assert_eq!(
+        format!("{:?}", result.outputs),
+        r#"[("Url", "http://sqs/work"), ("Name", "shop/work")]"#
+    );
+    // Nothing has changed, so nothing is done.
+    check(&fake, QUEUES, "").await;
+}
+
+#[tokio::test]
+async fn a_change_is_made_in_place() {
+    let fake = Fake::new().await;
+    fake.apply(QUEUES).await.unwrap();
+    fake.calls();
+    check(
+        &fake,
+        &QUEUES.replace("'4'", "9"),
+        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"9"}}"#,
+    )
+    .await;
+    check(
+        &fake,
+        &QUEUES.replace("      VisibilityTimeout: '4'\n", ""),
+        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"30"}}"#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_replacement_is_made_before_the_old_one_is_deleted() {
+    let fake = Fake::new().await;
+    fake.apply(QUEUES).await.unwrap();
+    fake.calls();
+    check(
+        &fake,
+        &QUEUES.replace("QueueName: work", "QueueName: other").replace("'4'", "4"),
+        r#"sqs.CreateQueue {"QueueName":"other","Attributes":{"VisibilityTimeout":"4","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:000000000000:shop-Dead-9C42526D6A19\",\"maxReceiveCount\":3}"}}
+sqs.DeleteQueue {"QueueUrl":"http://sqs/work"}"#,
+    )
+    .await;
+    refused(
+        &fake,
+        &QUEUES.replace("QueueName: work", "QueueName: other\n      FifoQueue: true"),
+        "t.yml:3:3: a change of FifoQueue needs a new AWS::SQS::Queue, but its QueueName stays the \
+         same\nhelp: change QueueName too, or remove Work first",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_template_no_longer_has_is_deleted_and_remove_deletes_all() {
+    let fake = Fake::new().await;
+    fake.apply(QUEUES).await.unwrap();
+    fake.calls();
+    let only_dead = "Resources: { Dead: { Type: AWS::SQS::Queue } }";
+    check(&fake, only_dead, r#"sqs.DeleteQueue {"QueueUrl":"http://sqs/work"}"#).await;
+    fake.apply(QUEUES).await.unwrap();
+    fake.calls();
+    let removed = fake.remove().await;
+    assert_eq!(
+        fake.calls(),
+        "sqs.DeleteQueue {\"QueueUrl\":\"http://sqs/work\"}\n\
+         sqs.DeleteQueue {\"QueueUrl\":\"http://sqs/shop-Dead-9C42526D6A19\"}"
+    );
+    assert_eq!(removed.changes.len(), 2);
+    assert!(fake.remove().await.changes.is_empty());
+}
+
+#[tokio::test]
+async fn a_retained_resource_stays() {
+    let fake = Fake::new().await;
+    let retained = "
+Resources:
+  Work: { Type: AWS::SQS::Queue, DeletionPolicy: Retain, Properties: { QueueName: work } }
+";
+    fake.apply(retained).await.unwrap();
+    fake.calls();
+    fake.remove().await;
+    assert_eq!(fake.calls(), "");
+}
+
+#[tokio::test]
+async fn code_and_configuration_are_updated_apart() {
+    let mut fake = Fake::new().await;
+    fake.asset("pay", "one");
+    check(
+        &fake,
+        FUNCTION,
+        r#"lambda.CreateFunction {"Handler":"pay.handler","Role":"arn:aws:iam::000000000000:role/r","Runtime":"nodejs20.x","Timeout":6,"Environment":{"Variables":{"LIMIT":"5"}},"FunctionName":"pay","Code":"…","Tags":{}}"#,
+    )
+    .await;
+    fake.asset("pay", "two");
+    check(&fake, FUNCTION, r#"lambda.UpdateFunctionCode {"FunctionName":"pay","ZipFile":"…"}"#)
+        .await;
+    check(
+        &fake,
+        &FUNCTION.replace("Timeout: 6", "Timeout: 7"),
+        r#"lambda.UpdateFunctionConfiguration {"Handler":"pay.handler","Role":"arn:aws:iam::000000000000:role/r","Runtime":"nodejs20.x","Timeout":7,"Environment":{"Variables":{"LIMIT":"5"}},"Description":"","MemorySize":128,"DeadLetterConfig":{"TargetArn":""},"EphemeralStorage":{"Size":512},"FunctionName":"pay"}"#,
+    )
+    .await;
+    fake.assets.clear();
+    refused(
+        &fake,
+        FUNCTION,
+        "t.yml:3:3: PayLambdaFunction.Code names no package of this project\n\
+         help: declare the function below functions:, with its handler",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_deploy_leaves_what_was_there() {
+    let fake = Fake::new().await;
+    fake.apply(&QUEUES.replace("'4'", "5")).await.unwrap();
+    fake.calls();
+    let more = format!(
+        "{}\n",
+        QUEUES.replace(
+            "Outputs:",
+            "  More: { Type: AWS::SQS::Queue, Properties: { QueueName: more } }\n  \
+             Last: { Type: AWS::SQS::Queue, DependsOn: More, Properties: { QueueName: last } }\n\
+             Outputs:"
+        )
+    );
+    fake.fail(r#"CreateQueue {"QueueName":"last""#, "QueueLimit");
+    refused(
+        &fake,
+        &more,
+        "t.yml:11:3: Last (AWS::SQS::Queue) could not be created: QueueLimit: as the test wants \
+         it\nhelp: the deploy was undone: More, Work",
+    )
+    .await;
+    assert_eq!(
+        fake.calls(),
+        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"4"}}
+sqs.CreateQueue {"QueueName":"more","Attributes":{}}
+sqs.CreateQueue {"QueueName":"last","Attributes":{}}
+sqs.DeleteQueue {"QueueUrl":"http://sqs/more"}
+sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"5"}}"#
+    );
+    fake.mend();
+    // The state is that of before: the same deploy does the same again.
+    check(
+        &fake,
+        &more,
+        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"4"}}
+sqs.CreateQueue {"QueueName":"more","Attributes":{}}
+sqs.CreateQueue {"QueueName":"last","Attributes":{}}"#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_killed_deploy_made_is_taken_over() {
+    let fake = Fake::new().await;
+    let table = "
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: orders
+      KeySchema: [{ AttributeName: PK, KeyType: HASH }]
+      AttributeDefinitions: [{ AttributeName: PK, AttributeType: S }]
+";
+    // The process dies after the table was made and before that was noted.
+    fake.hang("CreateTable");
+    let killed = tokio::time::timeout(Duration::from_millis(100), fake.apply(table)).await;
+    assert!(killed.is_err());
+    fake.mend();
+    fake.fail("CreateTable", "ResourceInUseException");
+    fake.calls();
+    fake.apply(table).await.unwrap();
+    assert!(fake.calls().starts_with("dynamodb.CreateTable"));
+    // Where no deploy of ours was under way, a table of that name is somebody else's.
+    fake.remove().await;
+    refused(
+        &fake,
+        table,
+        "t.yml:3:3: Orders (AWS::DynamoDB::Table) could not be created: ResourceInUseException: \
+         as the test wants it",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_leftover_is_named_and_tried_again() {
+    let fake = Fake::new().await;
+    fake.apply(QUEUES).await.unwrap();
+    fake.fail("DeleteQueue {\"QueueUrl\":\"http://sqs/work\"}", "Throttled");
+    let only_dead = "Resources: { Dead: { Type: AWS::SQS::Queue } }";
+    let applied = fake.apply(only_dead).await.unwrap();
+    assert_eq!(applied.leftovers, ["Work (AWS::SQS::Queue): Throttled: as the test wants it"]);
+    fake.mend();
+    fake.calls();
+    check(&fake, only_dead, r#"sqs.DeleteQueue {"QueueUrl":"http://sqs/work"}"#).await;
+}
+
+#[tokio::test]
+async fn conditions_decide_what_is_made() {
+    let fake = Fake::new().await;
+    let template = "
+Parameters: { Stage: { Type: String, Default: dev } }
+Mappings: { Seconds: { dev: { visible: 3 }, prod: { visible: 30 } } }
+Conditions:
+  Prod: !Equals [!Ref Stage, prod]
+  Dev: !And [!Not [!Condition Prod], !Or [!Equals [a, b], !Equals [1, '1']]]
+Resources:
+  OnlyProd: { Type: AWS::SQS::Queue, Condition: Prod }
+  Work:
+    Type: AWS::SQS::Queue
+    Condition: Dev
+    Properties:
+      QueueName: !Join ['-', [!Select [1, !Split ['/', x/work]], !Base64 hi]]
+      VisibilityTimeout: !FindInMap [Seconds, !Ref Stage, visible]
+      DelaySeconds: !If [Prod, 9, !Ref AWS::NoValue]
+Outputs:
+  Prod: { Condition: Prod, Value: !Ref OnlyProd }
+  Sub: { Value: !Sub ['${x}-${!kept}-${AWS::Region}', { x: !Ref Stage }] }
+";
+    let applied = fake.apply(template).await.unwrap();
+    assert_eq!(
+        fake.calls(),
+        r#"sqs.CreateQueue {"QueueName":"work-aGk=","Attributes":{"VisibilityTimeout":"3"}}"#
+    );
+    assert_eq!(format!("{:?}", applied.outputs), r#"[("Sub", "dev-${kept}-us-east-1")]"#);
+    refused(
+        &fake,
+        &template.replace(
+            "DelaySeconds: !If [Prod, 9, !Ref AWS::NoValue]",
+            "RedrivePolicy: !Ref OnlyProd",
+        ),
+        "t.yml:15:22: OnlyProd is not made, because its condition does not hold\n\
+         help: refer to it within an Fn::If of the same condition",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_orders_example_is_made_and_removed() {
+    let mut fake = Fake::new().await;
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/orders");
+    let options = Options::new("000000000000".parse().unwrap());
+    let project = deploy::read(&dir, &options).unwrap_or_else(|error| panic!("{error}"));
+    for function in &project.functions {
+        fake.asset(&function.name, &function.name);
+    }
+    let applied = fake.apply_template(&project.template).await.unwrap_or_else(|e| panic!("{e}"));
+    let calls = fake.calls();
+    let count = |operation: &str| calls.lines().filter(|call| call.starts_with(operation)).count();
+    assert_eq!(count("lambda.CreateFunction "), 7);
+    assert_eq!(count("lambda.CreateEventSourceMapping "), 1);
+    assert_eq!(count("sqs.CreateQueue "), 2);
+    assert_eq!(count("sns.Subscribe "), 2);
+    assert_eq!(count("events.PutTargets "), 1);
+    assert_eq!(count("apigatewayv2.ImportApi "), 1);
+    assert_eq!(count("apigateway.CreateDeployment "), 1);
+    let endpoints: Vec<String> = applied
+        .endpoints
+        .iter()
+        .map(|endpoint| format!("{} {} {}", endpoint.method, endpoint.url, endpoint.function))
+        .collect();
+    assert!(
+        endpoints.contains(
+            &"GET http://localhost:4566/_aws/execute-api/rest1/dev/v1/orders/{id} \
+              orders-dev-getOrder"
+                .to_owned()
+        ),
+        "{endpoints:?}"
+    );
+    assert!(fake.apply_template(&project.template).await.unwrap().changes.is_empty());
+    assert_eq!(fake.calls(), "");
+    let removed = fake.remove().await;
+    assert_eq!(removed.changes.len(), project.template.resources.len());
+    assert_eq!(removed.leftovers, Vec::<String>::new());
+}

@@ -1,0 +1,144 @@
+//! A machine whose services answer from a list and note what they were asked.
+
+use std::sync::{Arc, Mutex};
+
+use base::{AccountId, BoxFuture, Region};
+use deploy::{Applied, Asset, Assets, Calls, Error, Machine, Report, Template, yaml};
+use serde_json::{Value, json};
+use store::{Blobs, Store};
+
+const HANG: &str = "Hang";
+
+pub(crate) struct Fake {
+    store: Store,
+    account: AccountId,
+    region: Region,
+    pub(crate) assets: Assets,
+    calls: Mutex<Vec<String>>,
+    /// An operation that fails, with the code it fails with.
+    failing: Mutex<Vec<(String, &'static str)>>,
+}
+
+impl Fake {
+    pub(crate) async fn new() -> Fake {
+        let engine = Arc::new(engine_memory::Memory::new());
+        Fake {
+            store: Store::open(engine, Blobs::memory(), "test").await.unwrap(),
+            account: "000000000000".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            assets: Assets::default(),
+            calls: Mutex::default(),
+            failing: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn asset(&mut self, name: &str, zip: &str) {
+        self.assets.insert(name.to_owned(), Asset::new(zip.into()));
+    }
+
+    /// Lets calls that contain `call` fail until [`Fake::mend`].
+    pub(crate) fn fail(&self, call: &str, code: &'static str) {
+        self.failing.lock().unwrap().push((call.to_owned(), code));
+    }
+
+    pub(crate) fn mend(&self) {
+        self.failing.lock().unwrap().clear();
+    }
+
+    /// Lets calls that contain `call` never come back until [`Fake::mend`].
+    pub(crate) fn hang(&self, call: &str) {
+        self.fail(call, HANG);
+    }
+
+    /// The calls since the last time this was asked, one a line.
+    pub(crate) fn calls(&self) -> String {
+        std::mem::take(&mut *self.calls.lock().unwrap()).join("\n")
+    }
+
+    fn machine(&self) -> Machine<'_> {
+        Machine {
+            calls: self,
+            store: &self.store,
+            account: &self.account,
+            region: &self.region,
+            endpoint: "http://localhost:4566",
+        }
+    }
+
+    pub(crate) async fn apply(&self, template: &str) -> Result<Applied, Error> {
+        let node = yaml::parse("t.yml", template)?;
+        let template = Template::read(&node, &mut Report::default())?;
+        self.apply_template(&template).await
+    }
+
+    pub(crate) async fn apply_template(&self, template: &Template) -> Result<Applied, Error> {
+        deploy::apply(self.machine(), "shop", template, &self.assets).await
+    }
+
+    pub(crate) async fn remove(&self) -> Applied {
+        deploy::remove(self.machine(), "shop").await.unwrap()
+    }
+}
+
+impl Calls for Fake {
+    fn call<'a>(
+        &'a self,
+        service: &'a str,
+        operation: &'a str,
+        mut input: Value,
+    ) -> BoxFuture<'a, Result<Value, kit::Error>> {
+        Box::pin(async move {
+            let answer = answer(operation, &input);
+            shorten(&mut input);
+            let call = format!("{service}.{operation} {input}");
+            let failing = self.failing.lock().unwrap().clone();
+            let failure = failing.into_iter().find(|(part, _)| call.contains(part.as_str()));
+            self.calls.lock().unwrap().push(call);
+            match failure {
+                Some((_, HANG)) => std::future::pending().await,
+                Some((_, code)) => Err(kit::Error::sender(code, "as the test wants it")),
+                None => Ok(answer),
+            }
+        })
+    }
+}
+
+/// Documents and packages are checked where they are made.
+fn shorten(input: &mut Value) {
+    for key in ["body", "ZipFile"] {
+        if input.get(key).is_some() {
+            input[key] = json!("…");
+        }
+    }
+    if input["Code"]["ZipFile"].is_string() {
+        input["Code"] = json!("…");
+    }
+    if input.get("openapi").is_some() {
+        *input = json!({ "mode": input["mode"], "restapi_id": input["restapi_id"] });
+    }
+}
+
+fn answer(operation: &str, input: &Value) -> Value {
+    let text = |key: &str| input[key].as_str().unwrap_or_default().to_owned();
+    match operation {
+        "CreateQueue" => json!({ "QueueUrl": format!("http://sqs/{}", text("QueueName")) }),
+        "GetQueueUrl" => json!({ "QueueUrl": format!("http://sqs/{}", text("QueueName")) }),
+        "CreateTopic" => json!({ "TopicArn": format!("arn:topic:{}", text("Name")) }),
+        "Subscribe" => {
+            json!({ "SubscriptionArn": format!("{}:{}", text("TopicArn"), text("Endpoint")) })
+        }
+        "CreateFunction" | "UpdateFunctionCode" => {
+            json!({ "FunctionArn": format!("arn:lambda:function:{}", text("FunctionName")) })
+        }
+        "CreateEventSourceMapping" => {
+            json!({ "UUID": "uuid", "EventSourceMappingArn": "arn:mapping" })
+        }
+        "PutRule" => json!({ "RuleArn": format!("arn:rule/{}", text("Name")) }),
+        "ImportApi" | "ReimportApi" => {
+            json!({ "apiId": "http1", "apiEndpoint": "http://localhost:4566/_aws/execute-api/http1" })
+        }
+        "ImportRestApi" => json!({ "id": "rest1" }),
+        "CreateDeployment" => json!({ "id": "deployment1" }),
+        _ => json!({}),
+    }
+}

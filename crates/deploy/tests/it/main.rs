@@ -1,0 +1,4 @@
+//! Tests through the public face: templates in, operations and diagnostics out.
+
+mod apply;
+mod machine;

@@ -1,13 +1,28 @@
-use std::sync::Arc;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use base::{Arn, Clock, Random};
+use base::{Arn, Clock, Random, sleep, task};
 use telemetry::LogSink;
+use tokio::sync::{Notify, oneshot};
 
-use crate::{Config, FunctionSpec, HostError, Invocation, Invoked, Runtimes, Sandbox};
+use crate::places::{Asked, Grant, Lease, Place, Places};
+use crate::pool::Pool;
+use crate::runtimes::Runtime;
+use crate::slot::{InitFailure, Run, Slot, Surroundings};
+use crate::{
+    Config, EVENT_BYTES_MAX, FunctionSpec, HostError, Invocation, Invoked, Runtimes, Sandbox,
+};
+
+/// How often a slot may turn out to be dead before its event is given up.
+const TRIES_MAX: usize = 5;
+/// How often idle slots and booted workers are looked after.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
 
 /// Runs functions. A cheap handle.
 #[derive(Clone)]
-pub struct Host(Arc<Parts>);
+pub struct Host(Arc<Inner>);
 
 /// What a host is made of.
 pub struct Parts {
@@ -19,21 +34,53 @@ pub struct Parts {
     pub logs: Arc<dyn LogSink>,
 }
 
+struct Inner {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    runtimes: Runtimes,
+    logs: Arc<dyn LogSink>,
+    pool: Pool,
+    places: Arc<Places>,
+    accepted: AtomicUsize,
+    closing: AtomicBool,
+    /// Told when `accepted` falls to zero.
+    quiet: Notify,
+}
+
 /// What lives at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Interpreters that are up and belong to no function yet.
     pub booted: usize,
     pub idle: usize,
+    /// Slots that run an event or are being started.
     pub busy: usize,
     /// Invocations that wait for a slot.
     pub waiting: usize,
 }
 
 impl Host {
-    /// A host without any process yet.
-    pub fn new(parts: Parts) -> Host {
-        Host(Arc::new(parts))
+    /// A host without any process yet. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the thread that starts processes cannot be started.
+    pub fn new(parts: Parts) -> io::Result<Host> {
+        let Parts { config, clock, random, sandbox, runtimes, logs } = parts;
+        let host = Host(Arc::new(Inner {
+            pool: Pool::new(config.clone(), sandbox)?,
+            places: Arc::new(Places::new(&config)),
+            config,
+            clock,
+            random,
+            runtimes,
+            logs,
+            accepted: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            quiet: Notify::new(),
+        }));
+        task::spawn("host.tidy", tidy(Arc::downgrade(&host.0)));
+        Ok(host)
     }
 
     /// Runs one event. Dropping the future does not end the event: it runs to its end.
@@ -45,27 +92,181 @@ impl Host {
         spec: &Arc<FunctionSpec>,
         invocation: Invocation,
     ) -> Result<Invoked, HostError> {
-        let _ = (spec, invocation, &self.0);
-        todo!("landing within the hour")
+        let (bytes, bytes_max) = (invocation.payload.len(), EVENT_BYTES_MAX);
+        if bytes > bytes_max {
+            return Err(HostError::PayloadTooLarge { bytes, bytes_max });
+        }
+        let accepted = self.accept()?;
+        let (done, result) = oneshot::channel();
+        let (host, spec) = (self.clone(), Arc::clone(spec));
+        task::spawn("host.invoke", async move {
+            let _caller_gone = done.send(host.0.run(&spec, &invocation).await);
+            drop(accepted);
+        });
+        result.await.unwrap_or_else(|_panicked| Err(HostError::NoWorker("a task failed".into())))
     }
 
     /// Makes sure that the first event of this function meets a booted worker.
+    ///
+    /// # Errors
+    /// If its runtime cannot be used here.
     pub async fn warm(&self, spec: &Arc<FunctionSpec>) -> Result<(), HostError> {
-        let _ = spec;
-        todo!("landing within the hour")
+        let _accepted = self.accept()?;
+        self.0.pool.refill(self.0.runtime(spec)?, spec).await
     }
 
     /// Ends the slots of all revisions of a function but one: idle ones at once, busy ones after
     /// their event.
     pub fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
-        let _ = (function, keep_revision);
+        self.0.places.retire(function, keep_revision);
     }
 
     /// Takes no more invocations, lets the accepted ones end, then ends every process.
-    pub async fn drain(&self) {}
+    pub async fn drain(&self) {
+        self.0.closing.store(true, Ordering::SeqCst);
+        loop {
+            let quiet = self.0.quiet.notified();
+            if self.0.accepted.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+            quiet.await;
+        }
+        self.0.places.end_idle(self.0.clock.now());
+        self.0.pool.clear();
+    }
 
     /// What lives at the moment.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let (idle, busy, waiting) = self.0.places.count();
+        Stats { booted: self.0.pool.len(), idle, busy, waiting }
+    }
+
+    /// Counts an invocation before it looks whether we are closing, so that `drain` either waits
+    /// for it or it is refused.
+    fn accept(&self) -> Result<Accepted, HostError> {
+        self.0.accepted.fetch_add(1, Ordering::SeqCst);
+        let accepted = Accepted(Arc::clone(&self.0));
+        if self.0.closing.load(Ordering::SeqCst) { Err(HostError::Closing) } else { Ok(accepted) }
+    }
+}
+
+/// An invocation that `drain` waits for.
+struct Accepted(Arc<Inner>);
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        if self.0.accepted.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.quiet.notify_waiters();
+        }
+    }
+}
+
+impl Inner {
+    async fn run(
+        self: &Arc<Self>,
+        spec: &Arc<FunctionSpec>,
+        event: &Invocation,
+    ) -> Result<Invoked, HostError> {
+        let runtime = self.runtime(spec)?;
+        for _ in 0..TRIES_MAX {
+            let mut lease = match self.grant(spec).await? {
+                Grant::Slot(lease) => *lease,
+                Grant::Place(place) => match self.start(runtime, spec, place, event).await? {
+                    Ok(lease) => lease,
+                    Err(invoked) => return Ok(invoked),
+                },
+            };
+            match lease.slot.run(self.around(), event).await {
+                Run::Ended(invoked) => {
+                    self.places.give_back(lease, self.clock.now(), invoked.duration_ms);
+                    return Ok(invoked);
+                }
+                Run::Last(invoked) => return Ok(invoked),
+                // Something ended an idle worker. The event is as it was.
+                Run::NotTaken => {}
+            }
+        }
+        Err(HostError::NoWorker("every worker ended before it took the event".into()))
+    }
+
+    /// An idle slot, or the right to start one; waits where there is neither.
+    async fn grant(&self, spec: &Arc<FunctionSpec>) -> Result<Grant, HostError> {
+        let (mut answer, patience) = match self.places.ask(spec)? {
+            Asked::Granted(grant) => return Ok(grant),
+            Asked::Wait { answer, patience } => (answer, patience),
+        };
+        if let Some(patience) = patience {
+            tokio::select! {
+                biased;
+                grant = &mut answer => return grant.map_err(|_| HostError::Closing),
+                () = sleep(&*self.clock, patience) => {}
+            }
+            if let Some(grant) = self.places.insist(spec, &mut answer) {
+                return Ok(grant);
+            }
+        }
+        answer.await.map_err(|_| HostError::Closing)
+    }
+
+    /// Starts a slot; `Ok(Err(_))` is the answer to the event where the function fails to load.
+    async fn start(
+        self: &Arc<Self>,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+        place: Place,
+        event: &Invocation,
+    ) -> Result<Result<Lease, Invoked>, HostError> {
+        let began = self.clock.now();
+        let mut limit = self.config.init_timeout;
+        // As on Lambda: who does not finish loading in time may try once more, within the time of
+        // the event itself.
+        let mut tries = [spec.timeout].into_iter();
+        loop {
+            let worker = self.pool.take(runtime, spec).await?;
+            match Slot::start(self.around(), runtime, spec, worker, limit).await {
+                Ok(slot) => {
+                    let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
+                    self.places.note_start(spec, took.max(1.0));
+                    self.refill_later(runtime, spec);
+                    return Ok(Ok(Lease { slot, _place: place }));
+                }
+                Err(failed) => match (&failed.why, tries.next()) {
+                    (InitFailure::TimedOut, Some(next)) => limit = next,
+                    _ => return Ok(Err(failed.conclude(self.around(), spec, event))),
+                },
+            }
+        }
+    }
+
+    /// Boots the next worker, off the path of the event that took the last one.
+    fn refill_later(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
+        let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
+        task::spawn("host.refill", async move {
+            if let Err(error) = host.pool.refill(&runtime, &spec).await {
+                tracing::warn!(runtime = runtime.id, %error, "no worker could be booted");
+            }
+        });
+    }
+
+    fn runtime(&self, spec: &FunctionSpec) -> Result<&Arc<Runtime>, HostError> {
+        self.runtimes.find(&spec.runtime).ok_or_else(|| HostError::RuntimeUnavailable {
+            runtime: spec.runtime.clone(),
+            why: "no runtime answers to this name".to_owned(),
+        })
+    }
+
+    fn around(&self) -> Surroundings<'_> {
+        Surroundings { clock: &*self.clock, random: &*self.random, logs: &*self.logs }
+    }
+}
+
+/// Ends what is idle for too long, until the host is gone.
+async fn tidy(host: Weak<Inner>) {
+    loop {
+        let Some(clock) = host.upgrade().map(|host| Arc::clone(&host.clock)) else { return };
+        sleep(&*clock, TIDY_EVERY).await;
+        let Some(host) = host.upgrade() else { return };
+        host.places.end_idle(clock.now() - host.config.keep_alive);
+        host.pool.shrink();
     }
 }

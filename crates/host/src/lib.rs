@@ -3,13 +3,24 @@
 //! A slot is one process that runs one event at a time of one revision of a function. A cold start
 //! takes a process whose interpreter is up already and tells it what to load. Events travel over
 //! inherited pipes as described in `protocol.rs`.
+//!
+//! An event's way: [`Host::invoke`] → `places` (an idle slot, or the right to start one) → `pool`
+//! (a booted worker) → `slot` (one function, its log lines, its endings) → `worker` (a process and
+//! its pipes).
 
 mod config;
 mod function;
 mod host;
 mod invocation;
+mod journal;
+mod launcher;
+mod places;
+mod pool;
+mod protocol;
 mod runtimes;
 mod sandbox;
+mod slot;
+mod worker;
 
 pub use config::Config;
 pub use function::{Credentials, FunctionSpec};

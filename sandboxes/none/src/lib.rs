@@ -1,1 +1,97 @@
 //! No confinement: for debugging, and until the kernel's is in place.
+//!
+//! A function is a process of the server's user and can do what that user can. It has a process
+//! group of its own, by which all it started is ended with it, except what leaves the group.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::process::{ExitStatus, Stdio};
+
+use base::BoxFuture;
+use host::{Launch, Process, Running, Sandbox};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+
+/// Where a worker finds its events and puts its replies.
+const EVENTS_FD: i32 = 3;
+const REPLIES_FD: i32 = 4;
+/// Above the two: so that putting one in its place does not close the other.
+const FD_MIN: i32 = 10;
+
+/// Starts plain processes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSandbox;
+
+impl Sandbox for NoSandbox {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
+    fn launch(&self, launch: &Launch) -> io::Result<Process> {
+        let (events_in, events) = io::pipe()?;
+        let (replies, replies_out) = io::pipe()?;
+        let (output, output_in) = io::pipe()?;
+        let mut command = Command::new(&launch.program);
+        command
+            .args(&launch.args)
+            .env_clear()
+            .envs(launch.env.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(output_in.try_clone()?)
+            .stderr(output_in)
+            .process_group(0);
+        let events_in = rustix::io::fcntl_dupfd_cloexec(&events_in, FD_MIN)?;
+        let replies_out = rustix::io::fcntl_dupfd_cloexec(&replies_out, FD_MIN)?;
+        inherit(&mut command, events_in, replies_out);
+        let child = command.spawn()?;
+        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
+        Ok(Process {
+            pid,
+            events: events.into(),
+            replies: replies.into(),
+            output: output.into(),
+            running: Box::new(Group(child)),
+        })
+    }
+}
+
+/// Gives the child its two pipes, and lets it end with us.
+#[expect(unsafe_code, reason = "the standard library passes on no descriptors but the first three")]
+fn inherit(command: &mut Command, events: OwnedFd, replies: OwnedFd) {
+    let prepare = move || {
+        for (from, to) in [(&events, EVENTS_FD), (&replies, REPLIES_FD)] {
+            debug_assert!(from.as_raw_fd() >= FD_MIN, "duplicated above");
+            // SAFETY: `to` is a number we give to `dup2` and never close: `forget` below. What was
+            // open there belongs to the parent's threads, none of which exist in the child.
+            let mut place = unsafe { OwnedFd::from_raw_fd(to) };
+            let done = rustix::io::dup2(from, &mut place);
+            std::mem::forget(place);
+            done?;
+        }
+        // Sent when the thread that started us ends; the host keeps one for this purpose.
+        #[cfg(target_os = "linux")]
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec only system calls are made; nothing allocates or locks.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// A process that leads a process group.
+struct Group(Child);
+
+impl Running for Group {
+    fn kill(&mut self) {
+        // Once it was waited for, the number may be another's.
+        let group = self.0.id().and_then(|pid| i32::try_from(pid).ok());
+        if let Some(group) = group.and_then(Pid::from_raw) {
+            // The only failure is that nothing is left of it.
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    fn wait(&mut self) -> BoxFuture<'_, io::Result<ExitStatus>> {
+        Box::pin(self.0.wait())
+    }
+}

@@ -1,0 +1,123 @@
+//! The lines of one invocation: START, what the function wrote, END and REPORT, in that order.
+
+use std::sync::Arc;
+
+use base::Clock;
+use telemetry::{LogLine, LogSink, StreamName};
+
+use crate::worker::LINE_BYTES_MAX;
+
+/// What `LogType=Tail` gives.
+const TAIL_BYTES_MAX: usize = 4 * 1024;
+
+/// Writes to one stream and keeps the tail of one invocation.
+pub(crate) struct Journal<'a> {
+    pub(crate) sink: &'a dyn LogSink,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) stream: &'a Arc<StreamName>,
+    pub(crate) request_id: Option<Arc<str>>,
+    pub(crate) tail: Tail,
+}
+
+impl Journal<'_> {
+    pub(crate) fn write(&mut self, mut text: String) {
+        if text.len() > LINE_BYTES_MAX {
+            text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
+        }
+        self.tail.push(&text);
+        self.sink.write(LogLine {
+            to: Arc::clone(self.stream),
+            time: self.clock.now(),
+            request_id: self.request_id.clone(),
+            text,
+        });
+    }
+}
+
+/// The last 4 KB of some text.
+#[derive(Default)]
+pub(crate) struct Tail(String);
+
+impl Tail {
+    fn push(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+        // Cut now and then, not with every line.
+        if self.0.len() > 4 * TAIL_BYTES_MAX {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        let from = self.0.ceil_char_boundary(self.0.len().saturating_sub(TAIL_BYTES_MAX));
+        self.0.drain(..from);
+    }
+
+    pub(crate) fn into_text(mut self) -> String {
+        self.cut();
+        self.0
+    }
+}
+
+/// The figures of an invocation.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Figures {
+    pub(crate) duration_ms: f64,
+    pub(crate) init_ms: Option<f64>,
+    pub(crate) memory_kb: u32,
+}
+
+impl Figures {
+    /// Whole milliseconds, loading included.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few minutes in milliseconds, never negative"
+    )]
+    pub(crate) fn billed_ms(&self) -> u64 {
+        (self.duration_ms + self.init_ms.unwrap_or(0.0)).ceil().max(1.0) as u64
+    }
+
+    /// `REPORT …`, with a status where the end was not a good one.
+    pub(crate) fn report(&self, request_id: &str, memory_mb: u32, status: &str) -> String {
+        let Figures { duration_ms, init_ms, memory_kb } = self;
+        let init = init_ms.map(|ms| format!("Init Duration: {ms:.2} ms\t")).unwrap_or_default();
+        format!(
+            "REPORT RequestId: {request_id}\tDuration: {duration_ms:.2} ms\t\
+             Billed Duration: {billed} ms\tMemory Size: {memory_mb} MB\t\
+             Max Memory Used: {used} MB\t{init}{status}",
+            billed = self.billed_ms(),
+            used = memory_kb.div_ceil(1024),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_reads_as_lambda_writes_it() {
+        let warm = Figures { duration_ms: 1.234, init_ms: None, memory_kb: 40 * 1024 };
+        assert_eq!(
+            warm.report("id", 128, ""),
+            "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 2 ms\t\
+             Memory Size: 128 MB\tMax Memory Used: 40 MB\t"
+        );
+        let cold = Figures { init_ms: Some(100.5), ..warm };
+        assert_eq!(cold.billed_ms(), 102);
+        let late = cold.report("id", 128, "Status: timeout");
+        assert!(late.ends_with("MB\tInit Duration: 100.50 ms\tStatus: timeout"));
+    }
+
+    #[test]
+    fn the_tail_is_the_last_four_kilobytes_of_whole_characters() {
+        let mut tail = Tail::default();
+        for _ in 0..10_000 {
+            tail.push("é");
+        }
+        let text = tail.into_text();
+        assert!((TAIL_BYTES_MAX - 2..=TAIL_BYTES_MAX).contains(&text.len()));
+        assert!(text.ends_with("é\n"));
+    }
+}

@@ -1,0 +1,187 @@
+//! What host and worker say to each other, over two pipes the worker inherits: it reads
+//! descriptor 3 and writes descriptor 4. `runtimes/*/pipe.*` is the other side.
+//!
+//! A frame is `[length u32][kind u8][body]`; the length counts kind and body; all numbers are
+//! little-endian, all text is UTF-8. One frame is written with one `write` where it fits the pipe.
+//!
+//! | kind | to | body |
+//! |---|---|---|
+//! | 1 Assign | worker | JSON [`Assign`]: what to load; the first frame, sent once |
+//! | 2 Invoke | worker | timeout ms u32; request id, trace, client context: each u32 length and text; the rest is the event |
+//! | 16 Ready | host | loading took µs u32 |
+//! | 17 InitError | host | µs u32; the rest is `{errorType, errorMessage, trace}`. The worker exits |
+//! | 18 Result | host | µs u32; memory KB u32; the rest is the result |
+//! | 19 Error | host | µs u32; memory KB u32; 1 if the worker exits now, u32; the rest is the error |
+//! | 20 Log | host | a line |
+//!
+//! Assign is answered by Ready or InitError, Invoke by Result or Error; any number of Log may come
+//! before. The host sends the next Invoke only after the answer: one event at a time. The timeout
+//! is a duration, because the two sides' clocks may disagree. When the worker reads end of file it
+//! exits.
+
+use std::collections::BTreeMap;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use serde::Serialize;
+
+use crate::invocation::Invocation;
+
+/// More than any answer may have: 6 MB of result and room for an error's text.
+const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+const HEADER_BYTES: usize = 4;
+
+const ASSIGN: u8 = 1;
+const INVOKE: u8 = 2;
+const READY: u8 = 16;
+const INIT_ERROR: u8 = 17;
+const RESULT: u8 = 18;
+const ERROR: u8 = 19;
+const LOG: u8 = 20;
+
+/// What a booted worker is told to become.
+#[derive(Serialize)]
+pub(crate) struct Assign<'a> {
+    pub(crate) code: &'a std::path::Path,
+    pub(crate) handler: &'a str,
+    /// The whole environment.
+    pub(crate) env: &'a BTreeMap<String, String>,
+    /// What the handler's context says about the function.
+    pub(crate) function: Function<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Function<'a> {
+    pub(crate) function_name: &'a str,
+    pub(crate) function_version: &'a str,
+    pub(crate) invoked_function_arn: String,
+    #[serde(rename = "memoryLimitInMB")]
+    pub(crate) memory_limit: String,
+    pub(crate) log_group_name: &'a str,
+    pub(crate) log_stream_name: &'a str,
+}
+
+/// What a worker says.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Reply {
+    Ready { micros: u32 },
+    InitError { micros: u32, payload: Bytes },
+    Result { micros: u32, memory_kb: u32, payload: Bytes },
+    Error { micros: u32, memory_kb: u32, exits: bool, payload: Bytes },
+    Log(Bytes),
+}
+
+/// Bytes that are no frame. Whoever sends them is not one of our workers any more.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("a worker broke the protocol")]
+pub(crate) struct Broken;
+
+pub(crate) fn assign(assign: &Assign<'_>) -> BytesMut {
+    let json = serde_json::to_vec(assign).expect("text and maps of text are always JSON");
+    let mut frame = begin(ASSIGN, json.len());
+    frame.put_slice(&json);
+    finish(frame)
+}
+
+pub(crate) fn invoke(invocation: &Invocation, timeout_ms: u32) -> BytesMut {
+    let texts = [
+        invocation.request_id.as_str(),
+        invocation.trace_header.as_deref().unwrap_or_default(),
+        invocation.client_context.as_deref().unwrap_or_default(),
+    ];
+    let head: usize = 4 + texts.iter().map(|text| 4 + text.len()).sum::<usize>();
+    let mut frame = begin(INVOKE, head + invocation.payload.len());
+    frame.put_u32_le(timeout_ms);
+    for text in texts {
+        frame.put_u32_le(u32::try_from(text.len()).expect("headers are far below 4 GB"));
+        frame.put_slice(text.as_bytes());
+    }
+    frame.put_slice(&invocation.payload);
+    finish(frame)
+}
+
+fn begin(kind: u8, body_bytes: usize) -> BytesMut {
+    let mut frame = BytesMut::with_capacity(HEADER_BYTES + 1 + body_bytes);
+    frame.put_u32_le(0);
+    frame.put_u8(kind);
+    frame
+}
+
+fn finish(mut frame: BytesMut) -> BytesMut {
+    let length = u32::try_from(frame.len() - HEADER_BYTES).expect("events are at most 6 MB");
+    frame[..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
+    frame
+}
+
+/// Takes the first whole frame out of what was read, if there is one.
+pub(crate) fn take(inbox: &mut BytesMut) -> Result<Option<Reply>, Broken> {
+    let Some(header) = inbox.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+    let length = u32::from_le_bytes(*header) as usize;
+    if !(1..=FRAME_BYTES_MAX).contains(&length) {
+        return Err(Broken);
+    }
+    if inbox.len() < HEADER_BYTES + length {
+        inbox.reserve(HEADER_BYTES + length - inbox.len());
+        return Ok(None);
+    }
+    inbox.advance(HEADER_BYTES);
+    reply(inbox.split_to(length).freeze()).map(Some)
+}
+
+fn reply(mut frame: Bytes) -> Result<Reply, Broken> {
+    let kind = frame.get_u8();
+    let mut number = || frame.try_get_u32_le().map_err(|_short| Broken);
+    Ok(match kind {
+        READY => Reply::Ready { micros: number()? },
+        INIT_ERROR => Reply::InitError { micros: number()?, payload: frame },
+        RESULT => Reply::Result { micros: number()?, memory_kb: number()?, payload: frame },
+        ERROR => Reply::Error {
+            micros: number()?,
+            memory_kb: number()?,
+            exits: number()? != 0,
+            payload: frame,
+        },
+        LOG => Reply::Log(frame),
+        _ => return Err(Broken),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invoke_is_laid_out_as_the_table_says() {
+        let invocation = Invocation {
+            request_id: "id".into(),
+            payload: Bytes::from_static(b"{}"),
+            client_context: None,
+            trace_header: Some("t".into()),
+        };
+        let expected = b"\x16\0\0\0\x02\xb8\x0b\0\0\x02\0\0\0id\x01\0\0\0t\0\0\0\0{}";
+        assert_eq!(&invoke(&invocation, 3000)[..], expected);
+    }
+
+    #[test]
+    fn frames_are_taken_one_by_one_and_only_whole() {
+        let mut inbox = BytesMut::new();
+        let sent = b"\x06\0\0\0\x14hello\x0b\0\0\0\x12\x01\0\0\0\x02\0\0\0{}";
+        let mut replies = Vec::new();
+        for byte in sent {
+            inbox.put_u8(*byte);
+            replies.extend(take(&mut inbox).unwrap());
+        }
+        let result = Reply::Result { micros: 1, memory_kb: 2, payload: Bytes::from_static(b"{}") };
+        assert_eq!(replies, [Reply::Log(Bytes::from_static(b"hello")), result]);
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        for sent in
+            [&b"\0\0\0\0"[..], b"\xff\xff\xff\xff", b"\x01\0\0\0\x63", b"\x03\0\0\0\x10\0\0"]
+        {
+            assert_eq!(take(&mut BytesMut::from(sent)), Err(Broken), "{sent:?}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! A worker that was told what to become, and the events it runs, one at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, Random, Time, hex};
+use bytes::Bytes;
+use serde_json::json;
+use telemetry::{LogSink, StreamName};
+
+use crate::function::FunctionSpec;
+use crate::invocation::{Invocation, Invoked};
+use crate::journal::{Figures, Journal, Tail};
+use crate::protocol::{self, Reply};
+use crate::runtimes::Runtime;
+use crate::worker::{Heard, Worker, describe};
+
+const UNHANDLED: &str = "Unhandled";
+
+/// What a slot needs of the host.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) random: &'a dyn Random,
+    pub(crate) logs: &'a dyn LogSink,
+}
+
+/// A worker that has loaded a function.
+pub(crate) struct Slot {
+    pub(crate) spec: Arc<FunctionSpec>,
+    worker: Worker,
+    stream: Arc<StreamName>,
+    /// What loading took, until it is reported with the first event.
+    init_ms: Option<f64>,
+}
+
+/// Why a worker did not become a slot.
+pub(crate) struct Failed {
+    pub(crate) why: InitFailure,
+    stream: Arc<StreamName>,
+    init_ms: f64,
+}
+
+pub(crate) enum InitFailure {
+    /// Loading took longer than allowed.
+    TimedOut,
+    /// The process ended: how.
+    Exited(String),
+    /// The function failed: the answer of the invocation.
+    Error(Bytes),
+}
+
+/// What became of an event.
+pub(crate) enum Run {
+    /// It has ended, and the slot may run the next one.
+    Ended(Invoked),
+    /// It has ended, and the slot with it.
+    Last(Invoked),
+    /// The slot was dead already; nobody has seen the event.
+    NotTaken,
+}
+
+impl Slot {
+    /// Tells a worker what to become and waits until it has loaded it.
+    pub(crate) async fn start(
+        around: Surroundings<'_>,
+        runtime: &Runtime,
+        spec: &Arc<FunctionSpec>,
+        mut worker: Worker,
+        limit: Duration,
+    ) -> Result<Slot, Failed> {
+        let started = around.clock.now();
+        let stream = Arc::new(stream_name(around, spec));
+        let mut journal = journal(around, &stream, None);
+        if let Some(known) = runtime.known() {
+            let version = &known.version;
+            journal.write(format!("INIT_START Runtime Version: {} {version}", runtime.id));
+        }
+        let failed = |why| Failed {
+            why,
+            stream: Arc::clone(&stream),
+            init_ms: millis(around.clock.now().since(started)),
+        };
+        let assign = assign(runtime, spec, &stream);
+        let loading = async {
+            if worker.say(assign).is_err() {
+                return None;
+            }
+            hear(&mut worker, &mut journal).await
+        };
+        let reply = tokio::select! {
+            reply = loading => reply,
+            () = around.clock.sleep_until(started + limit) => {
+                return Err(failed(InitFailure::TimedOut));
+            }
+        };
+        match reply {
+            Some(Reply::Ready { micros }) => {
+                let init_ms = Some(f64::from(micros) / 1000.0);
+                Ok(Slot { spec: Arc::clone(spec), worker, stream, init_ms })
+            }
+            Some(Reply::InitError { payload, .. }) => Err(failed(InitFailure::Error(payload))),
+            _ => {
+                let how = describe(&worker.end().await);
+                flush(&mut worker, &mut journal);
+                Err(failed(InitFailure::Exited(how)))
+            }
+        }
+    }
+
+    /// Runs one event until it has ended, or its time has.
+    pub(crate) async fn run(&mut self, around: Surroundings<'_>, event: &Invocation) -> Run {
+        let timeout = self.spec.timeout;
+        let started = around.clock.now();
+        let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        if self.worker.say(protocol::invoke(event, timeout_ms)).is_err() {
+            return Run::NotTaken;
+        }
+        let request_id: Arc<str> = event.request_id.as_str().into();
+        let mut journal = journal(around, &self.stream, Some(Arc::clone(&request_id)));
+        journal.write(start_line(&request_id, &self.spec));
+        let heard = tokio::select! {
+            biased;
+            reply = hear(&mut self.worker, &mut journal) => Some(reply),
+            () = around.clock.sleep_until(started + timeout) => None,
+        };
+        let taken = millis(around.clock.now().since(started));
+        let init_ms = self.init_ms.take();
+        let figures = |micros, memory_kb| Figures {
+            duration_ms: f64::from(micros) / 1000.0,
+            init_ms,
+            memory_kb,
+        };
+        let cut_off = Figures { duration_ms: taken, init_ms, memory_kb: 0 };
+        let (ending, figures) = match heard {
+            Some(Some(Reply::Result { micros, memory_kb, payload })) => {
+                (Ending::Result(payload), figures(micros, memory_kb))
+            }
+            Some(Some(Reply::Error { micros, memory_kb, exits, payload })) => {
+                (Ending::Error { payload, exits }, figures(micros, memory_kb))
+            }
+            Some(None) if self.worker.refused() => return Run::NotTaken,
+            Some(Some(_) | None) => (Ending::Exited(describe(&self.worker.end().await)), cut_off),
+            None => {
+                let _killed = self.worker.end().await;
+                let duration_ms = millis(timeout);
+                (Ending::TimedOut, Figures { duration_ms, ..cut_off })
+            }
+        };
+        flush(&mut self.worker, &mut journal);
+        let last = !matches!(ending, Ending::Result(_) | Ending::Error { exits: false, .. });
+        let invoked = ending.conclude(journal, &request_id, &self.spec, figures);
+        if last { Run::Last(invoked) } else { Run::Ended(invoked) }
+    }
+}
+
+impl Failed {
+    /// The answer to an invocation whose function could not be loaded.
+    pub(crate) fn conclude(
+        self,
+        around: Surroundings<'_>,
+        spec: &FunctionSpec,
+        event: &Invocation,
+    ) -> Invoked {
+        let request_id: Arc<str> = event.request_id.as_str().into();
+        let mut journal = journal(around, &self.stream, Some(Arc::clone(&request_id)));
+        journal.write(start_line(&request_id, spec));
+        let duration_ms = self.init_ms;
+        let figures = Figures { duration_ms, init_ms: None, memory_kb: 0 };
+        let ending = match self.why {
+            InitFailure::TimedOut => Ending::TimedOut,
+            InitFailure::Exited(how) => Ending::Exited(how),
+            InitFailure::Error(payload) => Ending::Error { payload, exits: true },
+        };
+        ending.conclude(journal, &request_id, spec, figures)
+    }
+}
+
+/// How an event ended.
+enum Ending {
+    Result(Bytes),
+    Error {
+        payload: Bytes,
+        /// The worker is exiting after it.
+        exits: bool,
+    },
+    /// The process ended by itself: how.
+    Exited(String),
+    TimedOut,
+}
+
+const EXIT_ERROR: &str = "Runtime.ExitError";
+
+impl Ending {
+    /// Writes the last lines and makes the answer.
+    fn conclude(
+        self,
+        mut journal: Journal<'_>,
+        request_id: &str,
+        spec: &FunctionSpec,
+        figures: Figures,
+    ) -> Invoked {
+        let failure = |kind: &str, what: &str| {
+            let message = format!("RequestId: {request_id} Error: {what}");
+            let payload = json!({ "errorType": kind, "errorMessage": message });
+            (Bytes::from(payload.to_string()), message)
+        };
+        let failed = |kind: &str| format!("Status: error\tError Type: {kind}");
+        let (payload, error, status) = match self {
+            Ending::Result(payload) => (payload, None, String::new()),
+            Ending::Error { payload, exits: false } => (payload, Some(UNHANDLED), String::new()),
+            Ending::Error { payload, exits: true } => {
+                let status = failed(&error_type(&payload));
+                (payload, Some(UNHANDLED), status)
+            }
+            Ending::Exited(how) => {
+                let (payload, message) = failure(EXIT_ERROR, &how);
+                journal.write(format!("{message}\n{EXIT_ERROR}"));
+                (payload, Some(UNHANDLED), failed(EXIT_ERROR))
+            }
+            Ending::TimedOut => {
+                let what =
+                    format!("Task timed out after {:.2} seconds", spec.timeout.as_secs_f64());
+                journal.write(format!("{} {request_id} {what}", iso(journal.clock.now())));
+                let (payload, _message) = failure("Sandbox.Timedout", &what);
+                (payload, Some(UNHANDLED), "Status: timeout".to_owned())
+            }
+        };
+        journal.write(format!("END RequestId: {request_id}"));
+        journal.write(figures.report(request_id, spec.memory_mb, &status));
+        Invoked {
+            payload,
+            error,
+            log_tail: journal.tail.into_text(),
+            duration_ms: figures.duration_ms,
+            billed_ms: figures.billed_ms(),
+            init_ms: figures.init_ms,
+            memory_mb: spec.memory_mb,
+        }
+    }
+}
+
+/// Writes down what the worker logs until it answers; `None` if it ends instead.
+async fn hear(worker: &mut Worker, journal: &mut Journal<'_>) -> Option<Reply> {
+    loop {
+        match worker.hear().await {
+            Heard::Reply(Reply::Log(line)) => {
+                journal.write(String::from_utf8_lossy(&line).into_owned());
+            }
+            Heard::Reply(reply) => return Some(reply),
+            Heard::Line(line) => journal.write(line),
+            Heard::Gone => return None,
+        }
+    }
+}
+
+fn flush(worker: &mut Worker, journal: &mut Journal<'_>) {
+    for line in worker.last_lines() {
+        journal.write(line);
+    }
+}
+
+fn journal<'a>(
+    around: Surroundings<'a>,
+    stream: &'a Arc<StreamName>,
+    request_id: Option<Arc<str>>,
+) -> Journal<'a> {
+    let Surroundings { clock, logs: sink, .. } = around;
+    Journal { sink, clock, stream, request_id, tail: Tail::default() }
+}
+
+fn start_line(request_id: &str, spec: &FunctionSpec) -> String {
+    format!("START RequestId: {request_id} Version: {}", spec.version)
+}
+
+fn error_type(payload: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Report {
+        error_type: String,
+    }
+    serde_json::from_slice(payload).map_or_else(|_| "Unknown".to_owned(), |r: Report| r.error_type)
+}
+
+/// `2026/11/21/[$LATEST]` and 32 hexadecimal digits.
+fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
+    let day = timestamp(around.clock.now()).strftime("%Y/%m/%d");
+    StreamName {
+        account: spec.account.clone(),
+        region: spec.region.clone(),
+        group: spec.log_group.clone(),
+        stream: format!("{day}/[{}]{}", spec.version, hex(around.random, 16)),
+    }
+}
+
+fn assign(runtime: &Runtime, spec: &FunctionSpec, stream: &StreamName) -> bytes::BytesMut {
+    let env = environment(runtime, spec, stream);
+    protocol::assign(&protocol::Assign {
+        code: &spec.code,
+        handler: &spec.handler,
+        env: &env,
+        function: protocol::Function {
+            function_name: &spec.name,
+            function_version: &spec.version,
+            invoked_function_arn: spec.arn.to_string(),
+            memory_limit: spec.memory_mb.to_string(),
+            log_group_name: &spec.log_group,
+            log_stream_name: &stream.stream,
+        },
+    })
+}
+
+/// The user's variables over ours, so that a function may choose its endpoint or its PATH. What
+/// Lambda reserves cannot be in the user's.
+fn environment(
+    runtime: &Runtime,
+    spec: &FunctionSpec,
+    stream: &StreamName,
+) -> BTreeMap<String, String> {
+    let code = spec.code.to_string_lossy();
+    let ours = [
+        ("AWS_ACCESS_KEY_ID", spec.credentials.access_key.clone()),
+        ("AWS_DEFAULT_REGION", spec.region.to_string()),
+        ("AWS_ENDPOINT_URL", spec.endpoint_url.clone()),
+        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime)),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.stream.clone()),
+        ("AWS_REGION", spec.region.to_string()),
+        ("AWS_SECRET_ACCESS_KEY", spec.credentials.secret.clone()),
+        ("AWS_SESSION_TOKEN", spec.credentials.token.clone()),
+        ("LAMBDA_RUNTIME_DIR", runtime.folder().to_string_lossy().into_owned()),
+        ("LAMBDA_TASK_ROOT", code.clone().into_owned()),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("PATH", format!("/usr/local/bin:/usr/bin:/bin:{code}/bin")),
+        ("TZ", "UTC".to_owned()),
+        ("_HANDLER", spec.handler.clone()),
+    ];
+    let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
+    ours.chain(spec.env.clone()).collect()
+}
+
+fn timestamp(time: Time) -> jiff::Timestamp {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
+}
+
+/// `2026-11-21T07:00:00.000Z`.
+fn iso(time: Time) -> String {
+    timestamp(time).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,9 @@
+//! The host with a real Node behind it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod endings;
+mod handlers;
+mod life;
+mod logs;
+mod world;

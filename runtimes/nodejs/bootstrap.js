@@ -1,0 +1,184 @@
+// The worker of a Node function. It boots before anyone needs it, is told once what to run
+// (Assign), loads it, and then runs one event after the other.
+//
+// An event ends with one reply. After it the event loop is turned once, so that what the handler
+// left behind (ticks, rejections, due timers) gets its chance as between two events on Lambda; then
+// the process blocks in `read` until the next event.
+'use strict';
+
+const Module = require('node:module');
+const aws = require('./aws.js');
+const errors = require('./errors.js');
+const log = require('./log.js');
+const { load } = require('./handler.js');
+const { Kind, read, write } = require('./pipe.js');
+
+// Loaded while nobody waits: what SDKs and frameworks ask for first.
+for (const name of [
+  'async_hooks', 'child_process', 'crypto', 'dns', 'events', 'fs/promises', 'http', 'http2',
+  'https', 'net', 'os', 'path', 'perf_hooks', 'querystring', 'stream', 'stream/promises',
+  'string_decoder', 'timers/promises', 'tls', 'url', 'util', 'zlib',
+]) {
+  require(`node:${name}`);
+}
+
+const EXIT_REJECTION = 128;
+const EXIT_EXCEPTION = 129;
+const MEMORY_SAMPLE_MS = 1000;
+
+/** What this worker was assigned; set once. */
+let assigned;
+let handler;
+/** The event that runs, or undefined. */
+let current;
+let memoryKb = 0;
+let memorySampled = -Infinity;
+
+async function main() {
+  const frame = read();
+  const started = performance.now();
+  assigned = JSON.parse(frame.body.toString());
+  try {
+    prepare(assigned);
+    handler = await load(assigned.code, assigned.handler);
+  } catch (error) {
+    log.failure('Uncaught Exception', error);
+    write(Kind.INIT_ERROR, [micros(started)], JSON.stringify(errors.report(error)));
+    process.exit(1);
+  }
+  write(Kind.READY, [micros(started)], '');
+  setImmediate(next);
+}
+
+function prepare({ code, env }) {
+  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
+  Object.assign(process.env, { NODE_PATH: `${code}/node_modules:${code}` }, env);
+  Module._initPaths(); // reads NODE_PATH
+  process.chdir(code);
+  log.install();
+  process.on('uncaughtException', (error) => die('Uncaught Exception', error, EXIT_EXCEPTION));
+  process.on('unhandledRejection', (reason, promise) => {
+    const error = errors.unhandledRejection(reason, promise);
+    die('Unhandled Promise Rejection', error, EXIT_REJECTION);
+  });
+  // The event loop is empty: a callback's result may leave, and one that will never come is null.
+  process.on('beforeExit', () => current?.succeed(current.result));
+  const endpoint = process.env.AWS_ENDPOINT_URL;
+  if (endpoint && process.env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS !== 'true') aws.install(endpoint);
+}
+
+/** Blocks until the next event and starts it. */
+function next() {
+  const { body } = read();
+  const event = decode(body);
+  const { context, callback } = begin(event);
+  try {
+    const result = handler(JSON.parse(event.payload), context, callback);
+    if (typeof result?.then === 'function') result.then(event.succeed, event.fail);
+  } catch (error) {
+    event.fail(error);
+  }
+}
+
+/** The body of an Invoke frame; see protocol.rs. */
+function decode(body) {
+  const timeout = body.readUInt32LE(0);
+  let at = 4;
+  const text = () => {
+    const length = body.readUInt32LE(at);
+    at += 4 + length;
+    return body.toString('utf8', at - length, at);
+  };
+  const [requestId, trace, client] = [text(), text(), text()];
+  const payload = body.toString('utf8', at) || '{}';
+  return { started: performance.now(), timeout, requestId, trace, client, payload };
+}
+
+function begin(event) {
+  current = event;
+  log.setRequest(event.requestId);
+  if (event.trace) process.env._X_AMZN_TRACE_ID = event.trace;
+  else if (process.env._X_AMZN_TRACE_ID !== undefined) delete process.env._X_AMZN_TRACE_ID;
+
+  event.succeed = (value) => finish(event, value);
+  event.fail = (error) => fail(event, 'Invoke Error', error, 0);
+  let waits = true;
+  const done = (error, value) => (error == null ? event.succeed(value) : event.fail(error));
+  const callback = (error, value) => {
+    if (error != null || !waits) return done(error, value);
+    event.result = value;
+  };
+  const { functionName, functionVersion, invokedFunctionArn } = assigned.function;
+  const { memoryLimitInMB, logGroupName, logStreamName } = assigned.function;
+  const context = {
+    get callbackWaitsForEmptyEventLoop() {
+      return waits;
+    },
+    set callbackWaitsForEmptyEventLoop(value) {
+      waits = value;
+    },
+    succeed: (value) => done(null, value),
+    fail: (error) => done(error ?? 'handled'),
+    done,
+    functionVersion,
+    functionName,
+    memoryLimitInMB,
+    logGroupName,
+    logStreamName,
+    clientContext: event.client ? JSON.parse(event.client) : undefined,
+    identity: undefined,
+    invokedFunctionArn,
+    awsRequestId: event.requestId,
+    // Our own clock and the host's may disagree about the hour, not about how long it has been.
+    getRemainingTimeInMillis: () =>
+      Math.max(0, Math.floor(event.timeout - (performance.now() - event.started))),
+  };
+  return { context, callback };
+}
+
+function finish(event, value) {
+  if (current !== event) return;
+  let text;
+  try {
+    text = JSON.stringify(value) ?? 'null';
+  } catch {
+    return event.fail(new Error('Unable to stringify response body'));
+  }
+  const tooLarge = text.length * 3 > errors.BYTES_MAX && Buffer.byteLength(text) > errors.BYTES_MAX;
+  if (tooLarge) return event.fail(errors.responseTooLarge());
+  current = undefined;
+  write(Kind.RESULT, [micros(event.started), memory()], text);
+  setImmediate(next);
+}
+
+function fail(event, title, error, exits) {
+  if (current !== event) return;
+  current = undefined;
+  log.failure(title, error);
+  const text = JSON.stringify(errors.report(error));
+  write(Kind.ERROR, [micros(event.started), memory(), exits], text);
+  if (!exits) setImmediate(next);
+}
+
+/** An error nobody caught: it is the reply of the running event, and this worker's last word. */
+function die(title, error, code) {
+  if (current) fail(current, title, error, 1);
+  else log.failure(title, error);
+  process.exit(code);
+}
+
+function micros(since) {
+  return Math.round((performance.now() - since) * 1000);
+}
+
+/** The most memory used so far, in KB; asked of the system once a second. */
+function memory() {
+  const now = performance.now();
+  if (now - memorySampled > MEMORY_SAMPLE_MS) {
+    memorySampled = now;
+    memoryKb = process.resourceUsage().maxRSS;
+  }
+  return memoryKb;
+}
+
+main();

@@ -15,7 +15,7 @@ pub struct Error {
     /// The code of the Query protocol where it differs from that of JSON.
     pub query_code: Option<&'static str>,
     /// Further members of the error body, `CancellationReasons` or `Item`.
-    pub extra: Option<Value>,
+    pub extra: Option<Box<Value>>,
 }
 
 impl Error {
@@ -36,7 +36,11 @@ impl Error {
     /// Our fault: status 500. The cause is logged here, because the client is not told it.
     pub fn internal(cause: impl std::fmt::Display) -> Error {
         tracing::error!(%cause, "internal failure");
-        Error::new("InternalFailure", 500, "The request processing has failed because of an unknown error.")
+        Error::new(
+            "InternalFailure",
+            500,
+            "The request processing has failed because of an unknown error.",
+        )
     }
 
     /// An operation, parameter or combination that exists on AWS and that we do not serve.
@@ -47,7 +51,7 @@ impl Error {
     /// The same error with members added to its body.
     #[must_use]
     pub fn with_extra(mut self, extra: Value) -> Error {
-        self.extra = Some(extra);
+        self.extra = Some(Box::new(extra));
         self
     }
 

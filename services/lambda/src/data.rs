@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{Body, Key, Record, Space};
 
 use crate::code::Sha;
+use crate::error::Error;
 
 /// Key kinds of this service. Numbers are never reused.
 const FUNCTION: u8 = 1;
@@ -159,6 +160,11 @@ impl Place {
     pub(crate) fn arn(&self) -> Arn {
         let resource = format!("function:{}", self.name);
         Arn::new("lambda", &self.region, &self.account, resource)
+    }
+
+    /// The error that there is no function here.
+    pub(crate) fn missing(&self) -> Error {
+        Error::NoFunction(Box::new(self.arn()))
     }
 
     pub(crate) fn key(&self) -> Key {

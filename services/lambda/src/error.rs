@@ -11,7 +11,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     InvalidParameterValue(String),
     #[error("Function not found: {0}")]
-    NoFunction(Arn),
+    NoFunction(Box<Arn>),
     #[error("Function already exist: {0}")]
     FunctionExists(String),
     #[error("The resource you requested does not exist.")]
@@ -29,7 +29,7 @@ pub(crate) enum Error {
         "An event source mapping with SQS arn (\" {queue} \") and function (\" {function} \") \
          already exists. Please update or delete the existing mapping with UUID {uuid}"
     )]
-    MappingExists { queue: Arn, function: String, uuid: String },
+    MappingExists { queue: String, function: String, uuid: String },
     #[error(
         "The RevisionId provided does not match the latest RevisionId. Call the \
          {0} API to retrieve the latest RevisionId"

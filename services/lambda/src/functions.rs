@@ -74,7 +74,7 @@ impl Lambda {
             cache.changes
         };
         let function: Option<Function> = self.kit.store.get_record(&place.key()).await?;
-        let function = function.ok_or_else(|| Error::NoFunction(place.arn()))?;
+        let function = function.ok_or_else(|| place.missing())?;
         let code = self.tree(&function).await?;
         let dead_letter = function.config.dead_letter.clone();
         let spec = Arc::new(self.spec(place, function, code));
@@ -222,7 +222,7 @@ impl Functions for Lambda {
 impl Place {
     /// The place a function's ARN names. Only `$LATEST` is one.
     pub(crate) fn of(arn: &Arn) -> Result<Place, Error> {
-        let none = || Error::NoFunction(arn.clone());
+        let none = || Error::NoFunction(Box::new(arn.clone()));
         let account = arn.account_id().map_err(|_| none())?;
         let region = arn.region.parse().map_err(|_| none())?;
         crate::rules::place(&account, &region, &arn.to_string(), None)

@@ -119,7 +119,7 @@ pub(crate) fn place(
     if let Some(qualifier) = qualifier {
         arn.resource = format!("{}:{qualifier}", arn.resource);
     }
-    if reachable && qualifier.is_none() { Ok(place) } else { Err(Error::NoFunction(arn)) }
+    if reachable && qualifier.is_none() { Ok(place) } else { Err(Error::NoFunction(Box::new(arn))) }
 }
 
 /// A name that may be given to a new function.
@@ -321,7 +321,8 @@ fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), Error> 
     for name in variables.keys() {
         let first = name.starts_with(|c: char| c.is_ascii_alphabetic());
         let rest = name.len() > 1 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !(first && rest) && !RESERVED_VARIABLES.contains(&name.as_str()) {
+        let legal = (first && rest) || RESERVED_VARIABLES.contains(&name.as_str());
+        if !legal {
             let must = "Map keys must satisfy constraint: [Member must satisfy regular expression \
                         pattern: [a-zA-Z]([a-zA-Z0-9_])+]";
             return Err(Error::constraint("environment.variables", name, must));

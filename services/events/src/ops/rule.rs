@@ -48,7 +48,7 @@ pub(crate) async fn put(ctx: &Ctx, input: PutRuleInput) -> Result<PutRuleOutput,
             let before: Option<Rule> = tx.get_record(&key).await?;
             // A rule put again as it was keeps its grid: a redeployment is not a firing less.
             let same = before.as_ref().filter(|b| b.enabled && b.schedule_expression == expression);
-            let anchor = same.map_or(ctx.now(), |before| before.anchor);
+            let anchor = same.map_or_else(|| ctx.now(), |before| before.anchor);
             let (ticket, targets) = before.map(|b| (b.ticket, b.targets)).unwrap_or_default();
             let mut rule = Rule {
                 name: input.name.clone(),

@@ -83,7 +83,7 @@ pub(crate) async fn get_configuration(
 async fn read(ctx: &Ctx, input: &FunctionInput) -> Result<Function, Error> {
     let place = place(ctx, &input.function_name, input.qualifier.as_deref())?;
     let found = ctx.store().get_record(&place.key()).await?;
-    found.ok_or_else(|| Error::NoFunction(place.arn()))
+    found.ok_or_else(|| place.missing())
 }
 
 pub(crate) async fn list(
@@ -98,7 +98,7 @@ pub(crate) async fn list(
     let limit = page_len(input.max_items)?;
     let all = data::functions_key(&ctx.account, &ctx.region);
     // The marker is the last name of the page before.
-    let start = input.marker.map_or(all.clone(), |last| all.clone().str(&last).successor());
+    let start = input.marker.map_or_else(|| all.clone(), |last| all.clone().str(&last).successor());
     let mut functions = Vec::new();
     let found = ctx.store().scan(all.prefix().from(start), Dir::Forward, limit + 1).await?;
     let more = found.len() > limit;
@@ -157,7 +157,7 @@ pub(crate) async fn update_configuration(
     };
     // Tried on a copy first: another runtime is started, or refused, outside of the transaction.
     let found: Option<Function> = ctx.store().get_record(&place.key()).await?;
-    let tried = change(found.ok_or_else(|| Error::NoFunction(place.arn()))?)?;
+    let tried = change(found.ok_or_else(|| place.missing())?)?;
     let lambda = Lambda::of(ctx);
     let tree = lambda.tree(&tried).await?;
     lambda.warm(place, tried, tree).await?;

@@ -69,7 +69,7 @@ pub(crate) async fn list(ctx: &Ctx, input: ListMappingsInput) -> Result<ListMapp
     let function = function.map(|name| place(ctx, name, None)).transpose()?.map(|p| p.arn());
     let all = data::mappings_key(&ctx.account, &ctx.region);
     // The marker is the last UUID of the page before.
-    let start = input.marker.map_or(all.clone(), |last| all.clone().str(&last).successor());
+    let start = input.marker.map_or_else(|| all.clone(), |last| all.clone().str(&last).successor());
     let mut found = Vec::new();
     let entries = ctx.store().scan(all.prefix().from(start), Dir::Forward, usize::MAX).await?;
     for (key, value) in entries {
@@ -170,7 +170,7 @@ async fn check_unique(ctx: &Ctx, tx: &Tx, mapping: &Mapping) -> Result<(), Error
         if same && other.uuid != mapping.uuid {
             let name = mapping.function.resource_after("function:").unwrap_or_default();
             return Err(Error::MappingExists {
-                queue: mapping.source.clone(),
+                queue: mapping.source.to_string(),
                 function: name.to_owned(),
                 uuid: other.uuid,
             });

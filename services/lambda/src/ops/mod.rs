@@ -26,7 +26,7 @@ fn place(ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<Place, Error>
 /// The function's record, within a transaction that goes on to use it.
 async fn existing(tx: &Tx, place: &Place) -> Result<Function, Error> {
     let found = tx.get_record(&place.key()).await?;
-    found.ok_or_else(|| Error::NoFunction(place.arn()))
+    found.ok_or_else(|| place.missing())
 }
 
 /// How many entries a page has, from the `MaxItems` asked for.

@@ -16,7 +16,7 @@ const VALUE_CHARS_MAX: usize = 256;
 pub(crate) async fn list(ctx: &Ctx, input: ListTagsInput) -> Result<ListTagsOutput, Error> {
     let place = place(ctx, &input.resource, None)?;
     let found: Option<Function> = ctx.store().get_record(&place.key()).await?;
-    let function = found.ok_or_else(|| Error::NoFunction(place.arn()))?;
+    let function = found.ok_or_else(|| place.missing())?;
     Ok(ListTagsOutput { tags: function.tags })
 }
 

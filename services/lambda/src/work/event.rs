@@ -53,7 +53,7 @@ impl Target for Functions {
             let (lambda, bytes) = (&self.0, event.body.len());
             let place = Place::of(&event.to)?;
             if tx.get(&place.key()).await?.is_none() {
-                return Err(Error::NoFunction(place.arn()).into());
+                return Err(place.missing().into());
             }
             if bytes > ASYNC_BYTES_MAX {
                 let (kind, max) = ("Event", ASYNC_BYTES_MAX);

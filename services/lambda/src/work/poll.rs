@@ -90,10 +90,12 @@ async fn poll(lambda: Arc<Lambda>, mapping: Mapping, mut stop: watch::Receiver<b
     let free = Arc::new(Semaphore::new(concurrency as usize));
     let mut closing = lambda.kit.closing();
     let poller = Poller { lambda, mapping: Arc::new(mapping), troubles: Arc::default() };
+    // In this order: whoever has been told to stop takes nothing more.
     tokio::select! {
-        () = poller.take_batches(&free) => {}
+        biased;
         _ = stop.wait_for(|stop| *stop) => {}
         () = closing.wait() => {}
+        () = poller.take_batches(&free) => {}
     }
     let _all = free.acquire_many(concurrency).await;
 }

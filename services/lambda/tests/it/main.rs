@@ -1,0 +1,19 @@
+//! The service on the memory engine and a virtual clock. Functions are run by a script, queues are
+//! lists; `real.rs` runs the real host.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod asynchronous;
+mod function;
+mod invocation;
+mod machine;
+mod mapping;
+mod permission;
+
+use std::time::Duration;
+
+use base::Time;
+
+pub(crate) const START: Time = Time::from_millis(1_793_491_200_000);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);

@@ -5,12 +5,12 @@ use std::io::{Cursor, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::{Arn, BoxFuture, Clock, SeededRandom, Time, VirtualClock};
+use base::{Arn, BoxFuture, Clock, SeededRandom, SystemClock, Time, VirtualClock};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use delivery::Delivery;
 use engine_memory::Memory;
-use host::{FunctionSpec, HostError, Invocation, Invoked};
+use host::{FunctionSpec, Host, HostError, Invocation, Invoked};
 use http::{HeaderMap, HeaderName, Method};
 use kit::sources::{Received, Source};
 use kit::targets::{Event, Target};
@@ -42,30 +42,49 @@ impl Machine {
 
     /// A machine that finds what another has left in the engine.
     pub(crate) async fn on(engine: Arc<dyn Engine>, blobs: Blobs, now: Time) -> Machine {
+        let virtual_clock = Arc::new(VirtualClock::new(now));
+        let clock = Arc::clone(&virtual_clock) as Arc<dyn Clock>;
+        Machine::assemble(engine, blobs, virtual_clock, clock, None).await
+    }
+
+    /// A machine in real time whose functions are run by a host.
+    pub(crate) async fn real(host: Host) -> Machine {
+        let unused = Arc::new(VirtualClock::new(START));
+        let clock = Arc::new(SystemClock::new());
+        let engine = Arc::new(Memory::new());
+        Machine::assemble(engine, Blobs::memory(), unused, clock, Some(Arc::new(host))).await
+    }
+
+    async fn assemble(
+        engine: Arc<dyn Engine>,
+        blobs: Blobs,
+        virtual_clock: Arc<VirtualClock>,
+        clock: Arc<dyn Clock>,
+        runner: Option<Arc<dyn Runner>>,
+    ) -> Machine {
         let cache = tempfile::tempdir().unwrap();
-        let clock = Arc::new(VirtualClock::new(now));
         let kit = Kit::new(Parts {
             store: Store::open(engine, blobs, "test").await.unwrap(),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            random: Arc::new(SeededRandom::new(now.as_millis())),
+            clock: Arc::clone(&clock),
+            random: Arc::new(SeededRandom::new(clock.now().as_millis())),
             account: "000000000000".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
             cache: cache.path().to_owned(),
         });
-        let script = Arc::new(Script::new(&clock));
+        let script = Arc::new(Script::new(&virtual_clock));
         let queue = Arc::new(Queue::new(&clock));
         let letters = Arc::new(Letters::default());
         kit.sources.register("sqs", Arc::clone(&queue) as Arc<dyn Source>);
         kit.targets.register("sqs", Arc::new(ToLetters(Arc::clone(&letters))));
         let delivery = Delivery::new(&kit);
-        let runner = Arc::clone(&script) as Arc<dyn Runner>;
+        let runner = runner.unwrap_or_else(|| Arc::clone(&script) as Arc<dyn Runner>);
         let service = service_lambda::service_on(&kit, &delivery, runner);
         for worker in service.workers().to_vec() {
             base::task::spawn("worker", worker.run(kit.clone()));
         }
         kit.set_services(Arc::new(Services::new(vec![service])));
         delivery.start();
-        Machine { kit, clock, script, queue, letters, _cache: cache }
+        Machine { kit, clock: virtual_clock, script, queue, letters, _cache: cache }
     }
 
     /// Calls an operation with JSON; its output, or its error as text.
@@ -253,7 +272,7 @@ impl Runner for Script {
 
 /// A queue. What is received and not acknowledged comes back when the test says so.
 pub(crate) struct Queue {
-    clock: Arc<VirtualClock>,
+    clock: Arc<dyn Clock>,
     ready: Mutex<VecDeque<(String, Value)>>,
     in_flight: Mutex<Vec<(String, Value)>>,
     pub(crate) acknowledged: Mutex<BTreeSet<String>>,
@@ -262,7 +281,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    fn new(clock: &Arc<VirtualClock>) -> Queue {
+    fn new(clock: &Arc<dyn Clock>) -> Queue {
         Queue {
             clock: Arc::clone(clock),
             ready: Mutex::default(),

@@ -9,6 +9,7 @@ mod invocation;
 mod machine;
 mod mapping;
 mod permission;
+mod real;
 
 use std::time::Duration;
 

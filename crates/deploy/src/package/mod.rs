@@ -1,0 +1,187 @@
+//! From source files to the packages of functions.
+//!
+//! TypeScript is bundled, and so is JavaScript that brings dependencies: a bundle is one file
+//! that loads fast, where `node_modules` is thousands. Everything else is packed as it stands.
+
+mod archive;
+mod closure;
+mod esbuild;
+mod files;
+mod glob;
+mod handler;
+mod npm;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::assets::{Asset, Assets};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::project::{Function, Project};
+
+use handler::Handler;
+
+/// Files of one package before they are packed, by their path in it.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// AWS's limit for a package unpacked.
+const PACKAGE_BYTES_MAX: usize = 250 << 20;
+
+/// Packages the functions of a project, and remembers what it did: a function none of whose files
+/// has changed is not packaged again.
+pub struct Packager {
+    /// Where tools are kept, `~/.cache/cumulet`.
+    cache: PathBuf,
+    built: HashMap<String, Built>,
+}
+
+/// A package and the files it was made from, as they were then.
+struct Built {
+    /// The function and the bundler's settings: other ones make another package.
+    settings: String,
+    inputs: Vec<(PathBuf, Stamp)>,
+    asset: Asset,
+}
+
+/// Enough of a file to notice that it has changed.
+type Stamp = Option<(u64, SystemTime)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+impl Packager {
+    /// A packager that keeps its tools in this folder.
+    pub fn new(cache: &Path) -> Packager {
+        Packager { cache: cache.to_owned(), built: HashMap::new() }
+    }
+
+    /// Packages all functions. Blocks on the file system and on the bundler; `say` is told of
+    /// what takes long.
+    pub fn package(&mut self, project: &Project, say: &dyn Fn(&str)) -> Result<Assets, Diagnostic> {
+        let mut assets = Assets::new();
+        let mut to_bundle = Vec::new();
+        for function in &project.functions {
+            let settings = format!("{function:?} {:?}", project.bundling);
+            if let Some(asset) = self.unchanged(&function.name, &settings) {
+                assets.insert(function.name.clone(), asset);
+                continue;
+            }
+            if let Some(artifact) = &function.artifact {
+                assets.insert(function.name.clone(), read_artifact(project, function, artifact)?);
+                continue;
+            }
+            let handler = handler::find(&project.dir, function)?;
+            if handler.as_ref().is_some_and(|handler| npm::needs_bundle(project, handler)) {
+                to_bundle.extend(handler.map(|handler| (function, handler, settings)));
+                continue;
+            }
+            let files = files::matching(&project.dir, &function.patterns, &function.handler_at)?;
+            let asset = pack(function, files)?;
+            assets.insert(function.name.clone(), asset);
+        }
+        if !to_bundle.is_empty() {
+            npm::install(&project.dir, say)?;
+            self.bundle(project, to_bundle, say, &mut assets)?;
+        }
+        Ok(assets)
+    }
+
+    fn unchanged(&self, name: &str, settings: &str) -> Option<Asset> {
+        let built = self.built.get(name).filter(|built| built.settings == settings)?;
+        let same = built.inputs.iter().all(|(path, then)| then.is_some() && stamp(path) == *then);
+        same.then(|| built.asset.clone())
+    }
+
+    fn bundle(
+        &mut self,
+        project: &Project,
+        functions: Vec<(&Function, Handler, String)>,
+        say: &dyn Fn(&str),
+        assets: &mut Assets,
+    ) -> Result<(), Diagnostic> {
+        let tool = esbuild::locate(&project.dir, &self.cache, say)?;
+        // Functions that are bundled alike share a run of the bundler; mostly that is one run.
+        let mut groups: BTreeMap<esbuild::Settings, Vec<(&Function, Handler, String)>> =
+            BTreeMap::new();
+        for (function, handler, settings) in functions {
+            let key = esbuild::settings(project, function, &handler);
+            groups.entry(key).or_default().push((function, handler, settings));
+        }
+        for (settings, members) in groups {
+            let entries: Vec<(&Function, &Handler)> =
+                members.iter().map(|(function, handler, _)| (*function, handler)).collect();
+            let bundles = esbuild::run(&tool, project, &settings, &entries)?;
+            for ((function, handler, settings), bundle) in members.iter().zip(bundles) {
+                let mut files = around(project, function, handler)?;
+                let is_alone = files.is_empty();
+                files.extend(bundle.files);
+                let asset = pack(function, files)?;
+                assets.insert(function.name.clone(), asset.clone());
+                // A file that came to stand beside the bundle is no change of one that was there,
+                // so only what is a bundle and nothing else is known to be unchanged.
+                if !is_alone {
+                    continue;
+                }
+                let inputs =
+                    bundle.inputs.into_iter().map(|path| (path.clone(), stamp(&path))).collect();
+                let built = Built { settings: settings.clone(), inputs, asset };
+                self.built.insert(function.name.clone(), built);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What goes into a package beside its bundle: files that patterns ask for, or all of them where
+/// nobody asked for a bundle and the code may well read its neighbours; and packages that stay
+/// apart.
+fn around(project: &Project, function: &Function, handler: &Handler) -> Result<Files, Diagnostic> {
+    let at = &function.handler_at;
+    let asked_for = project.bundling.requested || handler.is_typescript();
+    let mut files = match asked_for {
+        true => files::asked_for(&project.dir, &function.patterns, at)?,
+        false => files::matching(&project.dir, &function.patterns, at)?,
+    };
+    // The bundle may have another extension, and must be the only module of its name.
+    files.remove(&handler.file());
+    closure::add(&project.dir, &project.bundling.external, at, &mut files)?;
+    Ok(files)
+}
+
+fn read_artifact(
+    project: &Project,
+    function: &Function,
+    artifact: &str,
+) -> Result<Asset, Diagnostic> {
+    match std::fs::read(project.dir.join(artifact)) {
+        Ok(bytes) => Ok(Asset::new(bytes)),
+        Err(error) => {
+            let message = format!("the artifact {artifact} cannot be read: {error}");
+            Err(Diagnostic::new(&function.handler_at, message)
+                .help("build it first, or remove package.artifact"))
+        }
+    }
+}
+
+fn pack(function: &Function, files: Files) -> Result<Asset, Diagnostic> {
+    let bytes: usize = files.values().map(Vec::len).sum();
+    let at = &function.handler_at;
+    if bytes > PACKAGE_BYTES_MAX {
+        let message = format!(
+            "the package of function '{}' has {} MB, more than {}",
+            function.name,
+            bytes >> 20,
+            PACKAGE_BYTES_MAX >> 20
+        );
+        return Err(Diagnostic::new(at, message)
+            .help("leave files out with package.patterns: ['!folder/**']"));
+    }
+    archive::zip(&files).map(Asset::new).map_err(|error| failed(at, "packing", &error))
+}
+
+/// An error of the file system, at the function it stands in the way of.
+fn failed(at: &Place, doing: &str, error: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::new(at, format!("{doing} failed: {error}"))
+}

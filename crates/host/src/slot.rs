@@ -73,10 +73,6 @@ impl Slot {
         let started = around.clock.now();
         let stream = Arc::new(stream_name(around, spec));
         let mut journal = journal(around, &stream, None);
-        if let Some(known) = runtime.known() {
-            let version = &known.version;
-            journal.write(format!("INIT_START Runtime Version: {} {version}", runtime.id));
-        }
         let failed = |why| Failed {
             why,
             stream: Arc::clone(&stream),

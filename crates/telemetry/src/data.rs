@@ -1,0 +1,114 @@
+//! What is stored. All of it lies in one shard: logs need no transactions.
+//!
+//! | kind | key | value |
+//! |---|---|---|
+//! | 1 | account, region, group | [`Group`] |
+//! | 2 | account, region, group, stream | [`Stream`] |
+//! | 3 | account, region, group, number of the first line u64, part u8 | part of a block |
+//! | 4 | number of the first line u64 | [`Aged`]: which block it is, oldest first |
+//!
+//! Lines are numbered by one sequence for all groups, so numbers order by time.
+
+use base::{AccountId, Region, Time};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use store::{Key, Record, Space};
+
+use crate::StreamName;
+use crate::logs::GroupName;
+
+const GROUP: u8 = 1;
+const STREAM: u8 = 2;
+const BLOCK: u8 = 3;
+const AGE: u8 = 4;
+
+/// A log group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    pub created: Time,
+    /// Compressed bytes of its blocks.
+    pub bytes: u64,
+}
+
+impl Record for Group {
+    const VERSION: u8 = 1;
+}
+
+/// A log stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stream {
+    pub created: Time,
+    /// Times of the first and the last line, where there is one.
+    pub lines: Option<(Time, Time)>,
+}
+
+impl Record for Stream {
+    const VERSION: u8 = 1;
+}
+
+/// One part of a block; a block may be larger than a value may be.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// How many parts the block has.
+    pub(crate) parts: u8,
+    pub(crate) bytes: Bytes,
+}
+
+impl Record for Part {
+    const VERSION: u8 = 1;
+}
+
+/// A block in the order in which blocks are forgotten.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Aged {
+    pub(crate) account: AccountId,
+    pub(crate) region: Region,
+    pub(crate) group: String,
+    pub(crate) parts: u8,
+    pub(crate) bytes: u64,
+}
+
+impl Record for Aged {
+    const VERSION: u8 = 1;
+}
+
+/// The one shard.
+pub(crate) fn shard() -> AccountId {
+    "000000000000".parse().expect("twelve digits")
+}
+
+fn kind(kind: u8) -> Key {
+    Space::new(&shard(), "telemetry").key(kind)
+}
+
+fn within(key: Key, name: &GroupName) -> Key {
+    key.str(name.account.as_str()).str(name.region.as_str()).str(&name.group)
+}
+
+/// The prefix of all groups of an account and region.
+pub(crate) fn groups_key(account: &AccountId, region: &Region) -> Key {
+    kind(GROUP).str(account.as_str()).str(region.as_str())
+}
+
+pub(crate) fn group_key(name: &GroupName) -> Key {
+    within(kind(GROUP), name)
+}
+
+/// The prefix of all streams of a group.
+pub(crate) fn streams_key(name: &GroupName) -> Key {
+    within(kind(STREAM), name)
+}
+
+pub(crate) fn stream_key(name: &StreamName) -> Key {
+    streams_key(&GroupName::of(name)).str(&name.stream)
+}
+
+/// The prefix of all blocks of a group.
+pub(crate) fn blocks_key(name: &GroupName) -> Key {
+    within(kind(BLOCK), name)
+}
+
+/// The prefix of all blocks' places in the order of age.
+pub(crate) fn ages_key() -> Key {
+    kind(AGE)
+}

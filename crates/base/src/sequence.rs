@@ -24,6 +24,11 @@ impl Sequence {
         next
     }
 
+    /// The smallest number that can be given at a time.
+    pub fn first_at(time: Time) -> u64 {
+        time.as_millis() << COUNTER_BITS
+    }
+
     /// The time at which a number was given.
     pub fn time_of(number: u64) -> Time {
         Time::from_millis(number >> COUNTER_BITS)
@@ -44,5 +49,6 @@ mod tests {
             last = next;
         }
         assert_eq!(Sequence::time_of(last), Time::from_millis(10));
+        assert_eq!(Sequence::first_at(Time::from_millis(10)), last);
     }
 }

@@ -1,0 +1,91 @@
+//! Removes messages that have outlived the retention of their queue. They are not received any
+//! more in any case; this frees their room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Region, Sequence};
+use kit::Ctx;
+use store::{Dir, Key, KeyRange};
+
+use crate::data::{Queue, State};
+use crate::error::Result;
+use crate::messages::{self, is_expired};
+use crate::queues::{Live, Queues, seq_of};
+use crate::rules::name::QueueId;
+
+/// Queues looked at in one page.
+const QUEUES_PAGE: usize = 1000;
+/// Messages of one queue removed in one tick, from each of the places they stand in.
+const EXPIRED_MAX: usize = 500;
+
+pub(crate) async fn tick(ctx: &Ctx) -> Result<()> {
+    let queues: &Queues = ctx.state();
+    let prefix = queues.keys.queues();
+    let mut range = prefix.prefix();
+    loop {
+        let page = queues.store().scan(range.clone(), Dir::Forward, QUEUES_PAGE).await?;
+        for (key, value) in &page {
+            let mut elements = key.after(&prefix)?;
+            let region: Region = elements.str()?.parse().map_err(kit::Error::internal)?;
+            let id = QueueId { region, name: elements.str()? };
+            expire(queues, &id, &store::decode(key, value)?).await?;
+        }
+        match page.last() {
+            Some((last, _)) if page.len() == QUEUES_PAGE => range = range.after(last),
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn expire(queues: &Queues, id: &QueueId, queue: &Queue) -> Result<()> {
+    let live = queues.live(queue.messages).await?;
+    let now = queues.kit.now();
+    let retention = Duration::from_secs(queue.settings.retention_secs.into());
+    let (from, to) =
+        (live.oldest(), Sequence::first_at(now - retention + Duration::from_millis(1)));
+    let (mut expired, mut done) = (Vec::new(), to);
+    for place in [queues.keys.all_ready(live.messages), queues.keys.all_away(live.messages)] {
+        let range = KeyRange::new(place.clone().u64(from), place.clone().u64(to));
+        if range.is_empty() {
+            return Ok(());
+        }
+        let page = queues.store().scan(range, Dir::Forward, EXPIRED_MAX).await?;
+        for (key, _) in &page {
+            expired.push((key.clone(), seq_of(key, &place)?));
+        }
+        if page.len() == EXPIRED_MAX {
+            done = done.min(expired.last().map_or(from, |(_, seq)| *seq));
+        }
+    }
+    if !expired.is_empty() {
+        remove_all(queues, id, &live, &expired).await?;
+    }
+    live.raise_oldest(from, done);
+    Ok(())
+}
+
+async fn remove_all(
+    queues: &Queues,
+    id: &QueueId,
+    live: &Arc<Live>,
+    expired: &[(Key, u64)],
+) -> Result<()> {
+    queues
+        .transact(|tx| async move {
+            let (queue, live_now) = queues.find(&tx, id).await?;
+            if !Arc::ptr_eq(live, &live_now) {
+                return Ok(());
+            }
+            for (key, seq) in expired {
+                let state: Option<State> = tx.get_record(key).await?;
+                // The retention may have been made longer meanwhile.
+                let expired = is_expired(&queue, *seq, queues.kit.now());
+                if let Some(state) = state.filter(|_| expired) {
+                    messages::remove(queues, &tx, live, *seq, &state).await?;
+                }
+            }
+            Ok(())
+        })
+        .await
+}

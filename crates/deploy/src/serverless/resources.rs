@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::template::merge;
-use crate::yaml::{Node, Pair};
+use crate::yaml::{Map, Node, Pair, Value};
 
 const SECTIONS: &[&str] = &[
     "Resources",
@@ -27,7 +27,8 @@ pub(super) fn add(template: &mut Node, root: &Node) -> Result<(), Diagnostic> {
                 "extensions" => extend(template, &pair.node)?,
                 key if SECTIONS.contains(&key) => {
                     if !pair.node.is_null() {
-                        merge(template, part.at.map([(key, pair.node.clone())]));
+                        let section = Value::Map(Map(vec![pair.clone()]));
+                        merge(template, part.at.node(section));
                     }
                 }
                 other => {

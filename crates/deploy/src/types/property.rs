@@ -128,17 +128,22 @@ fn int(node: &Node, path: &str) -> Result<Json, Diagnostic> {
     }
 }
 
-/// Checks the names of a resource's properties before anything is resolved, and reports those
-/// that are stored but not honoured.
+/// Checks a resource's properties as far as they are written out, before anything is resolved,
+/// and reports those that are stored but not honoured.
 pub(crate) fn check(
     kind: &Type,
     resource: &Resource,
     report: &mut Report,
 ) -> Result<(), Diagnostic> {
-    for pair in &resource.properties.0 {
+    for pair in resource.properties.0.iter().filter(|pair| !pair.node.is_null()) {
         let path = format!("{}.{}", resource.id, pair.key);
-        match known(kind, pair)?.support {
-            Support::Honoured => {}
+        let property = known(kind, pair)?;
+        match property.support {
+            Support::Honoured => {
+                if let Some(written) = written(&pair.node) {
+                    property.coerce(&written, &path)?;
+                }
+            }
             Support::Stored => report.unhonoured(&pair.at, &path, "is stored but not honoured"),
             Support::Refused(why) => {
                 return Err(Diagnostic::new(&pair.at, format!("{path} is not served: {why}"))
@@ -154,6 +159,21 @@ pub(crate) fn check(
         }
     }
     Ok(())
+}
+
+/// The part of a value that is not left to functions.
+fn written(node: &Node) -> Option<Node> {
+    let value = match &node.value {
+        Value::List(list) => Value::List(list.iter().filter_map(written).collect()),
+        Value::Map(_) if node.intrinsic().is_some() => return None,
+        Value::Map(map) => Value::Map(Map(map
+            .0
+            .iter()
+            .filter_map(|pair| Some(Pair { node: written(&pair.node)?, ..pair.clone() }))
+            .collect())),
+        scalar => scalar.clone(),
+    };
+    Some(node.at.node(value))
 }
 
 fn known<'t>(kind: &'t Type, pair: &Pair) -> Result<&'t Property, Diagnostic> {

@@ -3,3 +3,4 @@
 mod apply;
 mod machine;
 mod package;
+mod reader;

@@ -1,8 +1,8 @@
 //! `${self:…}`, `${opt:…}`, `${env:…}`, `${file(…)}` and their like, replaced by their values.
 //!
 //! Values are looked up in the raw tree and resolved on the way, so that `custom` may come from a
-//! file that itself refers to `${self:custom.stage}`. A string that is being resolved and is
-//! needed again is a cycle.
+//! file that itself refers to `${self:custom.stage}`. A string that is needed in the same way
+//! while it is under way is a cycle.
 
 mod sources;
 mod syntax;
@@ -51,8 +51,17 @@ struct Resolver<'a> {
     report: &'a mut Report,
     files: HashMap<PathBuf, Rc<Node>>,
     /// The strings being resolved, the outermost first.
-    under_way: Vec<(Place, String)>,
+    under_way: Vec<(Purpose, Place, String)>,
     resolutions: usize,
+}
+
+/// Why a string is resolved.
+#[derive(Clone, Copy, PartialEq)]
+enum Purpose {
+    /// For its whole value.
+    Value,
+    /// To go on to something inside its value, which may well lead back to the string itself.
+    Way,
 }
 
 /// What a source gave.
@@ -83,7 +92,7 @@ impl Resolver<'_> {
     }
 
     fn string(&mut self, node: &Node, text: &str) -> Result<Node, Diagnostic> {
-        self.guarded(&node.at, text, |resolver| {
+        self.guarded(Purpose::Value, &node.at, text, |resolver| {
             let parts = parse(&node.at, text)?;
             if let [Part::Variable(variable)] = parts.as_slice() {
                 let found = resolver.variable(variable, &node.at)?;
@@ -98,6 +107,7 @@ impl Resolver<'_> {
     /// Runs `work` with the string noted as being resolved.
     fn guarded<T>(
         &mut self,
+        purpose: Purpose,
         at: &Place,
         text: &str,
         work: impl FnOnce(&mut Self) -> Result<T, Diagnostic>,
@@ -107,12 +117,12 @@ impl Resolver<'_> {
             return Err(Diagnostic::new(at, "the variables refer to each other too often")
                 .help("resolve some of them by hand"));
         }
-        let here = (at.clone(), text.to_owned());
+        let here = (purpose, at.clone(), text.to_owned());
         if let Some(start) = self.under_way.iter().position(|entry| *entry == here) {
             let steps: Vec<String> = self.under_way[start..]
                 .iter()
                 .chain([&here])
-                .map(|(at, text)| format!("{text} (line {})", at.line))
+                .map(|(_, at, text)| format!("{text} (line {})", at.line))
                 .collect();
             let message =
                 format!("variables refer to each other in a circle: {}", steps.join(" → "));
@@ -208,12 +218,13 @@ impl Resolver<'_> {
                 None => Ok(None),
             },
             Value::String(text) if text.contains("${") => {
-                let found = self.guarded(&node.at, text, |resolver| {
-                    match parse(&node.at, text)?.as_slice() {
-                        [Part::Variable(variable)] => resolver.variable(variable, &node.at),
-                        _ => Ok(Found::Resolved(node.at.node(Value::Null))),
-                    }
-                })?;
+                let found =
+                    self.guarded(Purpose::Way, &node.at, text, |resolver| {
+                        match parse(&node.at, text)?.as_slice() {
+                            [Part::Variable(variable)] => resolver.variable(variable, &node.at),
+                            _ => Ok(Found::Resolved(node.at.node(Value::Null))),
+                        }
+                    })?;
                 match found {
                     Found::Raw(node) => self.walk(&node, path),
                     Found::Resolved(node) => Ok(pick(&node, path).map(Found::Resolved)),

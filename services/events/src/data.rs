@@ -59,3 +59,41 @@ pub(crate) fn rule_key(rule: &Arn) -> Result<Key, base::InvalidName> {
 pub(crate) fn rules_key(account: &base::AccountId, region: &Region) -> Key {
     Space::new(account, "events").key(RULE).str(region.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes once written are read for ever, and the same value is still written as the same bytes.
+    fn check<R: Record + PartialEq + std::fmt::Debug>(record: &R, stored: &[u8]) {
+        let key = Key::from_bytes("fixture");
+        assert_eq!(store::decode::<R>(&key, stored).unwrap(), *record);
+        assert_eq!(store::encode(record).unwrap(), stored);
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let due = Time::from_millis(1_793_491_200_000);
+        let target = Target {
+            id: "t".into(),
+            arn: "arn:aws:sqs:us-east-1:000000000000:q.fifo".parse().unwrap(),
+            role_arn: None,
+            input: Some("{}".into()),
+            group_id: Some("g".into()),
+        };
+        let rule = Rule {
+            name: "daily".into(),
+            description: Some("noon".into()),
+            role_arn: None,
+            schedule_expression: "cron(0 12 * * ? *)".into(),
+            enabled: true,
+            anchor: due,
+            ticket: Some(Ticket { due, number: 7 }),
+            targets: vec![target],
+        };
+        check(&rule, include_bytes!("../tests/fixtures/rule.v1"));
+        let firing =
+            Firing { rule: "arn:aws:events:us-east-1:000000000000:rule/daily".parse().unwrap() };
+        check(&firing, include_bytes!("../tests/fixtures/firing.v1"));
+    }
+}

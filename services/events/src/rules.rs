@@ -291,7 +291,12 @@ mod tests {
             &rule,
             at("2015-10-08T16:53:06Z"),
         );
-        let expected = r#"{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa","detail-type":"Scheduled Event","source":"aws.events","account":"123456789012","time":"2015-10-08T16:53:06Z","region":"us-east-1","resources":["arn:aws:events:us-east-1:123456789012:rule/daily"],"detail":{}}"#;
+        let expected = concat!(
+            r#"{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa","#,
+            r#""detail-type":"Scheduled Event","source":"aws.events","account":"123456789012","#,
+            r#""time":"2015-10-08T16:53:06Z","region":"us-east-1","#,
+            r#""resources":["arn:aws:events:us-east-1:123456789012:rule/daily"],"detail":{}}"#,
+        );
         assert_eq!(event, expected);
     }
 }

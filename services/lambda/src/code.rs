@@ -56,10 +56,11 @@ impl Trees {
 
     /// The tree of a package, where it is unpacked already.
     pub(crate) fn find(&self, sha: &Sha, now: Time) -> Option<PathBuf> {
+        let path = self.path(sha);
         let mut used = self.used();
-        let last = used.get_mut(sha)?;
+        let last = used.get_mut(sha).filter(|_| path.is_dir())?;
         *last = now;
-        Some(self.path(sha))
+        Some(path)
     }
 
     /// Unpacks a package, all of it or nothing, and gives the tree.
@@ -105,7 +106,9 @@ impl Trees {
                 fs::read_dir(root.parent().unwrap_or(&root)).into_iter().flatten().flatten();
             let aside =
                 aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("code-old-"));
-            aside.map(|entry| entry.path()).chain(unused).try_for_each(fs::remove_dir_all)
+            let all = aside.map(|entry| entry.path()).chain(unused);
+            // All are tried, whatever becomes of one.
+            all.map(fs::remove_dir_all).fold(Ok(()), Result::and)
         };
         tokio::task::spawn_blocking(delete).await?
     }

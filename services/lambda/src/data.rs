@@ -205,3 +205,80 @@ pub(crate) fn credential_key(account: &AccountId, access_key: &str) -> Key {
 pub(crate) fn event_key(account: &AccountId, request_id: &str) -> Key {
     Space::new(account, "lambda").key(EVENT).str(request_id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes once written are read for ever, and the same value is still written as the same bytes.
+    fn check<R: Record + PartialEq + std::fmt::Debug>(record: &R, stored: &[u8]) {
+        let key = Key::from_bytes("fixture");
+        assert_eq!(store::decode::<R>(&key, stored).unwrap(), *record);
+        assert_eq!(store::encode(record).unwrap(), stored);
+    }
+
+    fn arn(resource: &str) -> Arn {
+        format!("arn:aws:lambda:us-east-1:000000000000:{resource}").parse().unwrap()
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let credentials = Credentials {
+            access_key: "ASIAX".into(),
+            secret_key: "secret".into(),
+            session_token: "token".into(),
+        };
+        let config = Config {
+            runtime: "nodejs20.x".into(),
+            handler: "index.handler".into(),
+            role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+            description: String::new(),
+            timeout_secs: 3,
+            memory_mb: 128,
+            ephemeral_mb: 512,
+            environment: BTreeMap::from([("AB".into(), "1".into())]),
+            architecture: "x86_64".into(),
+            dead_letter: None,
+            log_group: Some("/g".into()),
+        };
+        let function = Function {
+            name: "pay".into(),
+            config,
+            code: Code { sha256: [7; 32], size: 3, zip: Body::Inline("zip".into()) },
+            credentials,
+            tags: BTreeMap::from([("k".into(), "v".into())]),
+            modified: Time::from_millis(1_793_491_200_000),
+            revision: "r1".into(),
+        };
+        check(&function, include_bytes!("../tests/fixtures/function.v1"));
+        let credential = Credential { function: arn("function:pay") };
+        check(&credential, include_bytes!("../tests/fixtures/credential.v1"));
+        let policy = Policy {
+            revision: "r1".into(),
+            statements: BTreeMap::from([("s".into(), r#"{"Sid":"s"}"#.into())]),
+        };
+        check(&policy, include_bytes!("../tests/fixtures/policy.v1"));
+        let mapping = Mapping {
+            uuid: "u".into(),
+            source: "arn:aws:sqs:us-east-1:000000000000:q".parse().unwrap(),
+            function: arn("function:pay"),
+            enabled: true,
+            batch_size: 10,
+            window_secs: 5,
+            report_failures: true,
+            concurrency_max: Some(2),
+            modified: Time::from_millis(1_793_491_200_000),
+        };
+        check(&mapping, include_bytes!("../tests/fixtures/mapping.v1"));
+        let event = AsyncInvoke {
+            function: arn("function:pay"),
+            payload: Body::Inline("{}".into()),
+            request_id: "id".into(),
+            client_context: None,
+            created: Time::from_millis(1_793_491_200_000),
+            failures: 1,
+            throttles: 2,
+        };
+        check(&event, include_bytes!("../tests/fixtures/event.v1"));
+    }
+}

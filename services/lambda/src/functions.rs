@@ -225,6 +225,7 @@ impl Place {
         let none = || Error::NoFunction(Box::new(arn.clone()));
         let account = arn.account_id().map_err(|_| none())?;
         let region = arn.region.parse().map_err(|_| none())?;
-        crate::rules::place(&account, &region, &arn.to_string(), None)
+        let name = arn.resource_after("function:").filter(|_| arn.service == "lambda");
+        crate::rules::place(&account, &region, name.ok_or_else(none)?, None)
     }
 }

@@ -7,7 +7,8 @@ use base::{AccountId, Arn, Region};
 use delivery::Retry;
 use serde::Deserialize;
 
-use crate::api::{ConfigInput, LoggingConfig, MappingSettings};
+use crate::api::mapping::MappingSettings;
+use crate::api::{ConfigInput, LoggingConfig};
 use crate::data::{Config, Mapping, Place};
 use crate::error::Error;
 

@@ -156,7 +156,11 @@ async fn targets_are_replaced_by_id_listed_and_removed() {
     let page = json!({ "Rule": "r", "Limit": 1, "NextToken": "a" });
     check(m, "ListTargetsByRule", page, &second).await;
 
-    let failed = r#"{"FailedEntryCount":1,"FailedEntries":[{"TargetId":"x","ErrorCode":"ResourceNotFoundException","ErrorMessage":"Target x does not exist on rule r."}]}"#;
+    let failed = concat!(
+        r#"{"FailedEntryCount":1,"FailedEntries":[{"TargetId":"x","#,
+        r#""ErrorCode":"ResourceNotFoundException","#,
+        r#""ErrorMessage":"Target x does not exist on rule r."}]}"#,
+    );
     check(m, "RemoveTargets", json!({ "Rule": "r", "Ids": ["a", "x", "b"] }), failed).await;
     check(m, "ListTargetsByRule", json!({ "Rule": "r" }), r#"{"Targets":[]}"#).await;
 }

@@ -120,8 +120,11 @@ pub(crate) async fn update_code(
     let zip = package(ctx, input.code)?;
     let (sha, size) = (sha256(&zip), zip.len() as u64);
     Lambda::of(ctx).unpack(sha, zip.clone()).await?;
-    let staged = &Body::stage(ctx.store(), &ctx.account, zip).await?;
-    let (revision, dry_run) = (input.revision_id.as_deref(), input.dry_run.unwrap_or(false));
+    let staged = match input.dry_run {
+        Some(true) => None,
+        _ => Some(Body::stage(ctx.store(), &ctx.account, zip).await?),
+    };
+    let (staged, revision) = (&staged, input.revision_id.as_deref());
     let function = ctx.store().transact(&ctx.account, |tx| async move {
         let mut function = existing(&tx, place).await?;
         check_revision(&function, revision)?;
@@ -130,7 +133,7 @@ pub(crate) async fn update_code(
         }
         function.code.sha256 = sha;
         function.code.size = size;
-        if !dry_run {
+        if let Some(staged) = staged {
             function.code.zip.unlink(&tx, &place.key()).await?;
             function.code.zip = staged.link(&tx, &place.key());
             function.modified = ctx.now();

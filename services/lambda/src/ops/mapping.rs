@@ -6,7 +6,7 @@ use kit::{Ctx, unserved};
 use store::{Dir, Key, Tx};
 use wire::Epoch;
 
-use crate::api::{
+use crate::api::mapping::{
     CreateMappingInput, ListMappingsInput, ListMappingsOutput, MappingConfiguration, MappingInput,
     ScalingConfig, UpdateMappingInput,
 };

@@ -153,10 +153,9 @@ fn a_partial_answer_is_read_as_lambda_reads_it() {
     }
     check(r#"{"other":1}"#, some(&[]));
     check(r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#, some(&["b"]));
-    check(
-        r#"{"batchItemFailures":[{"itemIdentifier":"c"},{"itemIdentifier":"a"},{"itemIdentifier":"c"}]}"#,
-        some(&["a", "c"]),
-    );
+    let item = |id: &str| format!(r#"{{"itemIdentifier":"{id}"}}"#);
+    let three = [item("c"), item("a"), item("c")].join(",");
+    check(&format!(r#"{{"batchItemFailures":[{three}]}}"#), some(&["a", "c"]));
     // The whole batch failed.
     for answer in [
         "{",

@@ -93,46 +93,49 @@ enum End {
 
 impl Deliver {
     async fn one(&self, due: &Due) -> Result<(), Error> {
-        let lambda = &self.0;
         let mut work: AsyncInvoke = due.work()?;
         let place = &Place::of(&work.function)?;
-        let loaded = match lambda.load(place).await {
+        let (end, dead_letter) = match self.0.load(place).await {
+            Ok(loaded) => (self.attempt(&loaded, &mut work).await, loaded.dead_letter.clone()),
             Err(Error::NoFunction(arn)) => {
-                tracing::warn!(function = %arn, id = work.request_id, "event of a deleted function");
-                return self.settle(due, &work, place, None, &End::Done).await;
+                let id = &work.request_id;
+                tracing::warn!(function = %arn, id, "event of a deleted function dropped");
+                (End::Done, None)
             }
-            other => other?,
+            Err(error) => (self.not_run(&mut work, error), None),
         };
-        let end = self.attempt(&loaded, &mut work).await?;
-        self.settle(due, &work, place, loaded.dead_letter.as_ref(), &end).await
+        self.settle(due, &work, place, dead_letter.as_ref(), &end).await
     }
 
-    async fn attempt(&self, loaded: &Loaded, work: &mut AsyncInvoke) -> Result<End, Error> {
-        let lambda = &self.0;
+    async fn attempt(&self, loaded: &Loaded, work: &mut AsyncInvoke) -> End {
+        let payload = match work.payload.load(&self.0.kit.store).await {
+            Ok(payload) => payload,
+            Err(error) => return self.not_run(work, error.into()),
+        };
         let call = Invoke {
             function: work.function.clone(),
-            payload: work.payload.load(&lambda.kit.store).await?,
+            payload,
             request_id: Some(work.request_id.clone()),
             client_context: work.client_context.clone(),
             trace: None,
         };
-        let outcome = lambda.run(loaded, call).await;
-        let now = lambda.kit.now();
-        let (next, code, message) = match outcome {
-            Ok(invoked) if invoked.error.is_none() => return Ok(End::Done),
+        match self.0.run(loaded, call).await {
+            Ok(invoked) if invoked.error.is_none() => End::Done,
             Ok(invoked) => {
                 work.failures += 1;
-                let next = RETRY_FAILURE.next(work.failures, work.created, now);
-                (next, 200, error_message(&invoked.payload))
+                let next = RETRY_FAILURE.next(work.failures, work.created, self.0.kit.now());
+                next.map_or_else(|| End::Dead(200, error_message(&invoked.payload)), End::Again)
             }
-            Err(error) => {
-                let error: kit::Error = error.into();
-                work.throttles += 1;
-                let next = RETRY_THROTTLE.next(work.throttles, work.created, now);
-                (next, error.status, error.message)
-            }
-        };
-        Ok(next.map_or(End::Dead(code, message), End::Again))
+            Err(error) => self.not_run(work, error),
+        }
+    }
+
+    /// A throttle, or a failure of ours.
+    fn not_run(&self, work: &mut AsyncInvoke, error: Error) -> End {
+        let error: kit::Error = error.into();
+        work.throttles += 1;
+        let next = RETRY_THROTTLE.next(work.throttles, work.created, self.0.kit.now());
+        next.map_or_else(|| End::Dead(error.status, error.message), End::Again)
     }
 
     /// Records what became of the event, with all that follows from it, at once.
@@ -172,14 +175,15 @@ impl Deliver {
                     if error.status >= 500 {
                         return Err(error.into());
                     }
-                    tracing::error!(function = %work.function, to = %letter.to, %error, "dead letter refused");
+                    let (function, to) = (&work.function, &letter.to);
+                    tracing::error!(%function, %to, %error, "dead letter refused");
                 }
                 Ok::<_, Error>(())
             })
             .await?;
         if matches!(end, End::Dead(..)) && letter.is_none() {
-            let (function, id) = (&work.function, &work.request_id);
-            tracing::warn!(%function, id, failures = work.failures, "event dropped after its last retry");
+            let AsyncInvoke { function, request_id: id, failures, .. } = work;
+            tracing::warn!(%function, id, failures, "event dropped after its last retry");
         }
         Ok(())
     }

@@ -245,7 +245,7 @@ impl Poller {
 
     async fn rest(&self, what: &'static str, error: &kit::Error) {
         let before = self.troubles.fetch_add(1, Ordering::Relaxed);
-        if before == 0 {
+        if before == 0 && !self.lambda.kit.closing().begun() {
             let Mapping { uuid, source, function, .. } = &*self.mapping;
             warn!(mapping = uuid, %source, %function, %error, "event source mapping rests: {what}");
         }

@@ -197,10 +197,10 @@ impl Script {
         }
     }
 
-    pub(crate) fn play(
-        &self,
-        play: impl Fn(&FunctionSpec, &Invocation) -> Result<Invoked, HostError> + Send + Sync + 'static,
-    ) {
+    pub(crate) fn play<F>(&self, play: F)
+    where
+        F: Fn(&FunctionSpec, &Invocation) -> Result<Invoked, HostError> + Send + Sync + 'static,
+    {
         *self.play.lock().unwrap() = Box::new(play);
     }
 

@@ -10,7 +10,8 @@ use kit::{Caller, Ctx, Kit, Parts};
 use store::{Blobs, Store};
 use wire::{Input, Protocol};
 
-async fn check(caller: Caller, expected: &str) {
+async fn check(caller: Caller) {
+    let Caller { arn, user_id, .. } = caller.clone();
     let kit = Kit::new(Parts {
         store: Store::open(Arc::new(Memory::new()), Blobs::memory(), "test").await.unwrap(),
         clock: Arc::new(VirtualClock::new(Time::default())),
@@ -24,16 +25,13 @@ async fn check(caller: Caller, expected: &str) {
     let input = Input::json10("{}".into());
     let call = service.prepare(ctx, "GetCallerIdentity", input).unwrap();
     assert_eq!((&*call.action, call.resources.len()), ("sts:GetCallerIdentity", 0));
+    let expected = format!(r#"{{"UserId":"{user_id}","Account":"000000000000","Arn":"{arn}"}}"#);
     assert_eq!(call.run.await.unwrap().body, expected);
 }
 
 #[tokio::test]
 async fn the_root_of_an_account_is_told_so() {
-    check(
-        Caller::root(&"000000000000".parse().unwrap()),
-        r#"{"UserId":"000000000000","Account":"000000000000","Arn":"arn:aws:iam::000000000000:root"}"#,
-    )
-    .await;
+    check(Caller::root(&"000000000000".parse().unwrap())).await;
 }
 
 #[tokio::test]
@@ -43,9 +41,5 @@ async fn a_function_is_a_session_of_its_role() {
         user_id: "AROAX:pay".into(),
         access_key: "ASIAX".into(),
     };
-    check(
-        caller,
-        r#"{"UserId":"AROAX:pay","Account":"000000000000","Arn":"arn:aws:sts::000000000000:assumed-role/orders/pay"}"#,
-    )
-    .await;
+    check(caller).await;
 }

@@ -1,0 +1,143 @@
+//! Shapes of event source mappings.
+
+use kit::unserved::Member;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wire::Epoch;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreateMappingInput {
+    pub(crate) event_source_arn: Option<String>,
+    pub(crate) function_name: String,
+    #[serde(flatten)]
+    pub(crate) settings: MappingSettings,
+    tags: Option<Value>,
+    topics: Option<Value>,
+    queues: Option<Value>,
+    starting_position: Option<Value>,
+    starting_position_timestamp: Option<Value>,
+    self_managed_event_source: Option<Value>,
+    amazon_managed_kafka_event_source_config: Option<Value>,
+    self_managed_kafka_event_source_config: Option<Value>,
+}
+
+impl CreateMappingInput {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 8] {
+        [
+            ("Tags", &self.tags),
+            ("Topics", &self.topics),
+            ("Queues", &self.queues),
+            ("StartingPosition", &self.starting_position),
+            ("StartingPositionTimestamp", &self.starting_position_timestamp),
+            ("SelfManagedEventSource", &self.self_managed_event_source),
+            ("AmazonManagedKafkaEventSourceConfig", &self.amazon_managed_kafka_event_source_config),
+            ("SelfManagedKafkaEventSourceConfig", &self.self_managed_kafka_event_source_config),
+        ]
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateMappingInput {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+    pub(crate) function_name: Option<String>,
+    #[serde(flatten)]
+    pub(crate) settings: MappingSettings,
+}
+
+/// What creating and updating a mapping have in common.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct MappingSettings {
+    pub(crate) enabled: Option<bool>,
+    pub(crate) batch_size: Option<i64>,
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    pub(crate) function_response_types: Option<Vec<String>>,
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    filter_criteria: Option<Value>,
+    parallelization_factor: Option<Value>,
+    destination_config: Option<Value>,
+    maximum_record_age_in_seconds: Option<Value>,
+    bisect_batch_on_function_error: Option<Value>,
+    maximum_retry_attempts: Option<Value>,
+    tumbling_window_in_seconds: Option<Value>,
+    source_access_configurations: Option<Value>,
+    #[serde(rename = "DocumentDBEventSourceConfig")]
+    document_db_event_source_config: Option<Value>,
+    #[serde(rename = "KMSKeyArn")]
+    kms_key_arn: Option<Value>,
+    metrics_config: Option<Value>,
+    logging_config: Option<Value>,
+    provisioned_poller_config: Option<Value>,
+}
+
+impl MappingSettings {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 13] {
+        [
+            ("FilterCriteria", &self.filter_criteria),
+            ("ParallelizationFactor", &self.parallelization_factor),
+            ("DestinationConfig", &self.destination_config),
+            ("MaximumRecordAgeInSeconds", &self.maximum_record_age_in_seconds),
+            ("BisectBatchOnFunctionError", &self.bisect_batch_on_function_error),
+            ("MaximumRetryAttempts", &self.maximum_retry_attempts),
+            ("TumblingWindowInSeconds", &self.tumbling_window_in_seconds),
+            ("SourceAccessConfigurations", &self.source_access_configurations),
+            ("DocumentDBEventSourceConfig", &self.document_db_event_source_config),
+            ("KMSKeyArn", &self.kms_key_arn),
+            ("MetricsConfig", &self.metrics_config),
+            ("LoggingConfig", &self.logging_config),
+            ("ProvisionedPollerConfig", &self.provisioned_poller_config),
+        ]
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ScalingConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_concurrency: Option<i64>,
+}
+
+/// GetEventSourceMapping, DeleteEventSourceMapping.
+#[derive(Deserialize)]
+pub(crate) struct MappingInput {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListMappingsInput {
+    pub(crate) event_source_arn: Option<String>,
+    pub(crate) function_name: Option<String>,
+    pub(crate) marker: Option<String>,
+    pub(crate) max_items: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListMappingsOutput {
+    pub(crate) event_source_mappings: Vec<MappingConfiguration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct MappingConfiguration {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+    pub(crate) event_source_mapping_arn: String,
+    pub(crate) event_source_arn: String,
+    pub(crate) function_arn: String,
+    pub(crate) batch_size: u32,
+    pub(crate) maximum_batching_window_in_seconds: u32,
+    pub(crate) function_response_types: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    pub(crate) last_modified: Epoch,
+    pub(crate) state: &'static str,
+    pub(crate) state_transition_reason: &'static str,
+}

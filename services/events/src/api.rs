@@ -194,3 +194,7 @@ pub(crate) struct TargetOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sqs_parameters: Option<SqsParameters>,
 }
+
+/// The output of operations that have none.
+#[derive(Serialize)]
+pub(crate) struct Nothing {}

@@ -370,3 +370,7 @@ pub(crate) struct AccountUsage {
     pub(crate) total_code_size: u64,
     pub(crate) function_count: u64,
 }
+
+/// The output of operations that have none.
+#[derive(Serialize)]
+pub(crate) struct Nothing {}

@@ -6,8 +6,8 @@ use store::{Dir, Key};
 
 use crate::Schedules;
 use crate::api::{
-    DeleteRuleInput, ListRulesInput, ListRulesOutput, PutRuleInput, PutRuleOutput, RuleInput,
-    RuleOutput,
+    DeleteRuleInput, ListRulesInput, ListRulesOutput, Nothing, PutRuleInput, PutRuleOutput,
+    RuleInput, RuleOutput,
 };
 use crate::data::{self, Rule};
 use crate::error::Error;
@@ -101,39 +101,39 @@ pub(crate) async fn list(ctx: &Ctx, input: ListRulesInput) -> Result<ListRulesOu
     Ok(ListRulesOutput { rules: found, next_token })
 }
 
-pub(crate) async fn enable(ctx: &Ctx, input: RuleInput) -> Result<(), Error> {
+pub(crate) async fn enable(ctx: &Ctx, input: RuleInput) -> Result<Nothing, Error> {
     switch(ctx, input, true).await
 }
 
-pub(crate) async fn disable(ctx: &Ctx, input: RuleInput) -> Result<(), Error> {
+pub(crate) async fn disable(ctx: &Ctx, input: RuleInput) -> Result<Nothing, Error> {
     switch(ctx, input, false).await
 }
 
-async fn switch(ctx: &Ctx, input: RuleInput, enabled: bool) -> Result<(), Error> {
+async fn switch(ctx: &Ctx, input: RuleInput, enabled: bool) -> Result<Nothing, Error> {
     check_bus(input.event_bus_name.as_deref())?;
     let arn = &rule_arn(ctx, &input.name);
     ctx.store()
         .transact(&ctx.account, |tx| async move {
             let mut rule = existing(&tx, arn).await?;
             if rule.enabled == enabled {
-                return Ok(());
+                return Ok(Nothing {});
             }
             rule.enabled = enabled;
             rule.anchor = ctx.now();
             fire::plan(&tx, &ctx.state::<Schedules>().line, arn, &mut rule, ctx.now())?;
             tx.put_record(data::rule_key(arn)?, &rule)?;
-            Ok(())
+            Ok(Nothing {})
         })
         .await
 }
 
 /// Deleting a rule that does not exist succeeds, as on AWS.
-pub(crate) async fn delete(ctx: &Ctx, input: DeleteRuleInput) -> Result<(), Error> {
+pub(crate) async fn delete(ctx: &Ctx, input: DeleteRuleInput) -> Result<Nothing, Error> {
     check_bus(input.event_bus_name.as_deref())?;
     let key: &Key = &data::rule_key(&rule_arn(ctx, &input.name))?;
     ctx.store()
         .transact(&ctx.account, |tx| async move {
-            let Some(rule) = tx.get_record::<Rule>(key).await? else { return Ok(()) };
+            let Some(rule) = tx.get_record::<Rule>(key).await? else { return Ok(Nothing {}) };
             if !rule.targets.is_empty() {
                 return Err(Error::HasTargets);
             }
@@ -141,7 +141,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteRuleInput) -> Result<(), Erro
                 ctx.state::<Schedules>().line.cancel(&tx, ticket);
             }
             tx.delete(key.clone());
-            Ok(())
+            Ok(Nothing {})
         })
         .await
 }

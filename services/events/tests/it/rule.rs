@@ -35,13 +35,13 @@ async fn a_rule_is_made_described_switched_and_deleted() {
     };
     let name = || json!({ "Name": "daily" });
     check(m, "DescribeRule", name(), &described("ENABLED")).await;
-    check(m, "DisableRule", name(), "null").await;
+    check(m, "DisableRule", name(), "{}").await;
     check(m, "DescribeRule", name(), &described("DISABLED")).await;
-    check(m, "EnableRule", name(), "null").await;
-    check(m, "EnableRule", name(), "null").await;
+    check(m, "EnableRule", name(), "{}").await;
+    check(m, "EnableRule", name(), "{}").await;
     check(m, "DescribeRule", name(), &described("ENABLED")).await;
-    check(m, "DeleteRule", name(), "null").await;
-    check(m, "DeleteRule", name(), "null").await;
+    check(m, "DeleteRule", name(), "{}").await;
+    check(m, "DeleteRule", name(), "{}").await;
     let none = "ResourceNotFoundException: Rule daily does not exist on EventBus default.";
     for operation in ["DescribeRule", "EnableRule", "DisableRule"] {
         check(m, operation, name(), none).await;

@@ -10,8 +10,8 @@ use store::{Body, Dir, Tx};
 use crate::api::{
     CodeLocation, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage,
     FunctionCode, FunctionConfiguration, FunctionInput, FunctionOutput, ListFunctionsInput,
-    ListFunctionsOutput, LoggingConfigOutput, SnapStartOutput, TracingConfig, UpdateCodeInput,
-    UpdateConfigurationInput,
+    ListFunctionsOutput, LoggingConfigOutput, Nothing, SnapStartOutput, TracingConfig,
+    UpdateCodeInput, UpdateConfigurationInput,
 };
 use crate::code::{Sha, ZIP_BYTES_MAX, sha256};
 use crate::credentials;
@@ -181,7 +181,7 @@ fn put(ctx: &Ctx, tx: &Tx, place: &Place, function: &Function) -> Result<(), Err
     Ok(())
 }
 
-pub(crate) async fn delete(ctx: &Ctx, input: FunctionInput) -> Result<(), Error> {
+pub(crate) async fn delete(ctx: &Ctx, input: FunctionInput) -> Result<Nothing, Error> {
     let place = &place(ctx, &input.function_name, input.qualifier.as_deref())?;
     let lambda = Lambda::of(ctx);
     ctx.store()
@@ -192,7 +192,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: FunctionInput) -> Result<(), Error>
             tx.delete(place.policy_key());
             tx.delete(place.key());
             lambda.forget_on_commit(&tx, place, None);
-            Ok(())
+            Ok(Nothing {})
         })
         .await
 }

@@ -4,7 +4,8 @@ use kit::{Ctx, unserved};
 use serde_json::{Map, Value, json};
 
 use crate::api::{
-    AddPermissionInput, AddPermissionOutput, FunctionInput, PolicyOutput, RemovePermissionInput,
+    AddPermissionInput, AddPermissionOutput, FunctionInput, Nothing, PolicyOutput,
+    RemovePermissionInput,
 };
 use crate::data::Policy;
 use crate::error::Error;
@@ -43,7 +44,7 @@ pub(crate) async fn add(
     Ok(AddPermissionOutput { statement })
 }
 
-pub(crate) async fn remove(ctx: &Ctx, input: RemovePermissionInput) -> Result<(), Error> {
+pub(crate) async fn remove(ctx: &Ctx, input: RemovePermissionInput) -> Result<Nothing, Error> {
     let place = &place(ctx, &input.function_name, input.qualifier.as_deref())?;
     let input = &input;
     ctx.store()
@@ -61,7 +62,7 @@ pub(crate) async fn remove(ctx: &Ctx, input: RemovePermissionInput) -> Result<()
             } else {
                 tx.put_record(place.policy_key(), &policy)?;
             }
-            Ok(())
+            Ok(Nothing {})
         })
         .await
 }

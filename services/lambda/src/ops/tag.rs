@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kit::Ctx;
 
-use crate::api::{ListTagsInput, ListTagsOutput, TagInput, UntagInput};
+use crate::api::{ListTagsInput, ListTagsOutput, Nothing, TagInput, UntagInput};
 use crate::data::Function;
 use crate::error::Error;
 use crate::ops::{existing, place};
@@ -20,11 +20,11 @@ pub(crate) async fn list(ctx: &Ctx, input: ListTagsInput) -> Result<ListTagsOutp
     Ok(ListTagsOutput { tags: function.tags })
 }
 
-pub(crate) async fn add(ctx: &Ctx, input: TagInput) -> Result<(), Error> {
+pub(crate) async fn add(ctx: &Ctx, input: TagInput) -> Result<Nothing, Error> {
     change(ctx, &input.resource, |tags| tags.extend(input.tags.clone())).await
 }
 
-pub(crate) async fn remove(ctx: &Ctx, input: UntagInput) -> Result<(), Error> {
+pub(crate) async fn remove(ctx: &Ctx, input: UntagInput) -> Result<Nothing, Error> {
     change(ctx, &input.resource, |tags| tags.retain(|key, _| !input.tag_keys.contains(key))).await
 }
 
@@ -32,7 +32,7 @@ async fn change(
     ctx: &Ctx,
     resource: &str,
     change: impl Fn(&mut BTreeMap<String, String>),
-) -> Result<(), Error> {
+) -> Result<Nothing, Error> {
     let (place, change) = (&place(ctx, resource, None)?, &change);
     ctx.store()
         .transact(&ctx.account, |tx| async move {
@@ -40,7 +40,7 @@ async fn change(
             change(&mut function.tags);
             check(&function.tags)?;
             tx.put_record(place.key(), &function)?;
-            Ok(())
+            Ok(Nothing {})
         })
         .await
 }

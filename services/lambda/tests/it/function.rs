@@ -48,7 +48,7 @@ async fn a_function_is_made_described_and_deleted() {
 
     let again = m.call("CreateFunction", create("pay", json!({}))).await.unwrap_err();
     assert_eq!(again, "ResourceConflictException: Function already exist: pay");
-    assert_eq!(m.call("DeleteFunction", one("pay")).await, Ok(Value::Null));
+    assert_eq!(m.call("DeleteFunction", one("pay")).await, Ok(json!({})));
     let none = "ResourceNotFoundException: Function not found: \
                 arn:aws:lambda:us-east-1:000000000000:function:pay";
     for operation in ["GetFunction", "GetFunctionConfiguration", "DeleteFunction"] {

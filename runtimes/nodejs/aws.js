@@ -11,28 +11,29 @@ const { urlToHttpOptions } = require('node:url');
 
 const AWS = /(^|\.)amazonaws\.com(\.cn)?$/;
 
-function install(endpoint) {
-  const home = new URL(endpoint);
-  const scheme = home.protocol === 'https:' ? https : http;
-  const send = scheme.request;
-  const agent = new scheme.Agent({ keepAlive: true });
+/** Where requests to AWS go; undefined leaves them alone. */
+let home;
 
+function setHome(endpoint) {
+  const { protocol, hostname, port } = new URL(endpoint);
+  const scheme = protocol === 'https:' ? https : http;
+  const agent = new scheme.Agent({ keepAlive: true });
+  home = { scheme, options: { protocol, host: hostname, hostname, port, agent } };
+}
+
+/** Takes a millisecond: to be called while nobody waits. */
+function install() {
+  const originals = new Map([http, https].map((module) => [module, module.request]));
   for (const module of [http, https]) {
-    const original = module.request;
     module.request = function request(...args) {
+      if (!home) return originals.get(module).apply(this, args);
       const [options, ...rest] = normal(args);
       const host = options?.hostname ?? options?.host;
-      if (typeof host !== 'string' || !AWS.test(host)) return original.apply(this, args);
-      const turned = {
-        ...options,
-        protocol: home.protocol,
-        host: home.hostname,
-        hostname: home.hostname,
-        port: home.port,
-        agent,
-        headers: withHost(options.headers, host),
-      };
-      return send.call(scheme, turned, ...rest);
+      const ours = typeof host === 'string' && AWS.test(host);
+      if (!ours) return originals.get(module).apply(this, args);
+      const headers = withHost(options.headers, host);
+      const turned = { ...options, ...home.options, headers };
+      return originals.get(home.scheme).call(home.scheme, turned, ...rest);
     };
     module.get = function get(...args) {
       const request = module.request(...args);
@@ -64,4 +65,4 @@ function pairs(list) {
   return list.flatMap((name, i) => (i % 2 === 0 ? [[name, list[i + 1]]] : []));
 }
 
-module.exports = { install };
+module.exports = { install, setHome };

@@ -7,6 +7,7 @@
 'use strict';
 
 const Module = require('node:module');
+const path = require('node:path');
 const aws = require('./aws.js');
 const errors = require('./errors.js');
 const log = require('./log.js');
@@ -34,6 +35,22 @@ let current;
 let memoryKb = 0;
 let memorySampled = -Infinity;
 
+/**
+ * Does once what every function will need: what the engine compiles, loads and caches on first use
+ * is then there when somebody waits.
+ */
+async function rehearse() {
+  aws.install();
+  const hello = path.join(__dirname, 'hello');
+  const greet = await load(hello, 'index.handler');
+  delete require.cache[path.join(hello, 'index.js')];
+  JSON.stringify(await greet(JSON.parse('{}')));
+  new Date().toISOString();
+  memory();
+  memorySampled = -Infinity;
+  setImmediate(main);
+}
+
 async function main() {
   const frame = read();
   const started = performance.now();
@@ -52,7 +69,9 @@ async function main() {
 
 function prepare({ code, env }) {
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
-  Object.assign(process.env, { NODE_PATH: `${code}/node_modules:${code}` }, env);
+  env.NODE_PATH ??= `${code}/node_modules:${code}`;
+  // Setting TZ is dear even if it says the same.
+  for (const name in env) if (process.env[name] !== env[name]) process.env[name] = env[name];
   Module._initPaths(); // reads NODE_PATH
   process.chdir(code);
   log.install();
@@ -64,7 +83,7 @@ function prepare({ code, env }) {
   // The event loop is empty: a callback's result may leave, and one that will never come is null.
   process.on('beforeExit', () => current?.succeed(current.result));
   const endpoint = process.env.AWS_ENDPOINT_URL;
-  if (endpoint && process.env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS !== 'true') aws.install(endpoint);
+  if (endpoint && process.env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS !== 'true') aws.setHome(endpoint);
 }
 
 /** Blocks until the next event and starts it. */
@@ -181,4 +200,4 @@ function memory() {
   return memoryKb;
 }
 
-main();
+rehearse();

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use base::{Arn, Clock, Random, sleep, task};
+use base::{Arn, Clock, Random, Time, sleep, task};
 use telemetry::LogSink;
 use tokio::sync::{Notify, oneshot};
 
@@ -67,17 +67,27 @@ impl Host {
     /// If the thread that starts processes cannot be started.
     pub fn new(parts: Parts) -> io::Result<Host> {
         let Parts { config, clock, random, sandbox, runtimes, logs } = parts;
-        let host = Host(Arc::new(Inner {
-            pool: Pool::new(config.clone(), sandbox)?,
-            places: Arc::new(Places::new(&config)),
-            config,
-            clock,
-            random,
-            runtimes,
-            logs,
-            accepted: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-            quiet: Notify::new(),
+        let pool = Pool::new(config.clone(), sandbox)?;
+        let host = Host(Arc::new_cyclic(|host: &Weak<Inner>| {
+            let host = host.clone();
+            let run = move |place, job| {
+                // Places outlive the host only while it is being dropped.
+                if let Some(host) = host.upgrade() {
+                    host.drive(Grant::Place(place), job);
+                }
+            };
+            Inner {
+                pool,
+                places: Arc::new(Places::new(&config, run)),
+                config,
+                clock,
+                random,
+                runtimes,
+                logs,
+                accepted: AtomicUsize::new(0),
+                closing: AtomicBool::new(false),
+                quiet: Notify::new(),
+            }
         }));
         task::spawn("host.tidy", tidy(Arc::downgrade(&host.0)));
         Ok(host)
@@ -97,12 +107,11 @@ impl Host {
             return Err(HostError::PayloadTooLarge { bytes, bytes_max });
         }
         let accepted = self.accept()?;
+        self.0.runtime(spec)?;
         let (done, result) = oneshot::channel();
-        let (host, spec) = (self.clone(), Arc::clone(spec));
-        task::spawn("host.invoke", async move {
-            let _caller_gone = done.send(host.0.run(&spec, &invocation).await);
-            drop(accepted);
-        });
+        let job =
+            Job { spec: Arc::clone(spec), event: invocation, tries: 0, done, _accepted: accepted };
+        self.0.submit(job);
         result.await.unwrap_or_else(|_panicked| Err(HostError::NoWorker("a task failed".into())))
     }
 
@@ -150,6 +159,22 @@ impl Host {
     }
 }
 
+/// An event on its way, with the one who waits for its answer, who may leave.
+pub(crate) struct Job {
+    pub(crate) spec: Arc<FunctionSpec>,
+    event: Invocation,
+    /// How often a worker was found dead.
+    tries: usize,
+    done: oneshot::Sender<Result<Invoked, HostError>>,
+    _accepted: Accepted,
+}
+
+impl Job {
+    fn answer(self, answer: Result<Invoked, HostError>) {
+        let _caller_gone = self.done.send(answer);
+    }
+}
+
 /// An invocation that `drain` waits for.
 struct Accepted(Arc<Inner>);
 
@@ -161,62 +186,99 @@ impl Drop for Accepted {
     }
 }
 
+/// Idle slots hold on to the places they are kept in.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.places.end_idle(Time::from_millis(u64::MAX));
+    }
+}
+
 impl Inner {
-    async fn run(
-        self: &Arc<Self>,
-        spec: &Arc<FunctionSpec>,
-        event: &Invocation,
-    ) -> Result<Invoked, HostError> {
-        let runtime = self.runtime(spec)?;
-        for _ in 0..TRIES_MAX {
-            let mut lease = match self.grant(spec).await? {
-                Grant::Slot(lease) => *lease,
-                Grant::Place(place) => match self.start(runtime, spec, place, event).await? {
-                    Ok(lease) => lease,
-                    Err(invoked) => return Ok(invoked),
-                },
-            };
-            match lease.slot.run(self.around(), event).await {
-                Run::Ended(invoked) => {
-                    self.places.give_back(lease, self.clock.now(), invoked.duration_ms);
-                    return Ok(invoked);
-                }
-                Run::Last(invoked) => return Ok(invoked),
-                // Something ended an idle worker. The event is as it was.
-                Run::NotTaken => {}
+    /// Runs a job as soon as there is a slot or the right to start one.
+    fn submit(self: &Arc<Self>, job: Job) {
+        let spec = Arc::clone(&job.spec);
+        match self.places.ask(job, self.clock.now()) {
+            Asked::Granted(grant, job) => self.drive(grant, job),
+            Asked::Refused(error, job) => job.answer(Err(error)),
+            Asked::Waits => {}
+            Asked::WaitsFor(patience) => {
+                task::spawn("host.patience", Arc::clone(self).look_after(spec, patience));
             }
         }
-        Err(HostError::NoWorker("every worker ended before it took the event".into()))
     }
 
-    /// An idle slot, or the right to start one; waits where there is neither.
-    async fn grant(&self, spec: &Arc<FunctionSpec>) -> Result<Grant, HostError> {
-        let (mut answer, patience) = match self.places.ask(spec)? {
-            Asked::Granted(grant) => return Ok(grant),
-            Asked::Wait { answer, patience } => (answer, patience),
-        };
-        if let Some(patience) = patience {
-            tokio::select! {
-                biased;
-                grant = &mut answer => return grant.map_err(|_| HostError::Closing),
-                () = sleep(&*self.clock, patience) => {}
-            }
-            if let Some(grant) = self.places.insist(spec, &mut answer) {
-                return Ok(grant);
+    /// Sees to it that nobody waits for busy slots longer than `patience`, until nobody waits.
+    async fn look_after(self: Arc<Self>, spec: Arc<FunctionSpec>, patience: Duration) {
+        loop {
+            sleep(&*self.clock, patience).await;
+            match self.places.insist(&spec, self.clock.now(), patience) {
+                Ok(Some((place, job))) => self.drive(Grant::Place(place), job),
+                Ok(None) => {}
+                Err(()) => return,
             }
         }
-        answer.await.map_err(|_| HostError::Closing)
+    }
+
+    /// Runs a job, and then those that wait for the same slot.
+    fn drive(self: &Arc<Self>, grant: Grant, job: Job) {
+        let host = Arc::clone(self);
+        task::spawn("host.slot", async move {
+            let mut next = host.lease(grant, job).await;
+            while let Some((lease, job)) = next {
+                next = host.run(lease, job).await;
+            }
+        });
+    }
+
+    async fn lease(self: &Arc<Self>, grant: Grant, job: Job) -> Option<(Box<Lease>, Job)> {
+        let place = match grant {
+            Grant::Slot(lease) => return Some((lease, job)),
+            Grant::Place(place) => place,
+        };
+        match self.start(&job.spec, place, &job.event).await {
+            Ok(Ok(lease)) => return Some((Box::new(lease), job)),
+            Ok(Err(invoked)) => job.answer(Ok(invoked)),
+            Err(error) => job.answer(Err(error)),
+        }
+        None
+    }
+
+    /// Runs one job; gives the next one for the slot.
+    async fn run(self: &Arc<Self>, mut lease: Box<Lease>, job: Job) -> Option<(Box<Lease>, Job)> {
+        match lease.slot.run(self.around(), &job.event).await {
+            Run::Ended(invoked) => {
+                let next = self.places.next(lease, self.clock.now(), invoked.duration_ms);
+                job.answer(Ok(invoked));
+                next
+            }
+            Run::Last(invoked) => {
+                drop(lease);
+                job.answer(Ok(invoked));
+                None
+            }
+            // Something ended an idle worker. The event is as it was.
+            Run::NotTaken => {
+                drop(lease);
+                if job.tries < TRIES_MAX {
+                    self.submit(Job { tries: job.tries + 1, ..job });
+                } else {
+                    let why = "every worker ended before it took the event";
+                    job.answer(Err(HostError::NoWorker(why.into())));
+                }
+                None
+            }
+        }
     }
 
     /// Starts a slot; `Ok(Err(_))` is the answer to the event where the function fails to load.
     async fn start(
         self: &Arc<Self>,
-        runtime: &Arc<Runtime>,
         spec: &Arc<FunctionSpec>,
         place: Place,
         event: &Invocation,
     ) -> Result<Result<Lease, Invoked>, HostError> {
         let began = self.clock.now();
+        let runtime = self.runtime(spec)?;
         let mut limit = self.config.init_timeout;
         // As on Lambda: who does not finish loading in time may try once more, within the time of
         // the event itself.

@@ -1,25 +1,27 @@
 //! Who runs where: the idle slots of each revision, the limit for all of them, and the line of
-//! those who wait.
+//! jobs that wait.
 //!
-//! A slot is handed from the invocation that ends to the one that waits longest for its revision.
-//! Where the limit is reached, the slot idle for longest makes room.
+//! A slot that ends an event takes the job that waits longest for its revision, at once and in
+//! the same task. Where the limit is reached, the slot idle for longest makes room.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::{Arn, Time};
-use tokio::sync::oneshot;
 
+use crate::host::Job;
 use crate::slot::Slot;
 use crate::{Config, FunctionSpec, HostError};
 
-/// A slot that costs less than this to wait for than to start is waited for; see [`Pace`].
+/// What an event costs besides the handler's own time.
 const OVERHEAD_US: f64 = 50.0;
 
 pub(crate) struct Places {
     slots_max: usize,
     waiting_max: usize,
+    /// Runs a job that waited until somebody's place was free.
+    run: Box<dyn Fn(Place, Job) + Send + Sync>,
     state: Mutex<State>,
 }
 
@@ -39,6 +41,8 @@ struct Revision {
     taken: usize,
     waiting: usize,
     pace: Pace,
+    /// Somebody looks after those who wait for a busy slot by choice.
+    watched: bool,
     /// Its slots end after the event they run.
     retired: bool,
 }
@@ -49,15 +53,14 @@ struct Idle {
 }
 
 struct Waiting {
-    spec: Arc<FunctionSpec>,
-    give: oneshot::Sender<Grant>,
+    job: Job,
+    since: Time,
 }
 
 /// The right to one slot of a revision, counted against the limit until it is dropped.
 pub(crate) struct Place {
     places: Arc<Places>,
     spec: Arc<FunctionSpec>,
-    counted: bool,
 }
 
 /// A slot with its place. The slot comes first: it ends before its place is free again.
@@ -66,12 +69,23 @@ pub(crate) struct Lease {
     pub(crate) _place: Place,
 }
 
-/// What an invocation gets.
+/// What a job gets.
 pub(crate) enum Grant {
     /// A slot that has loaded the function.
     Slot(Box<Lease>),
     /// The right to start one.
     Place(Place),
+}
+
+/// What [`Places::ask`] found.
+pub(crate) enum Asked {
+    Granted(Grant, Job),
+    /// Too many wait already.
+    Refused(HostError, Job),
+    /// The job waits, and somebody sees to it already.
+    Waits,
+    /// The job waits for a busy slot by choice: look after it after this time.
+    WaitsFor(Duration),
 }
 
 /// How fast a revision runs and starts, measured: whether to wait for a busy slot or start another.
@@ -86,8 +100,8 @@ impl Pace {
         *average = if *average == 0.0 { sample } else { *average * 0.9 + sample * 0.1 };
     }
 
-    /// How long to wait for one of `slots` with `ahead` invocations in front; `None` if a new slot
-    /// is up sooner. Short functions then run on few slots, which stay warm in every cache.
+    /// How long to wait for one of `slots` with `ahead` jobs in front; `None` if a new slot is up
+    /// sooner. Short functions then run on few slots, which stay warm in every cache.
     fn patience(&self, slots: usize, ahead: usize) -> Option<Duration> {
         if slots == 0 || self.event_us == 0.0 || self.start_us == 0.0 {
             return None;
@@ -95,74 +109,74 @@ impl Pace {
         #[expect(clippy::cast_precision_loss, reason = "a few hundred slots, a thousand waiting")]
         let turns = (ahead + 1) as f64 / slots as f64;
         let wait_us = (self.event_us + OVERHEAD_US) * turns;
-        // A running event may be an unusually long one, or wait for this very invocation: after
-        // twice the time of a start, another slot is started all the same.
+        // A running event may be an unusually long one, or wait for this very job: after twice the
+        // time of a start, another slot is started all the same.
         (wait_us < self.start_us).then(|| Duration::from_secs_f64(self.start_us * 2.0 / 1e6))
     }
 }
 
-/// What [`Places::ask`] found.
-pub(crate) enum Asked {
-    Granted(Grant),
-    /// Wait here; after `patience`, if given, ask [`Places::insist`].
-    Wait {
-        answer: oneshot::Receiver<Grant>,
-        patience: Option<Duration>,
-    },
-}
-
 impl Places {
-    pub(crate) fn new(config: &Config) -> Places {
+    pub(crate) fn new(config: &Config, run: impl Fn(Place, Job) + Send + Sync + 'static) -> Places {
         let Config { slots_max, waiting_max, .. } = *config;
-        Places { slots_max, waiting_max, state: Mutex::default() }
+        Places { slots_max, waiting_max, run: Box::new(run), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a slot of a revision, or the right to start one.
-    pub(crate) fn ask(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Result<Asked, HostError> {
+    /// Asks for a slot of the job's revision, or the right to start one; otherwise the job waits.
+    pub(crate) fn ask(self: &Arc<Self>, job: Job, now: Time) -> Asked {
         let mut state = self.lock();
-        let revision = state.revision(spec);
+        let revision = state.revision(&job.spec);
         if let Some(Idle { lease, .. }) = revision.idle.pop() {
             state.idle -= 1;
-            return Ok(Asked::Granted(Grant::Slot(Box::new(lease))));
+            return Asked::Granted(Grant::Slot(Box::new(lease)), job);
         }
         let patience = revision.pace.patience(revision.taken, revision.waiting);
         if patience.is_none()
-            && let Some((place, evicted)) = self.take_place(&mut state, spec)
+            && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
         {
             drop(state);
             drop(evicted);
-            return Ok(Asked::Granted(Grant::Place(place)));
+            return Asked::Granted(Grant::Place(place), job);
         }
         if state.waiting.len() >= self.waiting_max {
-            return Err(HostError::Throttled { reason: "ConcurrentInvocationLimitExceeded" });
+            let reason = "ConcurrentInvocationLimitExceeded";
+            return Asked::Refused(HostError::Throttled { reason }, job);
         }
-        let (give, answer) = oneshot::channel();
-        state.revision(spec).waiting += 1;
-        state.waiting.push_back(Waiting { spec: Arc::clone(spec), give });
-        Ok(Asked::Wait { answer, patience })
+        let revision = state.revision(&job.spec);
+        revision.waiting += 1;
+        let watch = patience.filter(|_| !std::mem::replace(&mut revision.watched, true));
+        state.waiting.push_back(Waiting { job, since: now });
+        watch.map_or(Asked::Waits, Asked::WaitsFor)
     }
 
-    /// Asks again, for the right to start a slot, after patience has ended. `None`: keep waiting.
+    /// The job of a revision that waits longest, if it does so for `patience` and a slot may be
+    /// started for it. `Err`: nobody waits any more, and the next one to wait is to be looked
+    /// after anew.
     pub(crate) fn insist(
         self: &Arc<Self>,
         spec: &Arc<FunctionSpec>,
-        answer: &mut oneshot::Receiver<Grant>,
-    ) -> Option<Grant> {
+        now: Time,
+        patience: Duration,
+    ) -> Result<Option<(Place, Job)>, ()> {
         let mut state = self.lock();
-        // It may have been granted in this moment.
-        if let Ok(grant) = answer.try_recv() {
-            return Some(grant);
+        let mut waiting = state.waiting.iter();
+        let Some(at) = waiting.position(|waiting| same(&waiting.job.spec, spec)) else {
+            if let Some(revision) = state.known(spec) {
+                revision.watched = false;
+            }
+            return Err(());
+        };
+        if now.since(state.waiting[at].since) < patience {
+            return Ok(None);
         }
-        let (place, evicted) = self.take_place(&mut state, spec)?;
-        answer.close();
-        state.forget_gone();
+        let Some((place, evicted)) = self.take_place(&mut state, spec) else { return Ok(None) };
+        let job = state.next_waiting(|job| same(&job.spec, spec));
         drop(state);
         drop(evicted);
-        Some(Grant::Place(place))
+        Ok(job.map(|job| (place, job)))
     }
 
     /// A place, made free by ending the slot idle for longest if need be.
@@ -181,7 +195,7 @@ impl Places {
     fn place(self: &Arc<Self>, state: &mut State, spec: &Arc<FunctionSpec>) -> Place {
         state.taken += 1;
         state.revision(spec).taken += 1;
-        Place { places: Arc::clone(self), spec: Arc::clone(spec), counted: true }
+        Place { places: Arc::clone(self), spec: Arc::clone(spec) }
     }
 
     /// Notes how long a start took, from the decision to the slot.
@@ -189,31 +203,33 @@ impl Places {
         Pace::blend(&mut self.lock().revision(spec).pace.start_us, millis * 1000.0);
     }
 
-    /// Gives a slot back after an event that took `millis`.
-    pub(crate) fn give_back(&self, lease: Lease, now: Time, millis: f64) {
+    /// Gives a slot back after an event that took `millis`, or takes the next job for it.
+    pub(crate) fn next(
+        &self,
+        lease: Box<Lease>,
+        now: Time,
+        millis: f64,
+    ) -> Option<(Box<Lease>, Job)> {
         let mut state = self.lock();
-        let spec = Arc::clone(&lease.slot.spec);
-        let revision = state.revision(&spec);
+        let spec = &lease.slot.spec;
+        let revision = state.revision(spec);
         Pace::blend(&mut revision.pace.event_us, millis * 1000.0);
-        if revision.retired {
+        let (retired, waiting) = (revision.retired, revision.waiting);
+        if !retired && waiting > 0 {
+            let job = state.next_waiting(|job| same(&job.spec, spec));
+            return job.map(|job| (lease, job));
+        }
+        // Others may wait for a place: this one's, once the slot has ended.
+        if retired || (!state.waiting.is_empty() && state.taken >= self.slots_max) {
             drop(state);
-            return drop(lease);
+            drop(lease);
+            return None;
         }
-        let mut grant = Grant::Slot(Box::new(lease));
-        while let Some(give) = state.next_waiting(|waiting| same(&waiting.spec, &spec)) {
-            match give.give.send(grant) {
-                Ok(()) => return,
-                Err(back) => grant = back,
-            }
-        }
-        let Grant::Slot(lease) = grant else { unreachable!("send gives back what it was given") };
-        if state.waiting.is_empty() || state.taken < self.slots_max {
-            state.idle += 1;
-            state.revision(&spec).idle.push(Idle { lease: *lease, since: now });
-        } else {
-            // Others wait for a place: this one's, once the slot has ended.
-            drop(state);
-        }
+        state.idle += 1;
+        let idle = Idle { lease: *lease, since: now };
+        let spec = Arc::clone(&idle.lease.slot.spec);
+        state.revision(&spec).idle.push(idle);
+        None
     }
 
     /// Ends the slots of every revision of a function but one.
@@ -231,7 +247,7 @@ impl Places {
         drop(state);
     }
 
-    /// Ends the slots that are idle since before `since`.
+    /// Ends the slots that are idle since `since` or longer.
     pub(crate) fn end_idle(&self, since: Time) {
         let mut ended = Vec::new();
         let mut state = self.lock();
@@ -259,29 +275,28 @@ impl Places {
         }
         // Whoever waits longest may start a slot in its stead. Not where the place was made free
         // for somebody, who has it already.
-        while state.taken < self.slots_max
-            && let Some(waiting) = state.next_waiting(|_| true)
+        if state.taken < self.slots_max
+            && let Some(job) = state.next_waiting(|_| true)
         {
-            let place = self.place(&mut state, &waiting.spec);
-            match waiting.give.send(Grant::Place(place)) {
-                Ok(()) => return,
-                // Not just dropped: that would lock again.
-                Err(Grant::Place(place)) => state.undo(place),
-                Err(Grant::Slot(_)) => unreachable!("send gives back what it was given"),
-            }
+            let place = self.place(&mut state, &job.spec);
+            drop(state);
+            (self.run)(place, job);
         }
     }
 }
 
 impl State {
+    fn known(&mut self, spec: &FunctionSpec) -> Option<&mut Revision> {
+        self.functions.get_mut(&spec.arn)?.get_mut(&spec.revision)
+    }
+
     fn revision(&mut self, spec: &FunctionSpec) -> &mut Revision {
         // Looked up by reference first: this is on the path of every event.
-        if !self.functions.get(&spec.arn).is_some_and(|all| all.contains_key(&spec.revision)) {
+        if self.known(spec).is_none() {
             let all = self.functions.entry(spec.arn.clone()).or_default();
             all.insert(spec.revision.clone(), Revision::default());
         }
-        let all = self.functions.get_mut(&spec.arn).expect("inserted above");
-        all.get_mut(&spec.revision).expect("inserted above")
+        self.known(spec).expect("inserted above")
     }
 
     fn forget(&mut self, spec: &FunctionSpec) {
@@ -293,16 +308,12 @@ impl State {
         }
     }
 
-    /// Takes the one that waits longest among those that fit.
-    fn next_waiting(&mut self, fits: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
-        let at = self.waiting.iter().position(fits)?;
-        let waiting = self.waiting.remove(at)?;
-        self.revision(&waiting.spec).waiting -= 1;
-        Some(waiting)
-    }
-
-    fn forget_gone(&mut self) {
-        while self.next_waiting(|waiting| waiting.give.is_closed()).is_some() {}
+    /// Takes the job that waits longest among those that fit.
+    fn next_waiting(&mut self, fits: impl Fn(&Job) -> bool) -> Option<Job> {
+        let at = self.waiting.iter().position(|waiting| fits(&waiting.job))?;
+        let Waiting { job, .. } = self.waiting.remove(at)?;
+        self.revision(&job.spec).waiting -= 1;
+        Some(job)
     }
 
     /// The slot that is idle for longest.
@@ -314,20 +325,11 @@ impl State {
         self.idle -= 1;
         Some(lease)
     }
-
-    /// Takes a place back that nobody got.
-    fn undo(&mut self, mut place: Place) {
-        self.taken -= 1;
-        self.revision(&place.spec).taken -= 1;
-        place.counted = false;
-    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.counted {
-            self.places.free(&self.spec);
-        }
+        self.places.free(&self.spec);
     }
 }
 

@@ -1,0 +1,149 @@
+//! Figures of the host alone, without HTTP in front of it: `cargo run --release -p host --example
+//! measure`. Ratios are to `node -e 0` in the same run, in a cleared environment.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    reason = "a measurement: it stops at the first surprise and reads the real clock"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base::{SystemClock, SystemRandom};
+use bytes::Bytes;
+use host::{Config, Credentials, FunctionSpec, Host, Invocation, Parts, Runtimes};
+use sandbox_none::NoSandbox;
+use telemetry::{LogLine, LogSink};
+
+const COLD_RUNS: usize = 40;
+const WARM: Duration = Duration::from_secs(3);
+
+struct Nowhere;
+
+impl LogSink for Nowhere {
+    fn write(&self, line: LogLine) {
+        drop(line);
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes");
+    let path = std::env::var_os("PATH").unwrap();
+    let host = Host::new(Parts {
+        config: Config { search_path: path, booted_max: 2, ..Config::default() },
+        clock: Arc::new(SystemClock::new()),
+        random: Arc::new(SystemRandom),
+        sandbox: Arc::new(NoSandbox),
+        runtimes: Runtimes::load(&runtimes).unwrap(),
+        logs: Arc::new(Nowhere),
+    })
+    .unwrap();
+    let code = runtimes.join("nodejs/hello");
+
+    let (mut node, mut cold, mut inits) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..COLD_RUNS {
+        node.push(bare_node());
+        let function = function(&code, run);
+        host.warm(&function).await.unwrap();
+        // The worker is booted when nobody waits; here we wait for it.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let (whole, init) = timed(&host, &function).await;
+        cold.push(whole);
+        inits.push(init);
+        host.retire(&function.arn, None);
+    }
+    let (node, cold, init) = (median(node), median(cold), median(inits));
+    println!("node -e 0 {node:.2} ms");
+    let ratio = cold / node;
+    println!(
+        "cold start from a booted worker {cold:.2} ms, ratio {ratio:.3} (loading {init:.2} ms)"
+    );
+
+    let function = function(&code, 0);
+    for clients in [1, 8, 64] {
+        let rate = warm(&host, &function, clients).await;
+        println!("warm, {clients} clients: {rate:.0}/s, {:?}", host.stats());
+    }
+    host.drain().await;
+}
+
+fn bare_node() -> f64 {
+    let began = Instant::now();
+    let path = std::env::var_os("PATH").unwrap();
+    let status = Command::new("node").args(["-e", "0"]).env_clear().env("PATH", path).status();
+    assert!(status.unwrap().success());
+    began.elapsed().as_secs_f64() * 1000.0
+}
+
+async fn timed(host: &Host, function: &Arc<FunctionSpec>) -> (f64, f64) {
+    let began = Instant::now();
+    let invoked = host.invoke(function, event()).await.unwrap();
+    assert!(invoked.error.is_none(), "{invoked:?}");
+    (began.elapsed().as_secs_f64() * 1000.0, invoked.init_ms.unwrap())
+}
+
+async fn warm(host: &Host, function: &Arc<FunctionSpec>, clients: usize) -> f64 {
+    let until = Instant::now() + WARM;
+    let clients = (0..clients).map(|_| {
+        let (host, function) = (host.clone(), Arc::clone(function));
+        tokio::spawn(async move {
+            let mut done = 0u64;
+            while Instant::now() < until {
+                let invoked = host.invoke(&function, event()).await.unwrap();
+                assert!(invoked.error.is_none(), "{invoked:?}");
+                done += 1;
+            }
+            done
+        })
+    });
+    let mut done = 0;
+    for client in clients.collect::<Vec<_>>() {
+        done += client.await.unwrap();
+    }
+    done as f64 / WARM.as_secs_f64()
+}
+
+fn event() -> Invocation {
+    Invocation {
+        request_id: "11111111-2222-4333-8444-555555555555".into(),
+        payload: Bytes::from(format!(r#"{{"name":"x","pad":"{}"}}"#, "y".repeat(1000))),
+        client_context: None,
+        trace_header: None,
+    }
+}
+
+fn function(code: &Path, run: usize) -> Arc<FunctionSpec> {
+    Arc::new(FunctionSpec {
+        arn: "arn:aws:lambda:us-east-1:000000000000:function:hello".parse().unwrap(),
+        name: "hello".into(),
+        version: "$LATEST".into(),
+        revision: run.to_string(),
+        runtime: "nodejs20.x".into(),
+        handler: "index.handler".into(),
+        code: code.to_owned(),
+        env: BTreeMap::new(),
+        memory_mb: 128,
+        timeout: Duration::from_secs(3),
+        log_group: "/aws/lambda/hello".into(),
+        region: "us-east-1".parse().unwrap(),
+        account: "000000000000".parse().unwrap(),
+        credentials: Credentials {
+            access_key: "AKIA".into(),
+            secret: "secret".into(),
+            token: "token".into(),
+        },
+        endpoint_url: "http://127.0.0.1:4566".into(),
+    })
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -123,6 +123,11 @@ pub(crate) fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value.size()).sum()
 }
 
+/// Fails if maps and lists stand too deep in each other.
+pub(crate) fn check_depth(item: &Item) -> Result<(), Fault> {
+    if item.values().any(|value| value.depth() > DEPTH_MAX) { Err(Fault::Depth) } else { Ok(()) }
+}
+
 /// As it stands in AWS's messages: `{S:text}`.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,9 +173,7 @@ impl Given<Item> {
     /// The attributes, if all of them are valid.
     pub(crate) fn checked(self) -> Result<Item, Fault> {
         let item = self.0?;
-        if item.values().any(|value| value.depth() > DEPTH_MAX) {
-            return Err(Fault::Depth);
-        }
+        check_depth(&item)?;
         Ok(item)
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::expression::condition::{Comparator, Condition, Operand};
-use crate::expression::{Error, Kind, Path, Placeholders};
+use crate::expression::{Error, Path};
 use crate::value::Value;
 
 /// A condition on keys: one or two attributes, each with one test.
@@ -21,14 +21,10 @@ pub(crate) enum KeyTest {
 }
 
 impl KeyCondition {
-    /// Reads a key condition: a condition that consists of tests of attributes, joined by AND.
-    pub(crate) fn parse(
-        text: &str,
-        placeholders: &mut Placeholders,
-    ) -> Result<KeyCondition, Error> {
-        let condition = Condition::parse(Kind::KeyCondition, text, placeholders)?;
+    /// Looks at a condition as one on keys: tests of attributes, joined by AND.
+    pub(crate) fn of(condition: &Condition) -> Result<KeyCondition, Error> {
         let mut found: Vec<(String, KeyTest)> = Vec::new();
-        for part in parts(&condition)? {
+        for part in parts(condition)? {
             let (name, test) = key_test(part)?;
             if found.iter().any(|(other, _)| *other == name) {
                 return Err(Error::KeyTwice);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::expression::lexer::Token;
 use crate::expression::parser::Parser;
 use crate::expression::path::{Path, Step};
-use crate::expression::projection::note_collisions;
+use crate::expression::projection::{note_collisions, project};
 use crate::expression::{Error, Fault, Kind, Placeholders};
 use crate::item::ITEM_BYTES_MAX;
 use crate::number::{self, Number};
@@ -71,6 +71,11 @@ impl Update {
     /// The places it changes, in the order of the text.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> + Clone {
         self.0.iter().map(Action::path)
+    }
+
+    /// What an item has at these places.
+    pub(crate) fn touched(&self, item: &Item) -> Item {
+        project(item, self.paths())
     }
 
     /// Whether it makes an item where there is none: one that only takes away does not.

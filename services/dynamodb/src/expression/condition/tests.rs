@@ -280,7 +280,8 @@ fn placeholders_are_checked() {
 fn key_conditions() {
     let check = |text: &str, wanted: &str| {
         let mut placeholders = placeholders(NAMES, VALUES);
-        let got = match KeyCondition::parse(text, &mut placeholders) {
+        let condition = Condition::parse(Kind::KeyCondition, text, &mut placeholders);
+        let got = match condition.and_then(|condition| KeyCondition::of(&condition)) {
             Ok(condition) => format!("{:?}", condition.test("a").map(|test| test.values().count())),
             Err(error) => error.to_string().replace("Invalid KeyConditionExpression: ", ""),
         };
@@ -338,6 +339,7 @@ proptest! {
         let parse = || placeholders(NAMES, VALUES);
         if let Ok(condition) = Condition::parse(Kind::Filter, &text, &mut parse()) {
             condition.holds(&item(ITEM));
+            let _either = KeyCondition::of(&condition);
         }
         if let Ok(update) = Update::parse(&text, &mut parse()) {
             let _either = update.apply(&item(ITEM));
@@ -345,6 +347,5 @@ proptest! {
         if let Ok(projection) = Projection::parse(&text, &mut parse()) {
             projection.of(&item(ITEM));
         }
-        let _either = KeyCondition::parse(&text, &mut parse());
     }
 }

@@ -1,0 +1,439 @@
+//! Wire shapes, nothing else. Members that AWS knows and we do not serve are kept as [`Unserved`]
+//! values, so that a request with one is refused by name.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use wire::Epoch;
+
+use crate::value::{Given, Item, Value};
+
+pub(crate) type Unserved = Option<Json>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct CreateTableInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) attribute_definitions: Option<Vec<AttributeDefinition>>,
+    pub(crate) key_schema: Option<Vec<KeySchemaElement>>,
+    pub(crate) billing_mode: Option<String>,
+    pub(crate) provisioned_throughput: Option<ProvisionedThroughput>,
+    pub(crate) deletion_protection_enabled: Option<bool>,
+    #[serde(rename = "SSESpecification")]
+    pub(crate) sse_specification: Option<SseSpecification>,
+    pub(crate) table_class: Option<String>,
+    pub(crate) tags: Option<Vec<Tag>>,
+    pub(crate) local_secondary_indexes: Unserved,
+    pub(crate) global_secondary_indexes: Unserved,
+    pub(crate) stream_specification: Unserved,
+    pub(crate) on_demand_throughput: Unserved,
+    pub(crate) warm_throughput: Unserved,
+    pub(crate) resource_policy: Unserved,
+    pub(crate) global_table_source_arn: Unserved,
+    pub(crate) global_table_settings_replication_mode: Unserved,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct UpdateTableInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) attribute_definitions: Option<Vec<AttributeDefinition>>,
+    pub(crate) billing_mode: Option<String>,
+    pub(crate) provisioned_throughput: Option<ProvisionedThroughput>,
+    pub(crate) deletion_protection_enabled: Option<bool>,
+    #[serde(rename = "SSESpecification")]
+    pub(crate) sse_specification: Option<SseSpecification>,
+    pub(crate) table_class: Option<String>,
+    pub(crate) global_secondary_index_updates: Unserved,
+    pub(crate) stream_specification: Unserved,
+    pub(crate) replica_updates: Unserved,
+    pub(crate) on_demand_throughput: Unserved,
+    pub(crate) warm_throughput: Unserved,
+    pub(crate) multi_region_consistency: Unserved,
+    pub(crate) global_table_witness_updates: Unserved,
+    pub(crate) global_table_settings_replication_mode: Unserved,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct AttributeDefinition {
+    pub(crate) attribute_name: Option<String>,
+    pub(crate) attribute_type: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct KeySchemaElement {
+    pub(crate) attribute_name: Option<String>,
+    pub(crate) key_type: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ProvisionedThroughput {
+    pub(crate) read_capacity_units: Option<i64>,
+    pub(crate) write_capacity_units: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct SseSpecification {
+    pub(crate) enabled: Option<bool>,
+    #[serde(rename = "SSEType")]
+    pub(crate) sse_type: Option<String>,
+    #[serde(rename = "KMSMasterKeyId")]
+    pub(crate) kms_master_key_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct TableNameInput {
+    pub(crate) table_name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ListTablesInput {
+    pub(crate) exclusive_start_table_name: Option<String>,
+    pub(crate) limit: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListTablesOutput {
+    pub(crate) table_names: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_evaluated_table_name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ListTagsOfResourceInput {
+    pub(crate) resource_arn: Option<String>,
+    pub(crate) next_token: Unserved,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ListTagsOfResourceOutput {
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// The reply of DescribeTable.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DescribeTableOutput {
+    pub(crate) table: TableDescription,
+}
+
+/// The reply of the operations that change a table.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ChangeTableOutput {
+    pub(crate) table_description: TableDescription,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct TableDescription {
+    pub(crate) attribute_definitions: Vec<AttributeDefinition>,
+    pub(crate) table_name: String,
+    pub(crate) key_schema: Vec<KeySchemaElement>,
+    pub(crate) table_status: &'static str,
+    pub(crate) creation_date_time: Epoch,
+    pub(crate) provisioned_throughput: ThroughputDescription,
+    pub(crate) table_size_bytes: u64,
+    pub(crate) item_count: u64,
+    pub(crate) table_arn: String,
+    pub(crate) table_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) billing_mode_summary: Option<BillingModeSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) table_throughput_mode_summary: Option<ThroughputModeSummary>,
+    #[serde(rename = "SSEDescription", skip_serializing_if = "Option::is_none")]
+    pub(crate) sse_description: Option<SseDescription>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) table_class_summary: Option<TableClassSummary>,
+    /// Said only where it is, as AWS has it for tables made before it existed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deletion_protection_enabled: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ThroughputDescription {
+    pub(crate) number_of_decreases_today: u64,
+    pub(crate) read_capacity_units: u64,
+    pub(crate) write_capacity_units: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct BillingModeSummary {
+    pub(crate) billing_mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_update_to_pay_per_request_date_time: Option<Epoch>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ThroughputModeSummary {
+    pub(crate) table_throughput_mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_update_to_pay_per_request_date_time: Option<Epoch>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct SseDescription {
+    pub(crate) status: &'static str,
+    #[serde(rename = "SSEType")]
+    pub(crate) sse_type: &'static str,
+    #[serde(rename = "KMSMasterKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_master_key_arn: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct TableClassSummary {
+    pub(crate) table_class: String,
+}
+
+type Names = Option<BTreeMap<String, String>>;
+type Values = Option<BTreeMap<String, Given<Value>>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct PutItemInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) item: Option<Given<Item>>,
+    pub(crate) condition_expression: Option<String>,
+    pub(crate) expression_attribute_names: Names,
+    pub(crate) expression_attribute_values: Values,
+    pub(crate) return_values: Option<String>,
+    pub(crate) return_values_on_condition_check_failure: Option<String>,
+    pub(crate) return_consumed_capacity: Option<String>,
+    pub(crate) return_item_collection_metrics: Option<String>,
+    pub(crate) expected: Unserved,
+    pub(crate) conditional_operator: Unserved,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DeleteItemInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) key: Option<Given<Item>>,
+    pub(crate) condition_expression: Option<String>,
+    pub(crate) expression_attribute_names: Names,
+    pub(crate) expression_attribute_values: Values,
+    pub(crate) return_values: Option<String>,
+    pub(crate) return_values_on_condition_check_failure: Option<String>,
+    pub(crate) return_consumed_capacity: Option<String>,
+    pub(crate) return_item_collection_metrics: Option<String>,
+    pub(crate) expected: Unserved,
+    pub(crate) conditional_operator: Unserved,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct UpdateItemInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) key: Option<Given<Item>>,
+    pub(crate) update_expression: Option<String>,
+    pub(crate) condition_expression: Option<String>,
+    pub(crate) expression_attribute_names: Names,
+    pub(crate) expression_attribute_values: Values,
+    pub(crate) return_values: Option<String>,
+    pub(crate) return_values_on_condition_check_failure: Option<String>,
+    pub(crate) return_consumed_capacity: Option<String>,
+    pub(crate) return_item_collection_metrics: Option<String>,
+    pub(crate) attribute_updates: Unserved,
+    pub(crate) expected: Unserved,
+    pub(crate) conditional_operator: Unserved,
+}
+
+/// The reply of the operations that write one item.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct WriteItemOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attributes: Option<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consumed_capacity: Option<ConsumedCapacity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct GetItemInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) key: Option<Given<Item>>,
+    pub(crate) consistent_read: Option<bool>,
+    pub(crate) projection_expression: Option<String>,
+    pub(crate) expression_attribute_names: Names,
+    pub(crate) return_consumed_capacity: Option<String>,
+    pub(crate) attributes_to_get: Unserved,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct GetItemOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) item: Option<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consumed_capacity: Option<ConsumedCapacity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct QueryInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) index_name: Option<String>,
+    pub(crate) key_condition_expression: Option<String>,
+    pub(crate) filter_expression: Option<String>,
+    pub(crate) projection_expression: Option<String>,
+    pub(crate) expression_attribute_names: Names,
+    pub(crate) expression_attribute_values: Values,
+    pub(crate) select: Option<String>,
+    pub(crate) limit: Option<i64>,
+    pub(crate) exclusive_start_key: Option<Given<Item>>,
+    pub(crate) scan_index_forward: Option<bool>,
+    pub(crate) consistent_read: Option<bool>,
+    pub(crate) return_consumed_capacity: Option<String>,
+    pub(crate) attributes_to_get: Unserved,
+    pub(crate) key_conditions: Unserved,
+    pub(crate) query_filter: Unserved,
+    pub(crate) conditional_operator: Unserved,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ScanInput {
+    pub(crate) table_name: Option<String>,
+    pub(crate) index_name: Option<String>,
+    pub(crate) filter_expression: Option<String>,
+    pub(crate) projection_expression: Option<String>,
+    pub(crate) expression_attribute_names: Names,
+    pub(crate) expression_attribute_values: Values,
+    pub(crate) select: Option<String>,
+    pub(crate) limit: Option<i64>,
+    pub(crate) exclusive_start_key: Option<Given<Item>>,
+    pub(crate) segment: Option<i64>,
+    pub(crate) total_segments: Option<i64>,
+    pub(crate) consistent_read: Option<bool>,
+    pub(crate) return_consumed_capacity: Option<String>,
+    pub(crate) attributes_to_get: Unserved,
+    pub(crate) scan_filter: Unserved,
+    pub(crate) conditional_operator: Unserved,
+}
+
+/// The reply of Query and Scan.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PageOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) items: Option<Vec<Item>>,
+    pub(crate) count: usize,
+    pub(crate) scanned_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_evaluated_key: Option<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consumed_capacity: Option<ConsumedCapacity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct BatchGetItemInput {
+    pub(crate) request_items: Option<BTreeMap<String, KeysAndAttributes>>,
+    pub(crate) return_consumed_capacity: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct KeysAndAttributes {
+    pub(crate) keys: Option<Vec<Given<Item>>>,
+    pub(crate) consistent_read: Option<bool>,
+    pub(crate) projection_expression: Option<String>,
+    pub(crate) expression_attribute_names: Names,
+    pub(crate) attributes_to_get: Unserved,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct BatchGetItemOutput {
+    pub(crate) responses: BTreeMap<String, Vec<Item>>,
+    pub(crate) unprocessed_keys: BTreeMap<String, UnprocessedKeys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consumed_capacity: Option<Vec<ConsumedCapacity>>,
+}
+
+/// Keys to be asked for again, in the form they were asked for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UnprocessedKeys {
+    pub(crate) keys: Vec<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consistent_read: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) projection_expression: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expression_attribute_names: Names,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct BatchWriteItemInput {
+    pub(crate) request_items: Option<BTreeMap<String, Vec<WriteRequest>>>,
+    pub(crate) return_consumed_capacity: Option<String>,
+    pub(crate) return_item_collection_metrics: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct WriteRequest {
+    pub(crate) put_request: Option<PutRequest>,
+    pub(crate) delete_request: Option<DeleteRequest>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct PutRequest {
+    pub(crate) item: Option<Given<Item>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DeleteRequest {
+    pub(crate) key: Option<Given<Item>>,
+}
+
+/// Nothing is ever left unprocessed: a batch is one transaction.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct BatchWriteItemOutput {
+    pub(crate) unprocessed_items: BTreeMap<String, ()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consumed_capacity: Option<Vec<ConsumedCapacity>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ConsumedCapacity {
+    pub(crate) table_name: String,
+    pub(crate) capacity_units: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) table: Option<Capacity>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Capacity {
+    pub(crate) capacity_units: f64,
+}

@@ -1,0 +1,322 @@
+//! Records and keys.
+//!
+//! | kind | key                                               | value              |
+//! |------|---------------------------------------------------|--------------------|
+//! | 1    | region, table name                                | [`Table`]          |
+//! | 2    | table number, SHA-256 of partition key, sort key  | [`Stored`] item    |
+//! | 3    | table number                                      | [`Doomed`]         |
+//!
+//! A table's items are found by its number, not its name: a table deleted and made again under
+//! the same name shares nothing with the old one, whose items are removed in the background. The
+//! sort key stands at the end of the key as plain bytes, so that a query is one range.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base::{AccountId, Region, Time};
+use bytes::Bytes;
+use kit::Ctx;
+use serde::{Deserialize, Serialize};
+use store::{BODY_INLINE_BYTES_MAX, Body, Key, KeyRange, Record, Space, Staged, Store, Tx};
+
+use crate::error::Error;
+use crate::item;
+use crate::rules::PrimaryKey;
+use crate::value::Item;
+
+const KIND_TABLE: u8 = 1;
+const KIND_ITEM: u8 = 2;
+const KIND_DOOMED: u8 = 3;
+
+/// How often an item is read again whose body was replaced while we fetched it.
+const LOADS_MAX: usize = 8;
+/// How many table records are kept in memory.
+const TABLES_CACHED_MAX: usize = 10_000;
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    /// What its items are found by.
+    pub(crate) number: u64,
+    /// `TableId`.
+    pub(crate) id: String,
+    pub(crate) created: Time,
+    pub(crate) schema: Schema,
+    pub(crate) settings: Settings,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// It has, or had, an item whose content is a blob. Until then a write need not look at what
+    /// it replaces.
+    pub(crate) large: bool,
+}
+
+impl Record for Table {
+    const VERSION: u8 = 1;
+}
+
+/// What can be changed about a table.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// Read and write capacity units, or none for on-demand tables.
+    pub(crate) throughput: Option<(u64, u64)>,
+    /// When the table was last made on-demand.
+    pub(crate) on_demand_since: Option<Time>,
+    pub(crate) deletion_protected: bool,
+    pub(crate) class: Option<String>,
+    /// `Some` where a key of the user's was asked for: its ARN, or none for the default one.
+    pub(crate) encryption: Option<Option<String>>,
+}
+
+/// The primary key of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Schema {
+    pub(crate) partition: Attribute,
+    pub(crate) sort: Option<Attribute>,
+}
+
+/// A key attribute and its type: `S`, `N` or `B`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attribute {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+}
+
+impl Schema {
+    /// The partition key and the sort key, if there is one.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = &Attribute> {
+        std::iter::once(&self.partition).chain(&self.sort)
+    }
+}
+
+/// An item as stored: its bytes, in place or as a blob.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) body: Body,
+}
+
+impl Record for Stored {
+    const VERSION: u8 = 1;
+}
+
+/// A table that is gone and whose items are still there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Doomed {
+    pub(crate) name: String,
+}
+
+impl Record for Doomed {
+    const VERSION: u8 = 1;
+}
+
+fn space(account: &AccountId) -> Space {
+    Space::new(account, "dynamodb")
+}
+
+/// The tables of a region.
+pub(crate) fn tables_key(account: &AccountId, region: &Region) -> Key {
+    space(account).key(KIND_TABLE).str(region.as_str())
+}
+
+pub(crate) fn table_key(account: &AccountId, region: &Region, name: &str) -> Key {
+    tables_key(account, region).str(name)
+}
+
+/// The items of a table.
+pub(crate) fn items_key(account: &AccountId, number: u64) -> Key {
+    space(account).key(KIND_ITEM).u64(number)
+}
+
+/// The items of a table with one partition key.
+pub(crate) fn partition_key(account: &AccountId, number: u64, partition: &[u8]) -> Key {
+    items_key(account, number).digest(partition)
+}
+
+pub(crate) fn item_key(account: &AccountId, number: u64, key: &PrimaryKey) -> Key {
+    with_sort(&partition_key(account, number, &key.partition), &key.sort)
+}
+
+/// Puts a sort key, or the beginning of one, behind a partition's key.
+pub(crate) fn with_sort(partition: &Key, sort: &[u8]) -> Key {
+    Key::from_bytes([partition.as_bytes(), sort].concat())
+}
+
+/// The part of a table's items that is one of `total` segments of a parallel scan.
+pub(crate) fn segment(account: &AccountId, number: u64, segment: u64, total: u64) -> KeyRange {
+    let items = items_key(account, number);
+    // Digests are spread evenly, so equal shares of their range are equal shares of the items.
+    let border = |index: u64| {
+        let border = (u128::from(index) << 64) / u128::from(total.max(1));
+        u64::try_from(border).ok().map(|border| items.clone().u64(border))
+    };
+    let range = items.prefix();
+    let range = border(segment).map_or(range.clone(), |start| range.clone().from(start));
+    match border(segment + 1) {
+        Some(end) => range.before(end),
+        None => range,
+    }
+}
+
+pub(crate) fn all_doomed_key(account: &AccountId) -> Key {
+    space(account).key(KIND_DOOMED)
+}
+
+pub(crate) fn doomed_key(account: &AccountId, number: u64) -> Key {
+    all_doomed_key(account).u64(number)
+}
+
+/// The bytes of an item that is not in its table yet.
+pub(crate) struct Fresh {
+    staged: Staged,
+    /// They are a blob, durable already.
+    pub(crate) large: bool,
+}
+
+/// Prepares an item to be written.
+pub(crate) async fn stage(ctx: &Ctx, item: &Item) -> Result<Fresh, Error> {
+    let bytes = Bytes::from(item::encode(item));
+    let large = bytes.len() > BODY_INLINE_BYTES_MAX;
+    Ok(Fresh { staged: Body::stage(ctx.store(), &ctx.account, bytes).await?, large })
+}
+
+/// Puts something in an item's place, or nothing.
+pub(crate) async fn replace(
+    tx: &Tx,
+    key: &Key,
+    old: Option<&Stored>,
+    new: Option<&Fresh>,
+) -> Result<(), Error> {
+    if let Some(old) = old {
+        old.body.unlink(tx, key).await?;
+    }
+    match new {
+        Some(new) => tx.put_record(key.clone(), &Stored { body: new.staged.link(tx, key) })?,
+        None => tx.delete(key.clone()),
+    }
+    Ok(())
+}
+
+/// The item behind a record.
+pub(crate) async fn load(store: &Store, stored: &Stored) -> Result<Item, Error> {
+    Ok(item::decode(&stored.body.load(store).await?)?)
+}
+
+/// The committed item of a key.
+pub(crate) async fn get(store: &Store, key: &Key) -> Result<Option<Item>, Error> {
+    match store.get_record::<Stored>(key).await? {
+        Some(stored) => load_committed(store, key, stored).await,
+        None => Ok(None),
+    }
+}
+
+/// The item behind a record that was read outside a transaction. If its blob has been replaced
+/// since, the item as it is now.
+pub(crate) async fn load_committed(
+    store: &Store,
+    key: &Key,
+    mut stored: Stored,
+) -> Result<Option<Item>, Error> {
+    for _ in 0..LOADS_MAX {
+        let failed = match load(store, &stored).await {
+            Ok(item) => return Ok(Some(item)),
+            Err(failed) => failed,
+        };
+        match store.get_record::<Stored>(key).await? {
+            Some(now) if now == stored => return Err(failed),
+            Some(now) => stored = now,
+            None => return Ok(None),
+        }
+    }
+    Err(store::Error::Busy.into())
+}
+
+/// Table records in memory, so that reading an item is one look-up in the engine.
+///
+/// A record is forgotten when a commit changes it, before that commit is acknowledged. A reader
+/// that fetched it meanwhile sees that `changes` has moved on and does not keep what it has.
+#[derive(Debug, Default)]
+pub(crate) struct Tables(RwLock<Cache>);
+
+#[derive(Debug, Default)]
+struct Cache {
+    tables: HashMap<Key, Arc<Table>>,
+    changes: u64,
+}
+
+impl Tables {
+    /// The table of this name in the request's account and region.
+    pub(crate) async fn get(&self, ctx: &Ctx, name: &str) -> Result<Option<Arc<Table>>, Error> {
+        let key = table_key(&ctx.account, &ctx.region, name);
+        let changes = {
+            let cache = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(table) = cache.tables.get(&key) {
+                return Ok(Some(Arc::clone(table)));
+            }
+            cache.changes
+        };
+        let Some(table) = ctx.store().get_record::<Table>(&key).await? else { return Ok(None) };
+        let table = Arc::new(table);
+        let mut cache = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.changes == changes && cache.tables.len() < TABLES_CACHED_MAX {
+            cache.tables.insert(key, Arc::clone(&table));
+        }
+        Ok(Some(table))
+    }
+
+    /// Forgets a table once a transaction that changes its record is committed.
+    pub(crate) fn changed(self: &Arc<Self>, tx: &Tx, key: &Key) {
+        let (tables, key) = (Arc::clone(self), key.clone());
+        tx.on_commit(move || {
+            let mut cache = tables.0.write().unwrap_or_else(PoisonError::into_inner);
+            cache.changes += 1;
+            cache.tables.remove(&key);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> AccountId {
+        "000000000000".parse().unwrap()
+    }
+
+    #[test]
+    fn segments_share_all_items() {
+        for total in [1u64, 2, 3, 7, 1_000] {
+            for partition in [&b"a"[..], b"b", b"orders", b""] {
+                let key = partition_key(&account(), 7, partition);
+                let owners =
+                    (0..total).filter(|n| segment(&account(), 7, *n, total).contains(&key));
+                assert_eq!(owners.count(), 1, "{total}");
+            }
+        }
+        let all = items_key(&account(), 7).prefix();
+        assert_eq!(segment(&account(), 7, 0, 3).start.len(), all.start.len() + 8);
+        assert_eq!(segment(&account(), 7, 2, 3).end, all.end);
+        assert_eq!(segment(&account(), 7, 0, 3).end, segment(&account(), 7, 1, 3).start);
+    }
+
+    #[test]
+    fn keys_of_any_length_fit() {
+        let key = PrimaryKey { partition: vec![0; 2_048], sort: vec![0; 1_024] };
+        assert!(item_key(&account(), u64::MAX, &key).len() <= store::KEY_BYTES_MAX);
+    }
+
+    /// What version 1 wrote. These bytes are on disks, so they must stay readable.
+    const OLD_ITEM: &str = "01534c1ed481a4626f647981a6496e6c696e65c40801016101036f6c64";
+
+    #[test]
+    fn old_records_are_read() {
+        let stored = Stored { body: Body::Inline(Bytes::from_static(b"\x01\x01a\x01\x03old")) };
+        let hex: String =
+            store::encode(&stored).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, OLD_ITEM);
+        let bytes: Vec<u8> = (0..OLD_ITEM.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&OLD_ITEM[at..at + 2], 16).unwrap())
+            .collect();
+        let key = items_key(&account(), 1);
+        assert_eq!(store::decode::<Stored>(&key, &bytes).unwrap(), stored);
+    }
+}

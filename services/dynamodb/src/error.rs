@@ -1,0 +1,84 @@
+//! What can go wrong, as facts, each with its AWS code.
+
+use crate::expression::{self, UpdateFault};
+use crate::item::Malformed;
+use crate::value::{self, Item};
+
+/// A request DynamoDB would refuse, or a failure of ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0}")]
+    Validation(String),
+    #[error(transparent)]
+    Expression(#[from] expression::Error),
+    #[error(transparent)]
+    Value(#[from] value::Fault),
+    #[error(transparent)]
+    Update(#[from] UpdateFault),
+    /// An operation on items of a table that does not exist.
+    #[error("Requested resource not found")]
+    NoTable,
+    /// An operation on a table that does not exist.
+    #[error("Requested resource not found: Table: {0} not found")]
+    NoTableNamed(String),
+    #[error("Requested resource not found: ResourcArn: {0} not found")]
+    NoResource(String),
+    #[error("Table already exists: {0}")]
+    TableExists(String),
+    /// With the item that did not fulfil the condition, where the request asks for it.
+    #[error("The conditional request failed")]
+    ConditionFailed(Option<Item>),
+    /// One that has its code already: of the store, or of something we do not serve.
+    #[error(transparent)]
+    Other(#[from] kit::Error),
+}
+
+impl Error {
+    pub(crate) fn validation(message: impl Into<String>) -> Error {
+        Error::Validation(message.into())
+    }
+
+    /// What AWS says about parameters that contradict each other or the table.
+    pub(crate) fn invalid(why: impl std::fmt::Display) -> Error {
+        Error::Validation(format!("One or more parameter values were invalid: {why}"))
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Error::Validation(_) | Error::Expression(_) | Error::Value(_) | Error::Update(_) => {
+                "ValidationException"
+            }
+            Error::NoTable | Error::NoTableNamed(_) | Error::NoResource(_) => {
+                "ResourceNotFoundException"
+            }
+            Error::TableExists(_) => "ResourceInUseException",
+            Error::ConditionFailed(_) => "ConditionalCheckFailedException",
+            Error::Other(_) => "InternalServerError",
+        }
+    }
+}
+
+impl From<Error> for kit::Error {
+    fn from(error: Error) -> kit::Error {
+        let (code, message) = (error.code(), error.to_string());
+        match error {
+            Error::Other(error) => error,
+            Error::ConditionFailed(Some(item)) => {
+                kit::Error::sender(code, message).with_extra(serde_json::json!({ "Item": item }))
+            }
+            _ => kit::Error::sender(code, message),
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        Error::Other(error.into())
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Error {
+        store::Error::corrupt("an item", malformed).into()
+    }
+}

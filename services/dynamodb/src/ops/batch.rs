@@ -1,0 +1,339 @@
+//! BatchGetItem and BatchWriteItem.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use base::Arn;
+use kit::Ctx;
+use store::Key;
+
+use crate::api::{
+    BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput,
+    KeysAndAttributes, UnprocessedKeys, WriteRequest,
+};
+use crate::data::{self, Fresh, Stored, Table};
+use crate::error::Error;
+use crate::expression::{Kind, Placeholders, Projection};
+use crate::ops::write::{current, mark_large};
+use crate::ops::{consumed, find, refuse_legacy, touched};
+use crate::rules::{self, Violations};
+use crate::value::{Item, size};
+
+/// How many items a batch may read, and how many bytes it answers with.
+const GET_ITEMS_MAX: usize = 100;
+const GET_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How many items a batch may write.
+const WRITE_ITEMS_MAX: usize = 25;
+const WRITE_REQUESTS: &str = "Map value must satisfy constraint: [Member must have length less \
+     than or equal to 25, Member must have length greater than or equal to 1]";
+
+/// The tables of a batch: each is authorized.
+pub(crate) fn touched_by<T>(ctx: &Ctx, tables: Option<&BTreeMap<String, T>>) -> Vec<Arn> {
+    tables
+        .into_iter()
+        .flat_map(|all| all.keys())
+        .flat_map(|name| touched(ctx, Some(name)))
+        .collect()
+}
+
+/// The part of a batch that reads from one table.
+struct Reads {
+    /// As the request writes it: the reply uses the same.
+    name: String,
+    table: Arc<Table>,
+    keys: Vec<(Item, Key)>,
+    projection: Option<Projection>,
+    consistent: Option<bool>,
+    projection_text: Option<String>,
+    names: Option<BTreeMap<String, String>>,
+}
+
+/// A part before its table is known.
+struct Wanted {
+    name: String,
+    keys: Vec<Item>,
+    projection: Option<Projection>,
+    consistent: Option<bool>,
+    projection_text: Option<String>,
+    names: Option<BTreeMap<String, String>>,
+}
+
+pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetItemOutput, Error> {
+    let capacity = input.return_consumed_capacity.as_ref();
+    let wanted = check_get(ctx, input.request_items, capacity)?;
+    let mut reads = Vec::new();
+    for wanted in wanted {
+        reads.push(resolve(ctx, wanted).await?);
+    }
+    let mut output = BatchGetItemOutput {
+        responses: BTreeMap::new(),
+        unprocessed_keys: BTreeMap::new(),
+        consumed_capacity: capacity.filter(|wanted| *wanted != "NONE").map(|_| Vec::new()),
+    };
+    let mut bytes = 0;
+    for read in reads {
+        let (mut found, mut units) = (Vec::new(), 0.0);
+        let mut keys = read.keys.into_iter();
+        for (_, key) in keys.by_ref() {
+            let item = data::get(ctx.store(), &key).await?;
+            let item_bytes = item.as_ref().map_or(0, size);
+            units += rules::read_units(item_bytes, read.consistent == Some(true));
+            found.extend(item.map(|item| match &read.projection {
+                Some(projection) => projection.of(&item),
+                None => item,
+            }));
+            bytes += item_bytes;
+            if bytes >= GET_BYTES_MAX {
+                break;
+            }
+        }
+        let left: Vec<Item> = keys.map(|(key, _)| key).collect();
+        if !left.is_empty() {
+            let unprocessed = UnprocessedKeys {
+                keys: left,
+                consistent_read: read.consistent,
+                projection_expression: read.projection_text,
+                expression_attribute_names: read.names,
+            };
+            output.unprocessed_keys.insert(read.name.clone(), unprocessed);
+        }
+        if let Some(all) = &mut output.consumed_capacity {
+            all.extend(consumed(capacity, &read.table, units));
+        }
+        output.responses.insert(read.name, found);
+    }
+    Ok(output)
+}
+
+/// What a batch asks for, as far as it can be checked without the tables.
+fn check_get(
+    ctx: &Ctx,
+    tables: Option<BTreeMap<String, KeysAndAttributes>>,
+    capacity: Option<&String>,
+) -> Result<Vec<Wanted>, Error> {
+    let mut violations = Violations::default();
+    violations.return_consumed_capacity(capacity);
+    check_tables(&mut violations, tables.as_ref());
+    let tables = tables.unwrap_or_default();
+    for (name, table) in &tables {
+        refuse_legacy(ctx, &[("AttributesToGet", &table.attributes_to_get)])?;
+        let at = format!("requestItems.{name}.member.keys");
+        violations.required(&at, table.keys.is_some());
+        let count = table.keys.as_ref().map_or(1, Vec::len);
+        if count == 0 {
+            violations.note("'[]'", &at, "have length greater than or equal to 1");
+        }
+        if count > GET_ITEMS_MAX {
+            let must = format!("have length less than or equal to {GET_ITEMS_MAX}");
+            violations.note("'[...]'", &at, must);
+        }
+    }
+    violations.finish()?;
+    let count: usize = tables.values().filter_map(|t| t.keys.as_ref()).map(Vec::len).sum();
+    if count > GET_ITEMS_MAX {
+        return Err(Error::validation("Too many items requested for the BatchGetItem call"));
+    }
+    tables.into_iter().map(|(name, table)| check_reads(name, table)).collect()
+}
+
+fn check_reads(name: String, table: KeysAndAttributes) -> Result<Wanted, Error> {
+    let text = table.projection_expression;
+    let names = table.expression_attribute_names;
+    let given = [(Kind::Projection, text.is_some())];
+    if text.is_none() && names.is_some() {
+        Placeholders::new(names.clone(), None, &given)?;
+    }
+    let keys = table.keys.unwrap_or_default().into_iter().map(|key| key.checked());
+    let keys = keys.collect::<Result<Vec<Item>, _>>()?;
+    let mut placeholders = Placeholders::new(names.clone(), None, &given)?;
+    let parse = |text: &String| Projection::parse(text, &mut placeholders);
+    let projection = text.as_ref().map(parse).transpose()?;
+    placeholders.all_used()?;
+    for (index, key) in keys.iter().enumerate() {
+        if keys[..index].contains(key) {
+            return Err(duplicates());
+        }
+    }
+    Ok(Wanted {
+        name,
+        keys,
+        projection,
+        consistent: table.consistent_read,
+        projection_text: text,
+        names,
+    })
+}
+
+async fn resolve(ctx: &Ctx, wanted: Wanted) -> Result<Reads, Error> {
+    let Wanted { name, keys, projection, consistent, projection_text, names } = wanted;
+    let table = find(ctx, Some(&name)).await?;
+    let mut resolved = Vec::new();
+    for key in keys {
+        let primary = rules::key_of_request(&table.schema, &key)?;
+        resolved.push((key, data::item_key(&ctx.account, table.number, &primary)));
+    }
+    if let Some(projection) = &projection {
+        rules::check_key_paths(&table.schema, projection.paths())?;
+    }
+    Ok(Reads { name, table, keys: resolved, projection, consistent, projection_text, names })
+}
+
+/// One write of a batch.
+enum Change {
+    Put(Item),
+    Delete(Item),
+}
+
+/// The part of a batch that writes to one table.
+struct Writes {
+    table: Arc<Table>,
+    /// The store's key, what will be there, and its size.
+    changes: Vec<(Key, Option<Fresh>, usize)>,
+}
+
+/// A batch is one transaction, more than AWS promises: so nothing is ever left unprocessed.
+pub(crate) async fn write(
+    ctx: &Ctx,
+    input: BatchWriteItemInput,
+) -> Result<BatchWriteItemOutput, Error> {
+    let capacity = input.return_consumed_capacity.as_ref();
+    let metrics = input.return_item_collection_metrics.as_ref();
+    let changes = check_write(input.request_items, capacity, metrics)?;
+    let mut tables = Vec::new();
+    for (name, changes) in changes {
+        tables.push(prepare(ctx, &name, changes).await?);
+    }
+    let wants_capacity = capacity.is_some_and(|wanted| wanted != "NONE");
+    let writes = &tables;
+    let units = ctx
+        .store()
+        .transact(&ctx.account, |tx| async move {
+            let mut units = Vec::new();
+            for part in writes {
+                let table = current(ctx, &tx, &part.table).await?;
+                let looks = wants_capacity || table.large;
+                let mut sum = 0.0;
+                for (key, new, bytes) in &part.changes {
+                    let stored = match looks {
+                        true => tx.get_record::<Stored>(key).await?,
+                        false => None,
+                    };
+                    let old_bytes = match &stored {
+                        Some(stored) if wants_capacity => {
+                            size(&data::load(ctx.store(), stored).await?)
+                        }
+                        _ => 0,
+                    };
+                    sum += rules::write_units(old_bytes.max(*bytes));
+                    mark_large(ctx, &tx, &table, new.as_ref())?;
+                    data::replace(&tx, key, stored.as_ref(), new.as_ref()).await?;
+                }
+                units.push(sum);
+            }
+            Ok::<_, Error>(units)
+        })
+        .await?;
+    let used = tables.iter().zip(units);
+    let used = used.filter_map(|(part, units)| consumed(capacity, &part.table, units));
+    Ok(BatchWriteItemOutput {
+        unprocessed_items: BTreeMap::new(),
+        consumed_capacity: wants_capacity.then(|| used.collect()),
+    })
+}
+
+/// What a batch writes, as far as it can be checked without the tables.
+fn check_write(
+    tables: Option<BTreeMap<String, Vec<WriteRequest>>>,
+    capacity: Option<&String>,
+    metrics: Option<&String>,
+) -> Result<Vec<(String, Vec<Change>)>, Error> {
+    let mut violations = Violations::default();
+    violations.return_consumed_capacity(capacity);
+    violations.return_item_collection_metrics(metrics);
+    check_tables(&mut violations, tables.as_ref());
+    let tables = tables.unwrap_or_default();
+    if tables.values().any(|all| all.is_empty() || all.len() > WRITE_ITEMS_MAX) {
+        violations.note_members("requestItems", tables.keys(), WRITE_REQUESTS);
+    }
+    for (name, requests) in &tables {
+        for (index, request) in requests.iter().enumerate() {
+            let at = format!("requestItems.{name}.member.{}.member", index + 1);
+            if let Some(delete) = &request.delete_request {
+                violations.required(&format!("{at}.deleteRequest.key"), delete.key.is_some());
+            }
+            if let Some(put) = &request.put_request {
+                violations.required(&format!("{at}.putRequest.item"), put.item.is_some());
+            }
+        }
+    }
+    violations.finish()?;
+    if tables.values().map(Vec::len).sum::<usize>() > WRITE_ITEMS_MAX {
+        return Err(Error::validation("Too many items requested for the BatchWriteItem call"));
+    }
+    let mut checked = Vec::new();
+    for (name, requests) in tables {
+        let changes = requests.into_iter().map(change).collect::<Result<Vec<Change>, Error>>()?;
+        checked.push((name, changes));
+    }
+    Ok(checked)
+}
+
+fn change(request: WriteRequest) -> Result<Change, Error> {
+    let put = request.put_request.and_then(|put| put.item);
+    let delete = request.delete_request.and_then(|delete| delete.key);
+    match (put, delete) {
+        (Some(item), None) => {
+            let item = item.checked()?;
+            rules::check_size(&item)?;
+            Ok(Change::Put(item))
+        }
+        (None, Some(key)) => Ok(Change::Delete(key.checked()?)),
+        // AWS says this of a request that is neither or both.
+        _ => Err(crate::value::Fault::Several.into()),
+    }
+}
+
+/// Finds the table, and prepares what is to be written to it.
+async fn prepare(ctx: &Ctx, name: &String, changes: Vec<Change>) -> Result<Writes, Error> {
+    let table = find(ctx, Some(name)).await?;
+    let schema = &table.schema;
+    let mut seen = BTreeSet::new();
+    let mut keyed = Vec::new();
+    for change in changes {
+        let (attributes, item) = match change {
+            Change::Put(item) => (rules::key_attributes(schema, &item), Some(item)),
+            Change::Delete(key) => (key, None),
+        };
+        let key = rules::key_of_request(schema, &attributes)?;
+        if !seen.insert(key.clone()) {
+            return Err(duplicates());
+        }
+        keyed.push((data::item_key(&ctx.account, table.number, &key), item));
+    }
+    let mut changes = Vec::new();
+    for (key, item) in keyed {
+        let bytes = item.as_ref().map_or(0, size);
+        let fresh = match &item {
+            Some(item) => Some(data::stage(ctx, item).await?),
+            None => None,
+        };
+        changes.push((key, fresh, bytes));
+    }
+    Ok(Writes { table, changes })
+}
+
+/// Notes what is wrong with the names of a batch's tables.
+fn check_tables<T>(violations: &mut Violations, tables: Option<&BTreeMap<String, T>>) {
+    violations.required("requestItems", tables.is_some());
+    let Some(tables) = tables else { return };
+    if tables.is_empty() {
+        violations.note("'{}'", "requestItems", "have length greater than or equal to 1");
+    }
+    if tables.keys().any(|name| !rules::is_table(name)) {
+        violations.note_members("requestItems", tables.keys(), rules::TABLE_NAMES);
+    }
+}
+
+fn duplicates() -> Error {
+    Error::validation("Provided list of item keys contains duplicates")
+}

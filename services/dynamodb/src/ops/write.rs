@@ -1,0 +1,198 @@
+//! Writing one item: the transaction behind PutItem, DeleteItem and UpdateItem.
+
+use std::sync::Arc;
+
+use kit::Ctx;
+use store::{Key, Tx};
+
+use crate::api::WriteItemOutput;
+use crate::data::{self, Fresh, Stored, Table, Tables};
+use crate::error::Error;
+use crate::expression::{Condition, Update, UpdateFault};
+use crate::item::ITEM_BYTES_MAX;
+use crate::ops::consumed;
+use crate::rules::{self, PrimaryKey};
+use crate::value::{Item, check_depth, size};
+
+/// One write, checked and ready.
+pub(crate) struct Write<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) key: PrimaryKey,
+    pub(crate) change: Change,
+    pub(crate) guard: Guard,
+    pub(crate) returns: Returns,
+}
+
+pub(crate) enum Change {
+    Put(Item),
+    Delete,
+    /// Changes the item with this key, or makes one of the key.
+    Update {
+        key: Item,
+        update: Option<Update>,
+    },
+}
+
+/// What must be true of the item before it is written.
+pub(crate) struct Guard {
+    pub(crate) condition: Option<Condition>,
+    /// The error carries the item that failed.
+    pub(crate) tells_item: bool,
+}
+
+/// Which attributes the reply carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returns {
+    Nothing,
+    AllOld,
+    AllNew,
+    UpdatedOld,
+    UpdatedNew,
+}
+
+/// The item before and after a write.
+struct Outcome {
+    old: Option<Item>,
+    new: Option<Item>,
+}
+
+/// Writes an item and answers as the request wants it.
+pub(crate) async fn write(
+    ctx: &Ctx,
+    write: Write<'_>,
+    capacity: Option<&String>,
+) -> Result<WriteItemOutput, Error> {
+    let key = data::item_key(&ctx.account, write.table.number, &write.key);
+    // Staged before the transaction, which may run several times.
+    let staged = match &write.change {
+        Change::Put(item) => Some(data::stage(ctx, item).await?),
+        Change::Delete | Change::Update { .. } => None,
+    };
+    let wants_capacity = capacity.is_some_and(|wanted| wanted != "NONE");
+    let (key, staged, request) = (&key, staged.as_ref(), &write);
+    let outcome = ctx
+        .store()
+        .transact(&ctx.account, |tx| async move {
+            let table = current(ctx, &tx, request.table).await?;
+            if request.is_blind() && !wants_capacity && !table.large {
+                let new = put_blindly(ctx, &tx, &table, key, staged).await?;
+                return Ok::<_, Error>(Outcome { old: None, new });
+            }
+            let stored = tx.get_record::<Stored>(key).await?;
+            let old = match &stored {
+                Some(stored) => Some(data::load(ctx.store(), stored).await?),
+                None => None,
+            };
+            request.guard.check(old.as_ref())?;
+            let new = request.change.apply(old.as_ref())?;
+            if stored.is_none() && new.is_none() {
+                return Ok(Outcome { old, new });
+            }
+            let fresh = match (&new, &request.change) {
+                (Some(item), Change::Update { .. }) => Some(data::stage(ctx, item).await?),
+                _ => None,
+            };
+            let staged = fresh.as_ref().or(staged);
+            mark_large(ctx, &tx, &table, staged)?;
+            data::replace(&tx, key, stored.as_ref(), staged).await?;
+            Ok(Outcome { old, new })
+        })
+        .await?;
+    let bytes = |item: &Option<Item>| item.as_ref().map_or(0, size);
+    let units = rules::write_units(bytes(&outcome.old).max(bytes(&outcome.new)));
+    Ok(WriteItemOutput {
+        attributes: write.returned(outcome),
+        consumed_capacity: consumed(capacity, write.table, units),
+    })
+}
+
+/// The table's record as the transaction sees it. Reading it makes the transaction conflict with
+/// one that deletes the table.
+pub(crate) async fn current(ctx: &Ctx, tx: &Tx, table: &Table) -> Result<Table, Error> {
+    let key = data::table_key(&ctx.account, &ctx.region, &table.name);
+    let current: Option<Table> = tx.get_record(&key).await?;
+    current.filter(|current| current.number == table.number).ok_or(Error::NoTable)
+}
+
+/// Writes or deletes without a look at what was there, so that it conflicts with no other write.
+async fn put_blindly(
+    ctx: &Ctx,
+    tx: &Tx,
+    table: &Table,
+    key: &Key,
+    staged: Option<&Fresh>,
+) -> Result<Option<Item>, Error> {
+    mark_large(ctx, tx, table, staged)?;
+    data::replace(tx, key, None, staged).await?;
+    Ok(None)
+}
+
+/// Notes in the table's record that it has an item whose content is a blob, so that from now on
+/// no write leaves one behind.
+pub(crate) fn mark_large(
+    ctx: &Ctx,
+    tx: &Tx,
+    table: &Table,
+    staged: Option<&Fresh>,
+) -> Result<(), Error> {
+    if table.large || staged.is_none_or(|staged| !staged.large) {
+        return Ok(());
+    }
+    let key = data::table_key(&ctx.account, &ctx.region, &table.name);
+    ctx.state::<Arc<Tables>>().changed(tx, &key);
+    tx.put_record(key, &Table { large: true, ..table.clone() })?;
+    Ok(())
+}
+
+impl Write<'_> {
+    /// Whether the item that is there does not matter.
+    fn is_blind(&self) -> bool {
+        let is_update = matches!(self.change, Change::Update { .. });
+        !is_update && self.guard.condition.is_none() && self.returns == Returns::Nothing
+    }
+
+    fn returned(&self, outcome: Outcome) -> Option<Item> {
+        let updated = |item: Option<Item>| match &self.change {
+            Change::Update { update: Some(update), .. } => {
+                item.map(|item| update.touched(&item)).filter(|item| !item.is_empty())
+            }
+            _ => None,
+        };
+        match self.returns {
+            Returns::Nothing => None,
+            Returns::AllOld => outcome.old,
+            Returns::AllNew => outcome.new,
+            Returns::UpdatedOld => updated(outcome.old),
+            Returns::UpdatedNew => updated(outcome.new),
+        }
+    }
+}
+
+impl Guard {
+    pub(crate) fn check(&self, old: Option<&Item>) -> Result<(), Error> {
+        let Some(condition) = &self.condition else { return Ok(()) };
+        if old.map_or_else(|| condition.holds(&Item::new()), |old| condition.holds(old)) {
+            return Ok(());
+        }
+        Err(Error::ConditionFailed(old.filter(|_| self.tells_item).cloned()))
+    }
+}
+
+impl Change {
+    /// The item after the change, if there is one.
+    fn apply(&self, old: Option<&Item>) -> Result<Option<Item>, Error> {
+        match self {
+            Change::Put(item) => Ok(Some(item.clone())),
+            Change::Delete => Ok(None),
+            Change::Update { key, update: None } => Ok(Some(old.unwrap_or(key).clone())),
+            Change::Update { key, update: Some(update) } => {
+                let new = update.apply(old.unwrap_or(key))?;
+                check_depth(&new)?;
+                if size(&new) > ITEM_BYTES_MAX {
+                    return Err(UpdateFault::Size.into());
+                }
+                Ok((old.is_some() || update.creates()).then_some(new))
+            }
+        }
+    }
+}

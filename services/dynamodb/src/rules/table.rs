@@ -1,0 +1,245 @@
+//! What a table may be.
+
+use base::Time;
+
+use crate::api::{
+    AttributeDefinition, CreateTableInput, KeySchemaElement, ProvisionedThroughput,
+    SseSpecification, UpdateTableInput,
+};
+use crate::data::{Attribute, Schema, Settings};
+use crate::error::Error;
+use crate::rules::Violations;
+
+const UNITS_MAX: i64 = 1_000_000_000_000;
+const KEY_NAME_BYTES_MAX: usize = 255;
+const BILLING_MODES: &[&str] = &["PROVISIONED", "PAY_PER_REQUEST"];
+const TABLE_CLASSES: &[&str] = &["STANDARD", "STANDARD_INFREQUENT_ACCESS"];
+
+/// The constraints of the API's model.
+pub(crate) fn check_create(input: &CreateTableInput) -> Result<(), Error> {
+    let mut violations = Violations::default();
+    violations.name("tableName", input.table_name.as_deref());
+    violations.one_of("billingMode", input.billing_mode.as_deref(), BILLING_MODES);
+    violations.one_of("tableClass", input.table_class.as_deref(), TABLE_CLASSES);
+    check_throughput(&mut violations, input.provisioned_throughput.as_ref());
+    violations.required("attributeDefinitions", input.attribute_definitions.is_some());
+    check_definitions(&mut violations, input.attribute_definitions.as_deref());
+    violations.required("keySchema", input.key_schema.is_some());
+    check_key_schema(&mut violations, input.key_schema.as_deref());
+    check_encryption(&mut violations, input.sse_specification.as_ref());
+    violations.finish()
+}
+
+/// The same for a change of a table.
+pub(crate) fn check_update(input: &UpdateTableInput) -> Result<(), Error> {
+    let mut violations = Violations::default();
+    violations.name("tableName", input.table_name.as_deref());
+    violations.one_of("billingMode", input.billing_mode.as_deref(), BILLING_MODES);
+    violations.one_of("tableClass", input.table_class.as_deref(), TABLE_CLASSES);
+    check_throughput(&mut violations, input.provisioned_throughput.as_ref());
+    check_definitions(&mut violations, input.attribute_definitions.as_deref());
+    check_encryption(&mut violations, input.sse_specification.as_ref());
+    violations.finish()
+}
+
+fn check_throughput(violations: &mut Violations, given: Option<&ProvisionedThroughput>) {
+    let Some(given) = given else { return };
+    for (name, units) in [
+        ("writeCapacityUnits", given.write_capacity_units),
+        ("readCapacityUnits", given.read_capacity_units),
+    ] {
+        let at = format!("provisionedThroughput.{name}");
+        violations.required(&at, units.is_some());
+        violations.range(&at, units, 1, i64::MAX);
+    }
+}
+
+fn check_definitions(violations: &mut Violations, given: Option<&[AttributeDefinition]>) {
+    for (index, definition) in given.unwrap_or_default().iter().enumerate() {
+        let at = |member| format!("attributeDefinitions.{}.member.{member}", index + 1);
+        let (name, kind) = (&definition.attribute_name, definition.attribute_type.as_deref());
+        check_key_name(violations, &at("attributeName"), name.as_deref());
+        violations.required(&at("attributeType"), kind.is_some());
+        violations.one_of(&at("attributeType"), kind, &["B", "N", "S"]);
+    }
+}
+
+fn check_key_schema(violations: &mut Violations, given: Option<&[KeySchemaElement]>) {
+    match given.map(<[_]>::len) {
+        Some(0) => {
+            violations.note("'[]'", "keySchema", "have length greater than or equal to 1");
+        }
+        Some(3..) => {
+            violations.note("'[...]'", "keySchema", "have length less than or equal to 2");
+        }
+        _ => {}
+    }
+    for (index, element) in given.unwrap_or_default().iter().enumerate() {
+        let at = |member| format!("keySchema.{}.member.{member}", index + 1);
+        check_key_name(violations, &at("attributeName"), element.attribute_name.as_deref());
+        let kind = element.key_type.as_deref();
+        violations.required(&at("keyType"), kind.is_some());
+        violations.one_of(&at("keyType"), kind, &["HASH", "RANGE"]);
+    }
+}
+
+fn check_key_name(violations: &mut Violations, at: &str, given: Option<&str>) {
+    violations.required(at, given.is_some());
+    let Some(given) = given else { return };
+    if given.is_empty() {
+        violations.note("''", at, "have length greater than or equal to 1");
+    }
+    if given.len() > KEY_NAME_BYTES_MAX {
+        let must = format!("have length less than or equal to {KEY_NAME_BYTES_MAX}");
+        violations.note(format!("'{given}'"), at, must);
+    }
+}
+
+fn check_encryption(violations: &mut Violations, given: Option<&SseSpecification>) {
+    let kind = given.and_then(|given| given.sse_type.as_deref());
+    violations.one_of("sSESpecification.sSEType", kind, &["AES256", "KMS"]);
+}
+
+/// The primary key a table is made with.
+pub(crate) fn schema(input: &CreateTableInput) -> Result<Schema, Error> {
+    check_billing(input)?;
+    let definitions = input.attribute_definitions.as_deref().unwrap_or_default();
+    let elements = input.key_schema.as_deref().unwrap_or_default();
+    let names = |all: &[KeySchemaElement]| -> Vec<String> {
+        all.iter().filter_map(|element| element.attribute_name.clone()).collect()
+    };
+    let (keys, defined): (Vec<String>, Vec<&str>) =
+        (names(elements), definitions.iter().filter_map(|d| d.attribute_name.as_deref()).collect());
+    let undefined = keys.iter().any(|key| !defined.contains(&key.as_str()));
+    if undefined && (keys.len() > 1 || defined.is_empty()) || defined.len() < keys.len() {
+        return Err(Error::validation(
+            "Invalid KeySchema: Some index key attribute have no definition",
+        ));
+    }
+    if undefined {
+        return Err(Error::invalid(format_args!(
+            "Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], \
+             AttributeDefinitions: [{}]",
+            keys.join(", "),
+            defined.join(", ")
+        )));
+    }
+    if let [partition, sort] = &keys[..]
+        && partition == sort
+    {
+        return Err(Error::validation(
+            "Both the Hash Key and the Range Key element in the KeySchema have the same name",
+        ));
+    }
+    for (element, (wanted, place)) in elements.iter().zip([("HASH", "first"), ("RANGE", "second")])
+    {
+        if element.key_type.as_deref() != Some(wanted) {
+            return Err(Error::validation(format!(
+                "Invalid KeySchema: The {place} KeySchemaElement is not a {wanted} key type"
+            )));
+        }
+    }
+    if defined.len() != keys.len() {
+        return Err(Error::invalid(
+            "Number of attributes in KeySchema does not exactly match number of attributes \
+             defined in AttributeDefinitions",
+        ));
+    }
+    let mut attributes = keys.into_iter().filter_map(|name| {
+        let definition = definitions.iter().find(|d| d.attribute_name.as_ref() == Some(&name))?;
+        Some(Attribute { name, kind: definition.attribute_type.clone()? })
+    });
+    let partition = attributes
+        .next()
+        .ok_or_else(|| Error::validation("Invalid KeySchema: No Hash Key specified"))?;
+    Ok(Schema { partition, sort: attributes.next() })
+}
+
+fn check_billing(input: &CreateTableInput) -> Result<(), Error> {
+    let on_demand = input.billing_mode.as_deref() == Some("PAY_PER_REQUEST");
+    match &input.provisioned_throughput {
+        None if !on_demand => Err(Error::invalid(
+            "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is \
+             PROVISIONED",
+        )),
+        Some(_) if on_demand => Err(throughput_on_demand()),
+        Some(given) => bounded(given).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+fn throughput_on_demand() -> Error {
+    Error::invalid(
+        "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is \
+         PAY_PER_REQUEST",
+    )
+}
+
+/// The settings a table is made with.
+pub(crate) fn settings(input: &CreateTableInput, now: Time) -> Result<Settings, Error> {
+    let throughput = input.provisioned_throughput.as_ref().map(bounded).transpose()?;
+    Ok(Settings {
+        throughput,
+        on_demand_since: throughput.is_none().then_some(now),
+        deletion_protected: input.deletion_protection_enabled == Some(true),
+        class: input.table_class.clone(),
+        encryption: input.sse_specification.as_ref().and_then(encryption),
+    })
+}
+
+/// A table's settings after a change.
+pub(crate) fn changed(
+    before: Settings,
+    input: &UpdateTableInput,
+    now: Time,
+) -> Result<Settings, Error> {
+    let mut settings = before;
+    let given = input.provisioned_throughput.as_ref().map(bounded).transpose()?;
+    match input.billing_mode.as_deref() {
+        Some("PAY_PER_REQUEST") if given.is_some() => return Err(throughput_on_demand()),
+        Some("PAY_PER_REQUEST") => {
+            settings.throughput = None;
+            settings.on_demand_since = Some(now);
+        }
+        Some(_) if given.is_none() && settings.throughput.is_none() => {
+            return Err(Error::invalid(
+                "ReadCapacityUnits and WriteCapacityUnits must both be specified when \
+                 BillingMode is PROVISIONED",
+            ));
+        }
+        None if given.is_some() && settings.throughput.is_none() => {
+            return Err(throughput_on_demand());
+        }
+        _ => settings.throughput = given.or(settings.throughput),
+    }
+    if let Some(protected) = input.deletion_protection_enabled {
+        settings.deletion_protected = protected;
+    }
+    if let Some(class) = &input.table_class {
+        settings.class = Some(class.clone());
+    }
+    if let Some(given) = &input.sse_specification {
+        settings.encryption = encryption(given);
+    }
+    Ok(settings)
+}
+
+fn encryption(given: &SseSpecification) -> Option<Option<String>> {
+    (given.enabled == Some(true)).then(|| given.kms_master_key_id.clone())
+}
+
+fn bounded(given: &ProvisionedThroughput) -> Result<(u64, u64), Error> {
+    let units = |name: &str, given: Option<i64>| {
+        let units = given.unwrap_or_default();
+        if units > UNITS_MAX {
+            return Err(Error::validation(format!(
+                "Given value {units} for {name} is out of bounds"
+            )));
+        }
+        Ok(units.unsigned_abs())
+    };
+    Ok((
+        units("ReadCapacityUnits", given.read_capacity_units)?,
+        units("WriteCapacityUnits", given.write_capacity_units)?,
+    ))
+}

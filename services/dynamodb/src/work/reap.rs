@@ -1,0 +1,45 @@
+//! Removes the items of deleted tables, a bounded number at a time.
+
+use kit::Ctx;
+use store::Dir;
+
+use crate::data::{self, Doomed, Stored};
+use crate::error::Error;
+
+/// How many items one transaction removes, and how many transactions one tick runs.
+const ITEMS_MAX: usize = 500;
+const ROUNDS_MAX: usize = 100;
+
+/// One step: of the oldest deleted table, some items, or its last trace.
+pub(crate) async fn tick(ctx: &Ctx) -> Result<(), Error> {
+    for _ in 0..ROUNDS_MAX {
+        let all = data::all_doomed_key(&ctx.account);
+        let oldest = ctx.store().scan(all.prefix(), Dir::Forward, 1).await?;
+        let Some((key, record)) = oldest.into_iter().next() else { return Ok(()) };
+        let number = key.after(&all)?.u64()?;
+        if reap(ctx, number).await? {
+            let Doomed { name } = store::decode(&key, &record)?;
+            tracing::debug!(table = %name, "items of the deleted table are gone");
+        }
+    }
+    Ok(())
+}
+
+/// Removes some items; whether those were the last.
+async fn reap(ctx: &Ctx, number: u64) -> Result<bool, Error> {
+    ctx.store()
+        .transact(&ctx.account, |tx| async move {
+            let items = data::items_key(&ctx.account, number).prefix();
+            let found = tx.scan(items, Dir::Forward, ITEMS_MAX).await?;
+            for (key, stored) in &found {
+                let stored: Stored = store::decode(key, stored)?;
+                data::replace(&tx, key, Some(&stored), None).await?;
+            }
+            let last = found.len() < ITEMS_MAX;
+            if last {
+                tx.delete(data::doomed_key(&ctx.account, number));
+            }
+            Ok(last)
+        })
+        .await
+}

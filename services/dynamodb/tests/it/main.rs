@@ -1,0 +1,118 @@
+//! The service against the memory engine, asked through the kit as any client's request is.
+
+mod batch;
+mod item;
+mod model;
+mod query;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{SeededRandom, Time, VirtualClock};
+use kit::{Kit, Parts, Services};
+use serde_json::{Value, json};
+use store::{Blobs, Dir, Space, Store};
+
+/// A machine with nothing but this service.
+pub(crate) struct Machine {
+    kit: Kit,
+}
+
+impl Machine {
+    pub(crate) async fn new() -> Machine {
+        let engine = Arc::new(engine_memory::Memory::new());
+        let store = Store::open(engine, Blobs::memory(), "test").await.unwrap();
+        let clock = Arc::new(VirtualClock::new(Time::from_millis(1_700_000_000_000)));
+        let kit = Kit::new(Parts {
+            store,
+            clock,
+            random: Arc::new(SeededRandom::new(1)),
+            account: "000000000000".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            cache: PathBuf::new(),
+        });
+        let services = Services::new(vec![service_dynamodb::service(&kit)]);
+        kit.set_services(Arc::new(services));
+        Machine { kit }
+    }
+
+    /// A machine with the tables `hash` (key `a`, text) and `range` (keys `a`, text, and `b`, of
+    /// the type given).
+    pub(crate) async fn with_tables(sort: &str) -> Machine {
+        let machine = Machine::new().await;
+        for (name, keys) in [("hash", &["S"][..]), ("range", &["S", sort][..])] {
+            let keys = || ["a", "b"].into_iter().zip(keys);
+            let definition = |(name, kind)| json!({ "AttributeName": name, "AttributeType": kind });
+            let kinds = ["HASH", "RANGE"];
+            let element = |((name, _), kind)| json!({ "AttributeName": name, "KeyType": kind });
+            let input = json!({
+                "TableName": name,
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": keys().map(definition).collect::<Vec<_>>(),
+                "KeySchema": keys().zip(kinds).map(element).collect::<Vec<_>>(),
+            });
+            machine.call("CreateTable", input).await.unwrap();
+        }
+        machine
+    }
+
+    /// The reply, or `Code: message` with what else the error carries.
+    pub(crate) async fn call(&self, operation: &str, input: Value) -> Result<Value, String> {
+        self.kit.call("dynamodb", operation, input).await.map_err(|error| {
+            let extra = error.extra.as_ref().map(|extra| format!(" {extra}")).unwrap_or_default();
+            format!("{error}{extra}")
+        })
+    }
+
+    /// Calls and compares: with a reply, or with the text of an error.
+    pub(crate) async fn check(&self, operation: &str, input: Value, wanted: Value) {
+        let got = self.call(operation, input.clone()).await.unwrap_or_else(Value::String);
+        assert_eq!(got, wanted, "{operation} {input}");
+    }
+
+    /// Calls what must be a mistake of the request, and compares the message.
+    pub(crate) async fn check_invalid(&self, operation: &str, input: Value, message: &str) {
+        let wanted = json!(format!("ValidationException: {message}"));
+        self.check(operation, input, wanted).await;
+    }
+
+    pub(crate) async fn put(&self, table: &str, item: Value) {
+        self.call("PutItem", json!({ "TableName": table, "Item": item })).await.unwrap();
+    }
+
+    /// The item of a key, or null.
+    pub(crate) async fn get(&self, table: &str, key: Value) -> Value {
+        let reply = self.call("GetItem", json!({ "TableName": table, "Key": key })).await;
+        reply.unwrap()["Item"].clone()
+    }
+
+    /// How many entries the service has in the store.
+    pub(crate) async fn entries(&self) -> usize {
+        let space = Space::new(&self.kit.account, "dynamodb");
+        let kinds = [1, 2, 3].map(|kind| space.key(kind).prefix());
+        let mut count = 0;
+        for kind in kinds {
+            count += self.kit.store.scan(kind, Dir::Forward, usize::MAX).await.unwrap().len();
+        }
+        count
+    }
+
+    /// Lets background work go on until a condition is true.
+    pub(crate) async fn work_until(&self, entries: usize) {
+        let service = self.kit.services().get("dynamodb").unwrap();
+        let workers = service.workers().to_vec();
+        let running = workers
+            .into_iter()
+            .map(|worker| base::task::spawn("worker", worker.run(self.kit.clone())));
+        let running: Vec<_> = running.collect();
+        let done = async {
+            while self.entries().await != entries {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), done).await.unwrap();
+        running.iter().for_each(|task| task.abort());
+    }
+}

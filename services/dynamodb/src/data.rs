@@ -148,12 +148,14 @@ pub(crate) fn segment(account: &AccountId, number: u64, segment: u64, total: u64
         let border = (u128::from(index) << 64) / u128::from(total.max(1));
         u64::try_from(border).ok().map(|border| items.clone().u64(border))
     };
-    let range = items.prefix();
-    let range = border(segment).map_or(range.clone(), |start| range.clone().from(start));
-    match border(segment + 1) {
-        Some(end) => range.before(end),
-        None => range,
+    let mut range = items.prefix();
+    if let Some(start) = border(segment) {
+        range = range.from(start);
     }
+    if let Some(end) = border(segment + 1) {
+        range = range.before(end);
+    }
+    range
 }
 
 pub(crate) fn all_doomed_key(account: &AccountId) -> Key {

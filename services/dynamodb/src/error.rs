@@ -30,7 +30,7 @@ pub(crate) enum Error {
     ConditionFailed(Option<Item>),
     /// One that has its code already: of the store, or of something we do not serve.
     #[error(transparent)]
-    Other(#[from] kit::Error),
+    Other(Box<kit::Error>),
 }
 
 impl Error {
@@ -62,7 +62,7 @@ impl From<Error> for kit::Error {
     fn from(error: Error) -> kit::Error {
         let (code, message) = (error.code(), error.to_string());
         match error {
-            Error::Other(error) => error,
+            Error::Other(error) => *error,
             Error::ConditionFailed(Some(item)) => {
                 kit::Error::sender(code, message).with_extra(serde_json::json!({ "Item": item }))
             }
@@ -71,9 +71,15 @@ impl From<Error> for kit::Error {
     }
 }
 
+impl From<kit::Error> for Error {
+    fn from(error: kit::Error) -> Error {
+        Error::Other(Box::new(error))
+    }
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
-        Error::Other(error.into())
+        kit::Error::from(error).into()
     }
 }
 

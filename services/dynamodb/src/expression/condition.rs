@@ -241,11 +241,10 @@ fn between(parser: &mut Parser, left: Operand) -> Result<Condition, Error> {
     let high = operand(parser)?;
     ordered(parser, "BETWEEN", [&left, &low, &high]);
     if let (Operand::Value(a), Operand::Value(b)) = (&low, &high) {
-        let bounds = (Value::clone(a), Value::clone(b));
         if a.kind() != b.kind() {
-            parser.note(Fault::BetweenTypes(bounds.0, bounds.1));
+            parser.note(Fault::BetweenTypes(a.to_string(), b.to_string()));
         } else if a.order(b).is_some_and(std::cmp::Ordering::is_gt) {
-            parser.note(Fault::BetweenOrder(bounds.0, bounds.1));
+            parser.note(Fault::BetweenOrder(a.to_string(), b.to_string()));
         }
     }
     Ok(Condition::Between(left, low, high))
@@ -403,7 +402,7 @@ fn distinct<'b>(
     if let Operand::Path(path) = first
         && others.into_iter().any(|other| other == first)
     {
-        parser.note(Fault::Distinct(operator, path.clone()));
+        parser.note(Fault::Distinct(operator, path.to_string()));
     }
 }
 

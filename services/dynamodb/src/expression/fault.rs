@@ -1,8 +1,5 @@
 use std::fmt;
 
-use crate::expression::path::Path;
-use crate::value::Value;
-
 /// The five forms, named as the parameters that carry them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -110,12 +107,12 @@ pub(crate) enum Fault {
         "Two document paths overlap with each other; must remove or rewrite one of these paths; \
          path one: {0}, path two: {1}"
     )]
-    Overlap(Path, Path),
+    Overlap(String, String),
     #[error(
         "Two document paths conflict with each other; must remove or rewrite one of these paths; \
          path one: {0}, path two: {1}"
     )]
-    Conflict(Path, Path),
+    Conflict(String, String),
     #[error(
         "Incorrect operand type for operator or function; operator: {clause}, operand type: {kind}"
     )]
@@ -129,7 +126,7 @@ pub(crate) enum Fault {
         "The first operand must be distinct from the remaining operands for this operator or \
          function; operator: {0}, first operand: {1}"
     )]
-    Distinct(&'static str, Path),
+    Distinct(&'static str, String),
     #[error("Operator or function requires a document path; operator or function: {0}")]
     PathRequired(&'static str),
     #[error(
@@ -146,12 +143,12 @@ pub(crate) enum Fault {
         "The BETWEEN operator requires same data type for lower and upper bounds; lower bound \
          operand: AttributeValue: {0}, upper bound operand: AttributeValue: {1}"
     )]
-    BetweenTypes(Value, Value),
+    BetweenTypes(String, String),
     #[error(
         "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; \
          lower bound operand: AttributeValue: {0}, upper bound operand: AttributeValue: {1}"
     )]
-    BetweenOrder(Value, Value),
+    BetweenOrder(String, String),
 }
 
 impl Fault {

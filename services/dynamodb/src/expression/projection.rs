@@ -39,9 +39,9 @@ pub(crate) fn note_collisions<'p>(
     while let Some(one) = later.next() {
         for two in later.clone() {
             if one.overlaps(two) {
-                parser.note(Fault::Overlap(one.clone(), two.clone()));
+                parser.note(Fault::Overlap(one.to_string(), two.to_string()));
             } else if one.conflicts(two) {
-                parser.note(Fault::Conflict(one.clone(), two.clone()));
+                parser.note(Fault::Conflict(one.to_string(), two.to_string()));
             }
         }
     }

@@ -102,8 +102,8 @@ impl Update {
         }
         // Elements behind a list's end are appended in the order of their indices. Removals come
         // last and from the back, so that all indices are those of the old list.
-        written.sort_by(|(a, _), (b, _)| a.cmp(b));
-        removed.sort_by(|a, b| b.cmp(a));
+        written.sort_by_key(|(path, _)| *path);
+        removed.sort_by_key(|path| std::cmp::Reverse(*path));
         let mut new = old.clone();
         for (path, value) in written {
             write(&mut new, path, value)?;

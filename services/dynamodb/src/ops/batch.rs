@@ -36,24 +36,14 @@ pub(crate) fn touched_by<T>(ctx: &Ctx, tables: Option<&BTreeMap<String, T>>) -> 
         .collect()
 }
 
-/// The part of a batch that reads from one table.
-struct Reads {
-    /// As the request writes it: the reply uses the same.
-    name: String,
-    table: Arc<Table>,
-    keys: Vec<(Item, Key)>,
-    projection: Option<Projection>,
-    consistent: Option<bool>,
-    projection_text: Option<String>,
-    names: Option<BTreeMap<String, String>>,
-}
-
-/// A part before its table is known.
+/// The part of a batch that reads from one table, before the table is known.
 struct Wanted {
+    /// The table as the request writes it: the reply uses the same.
     name: String,
     keys: Vec<Item>,
     projection: Option<Projection>,
     consistent: Option<bool>,
+    // As given, because what is left unprocessed is given back.
     projection_text: Option<String>,
     names: Option<BTreeMap<String, String>>,
 }
@@ -62,8 +52,9 @@ pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetI
     let capacity = input.return_consumed_capacity.as_ref();
     let wanted = check_get(ctx, input.request_items, capacity)?;
     let mut reads = Vec::new();
-    for wanted in wanted {
-        reads.push(resolve(ctx, wanted).await?);
+    for part in wanted {
+        let (table, keys) = resolve(ctx, &part).await?;
+        reads.push((part, table, keys));
     }
     let mut output = BatchGetItemOutput {
         responses: BTreeMap::new(),
@@ -71,36 +62,36 @@ pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetI
         consumed_capacity: capacity.filter(|wanted| *wanted != "NONE").map(|_| Vec::new()),
     };
     let mut bytes = 0;
-    for read in reads {
-        let (mut found, mut units) = (Vec::new(), 0.0);
-        let mut keys = read.keys.into_iter();
-        for (_, key) in keys.by_ref() {
+    for (mut part, table, keys) in reads {
+        let (mut found, mut units, mut done) = (Vec::new(), 0.0, 0);
+        for key in keys {
+            if bytes >= GET_BYTES_MAX {
+                break;
+            }
             let item = data::get(ctx.store(), &key).await?;
             let item_bytes = item.as_ref().map_or(0, size);
-            units += rules::read_units(item_bytes, read.consistent == Some(true));
-            found.extend(item.map(|item| match &read.projection {
+            units += rules::read_units(item_bytes, part.consistent == Some(true));
+            found.extend(item.map(|item| match &part.projection {
                 Some(projection) => projection.of(&item),
                 None => item,
             }));
             bytes += item_bytes;
-            if bytes >= GET_BYTES_MAX {
-                break;
-            }
+            done += 1;
         }
-        let left: Vec<Item> = keys.map(|(key, _)| key).collect();
+        let left = part.keys.split_off(done);
         if !left.is_empty() {
             let unprocessed = UnprocessedKeys {
                 keys: left,
-                consistent_read: read.consistent,
-                projection_expression: read.projection_text,
-                expression_attribute_names: read.names,
+                consistent_read: part.consistent,
+                projection_expression: part.projection_text,
+                expression_attribute_names: part.names,
             };
-            output.unprocessed_keys.insert(read.name.clone(), unprocessed);
+            output.unprocessed_keys.insert(part.name.clone(), unprocessed);
         }
         if let Some(all) = &mut output.consumed_capacity {
-            all.extend(consumed(capacity, &read.table, units));
+            all.extend(consumed(capacity, &table, units));
         }
-        output.responses.insert(read.name, found);
+        output.responses.insert(part.name, found);
     }
     Ok(output)
 }
@@ -164,18 +155,18 @@ fn check_reads(name: String, table: KeysAndAttributes) -> Result<Wanted, Error> 
     })
 }
 
-async fn resolve(ctx: &Ctx, wanted: Wanted) -> Result<Reads, Error> {
-    let Wanted { name, keys, projection, consistent, projection_text, names } = wanted;
-    let table = find(ctx, Some(&name)).await?;
-    let mut resolved = Vec::new();
-    for key in keys {
-        let primary = rules::key_of_request(&table.schema, &key)?;
-        resolved.push((key, data::item_key(&ctx.account, table.number, &primary)));
-    }
-    if let Some(projection) = &projection {
+/// Finds the table and the keys in it.
+async fn resolve(ctx: &Ctx, part: &Wanted) -> Result<(Arc<Table>, Vec<Key>), Error> {
+    let table = find(ctx, Some(&part.name)).await?;
+    let key = |key: &Item| {
+        let key = rules::key_of_request(&table.schema, key)?;
+        Ok(data::item_key(&ctx.account, table.number, &key))
+    };
+    let keys = part.keys.iter().map(key).collect::<Result<Vec<Key>, Error>>()?;
+    if let Some(projection) = &part.projection {
         rules::check_key_paths(&table.schema, projection.paths())?;
     }
-    Ok(Reads { name, table, keys: resolved, projection, consistent, projection_text, names })
+    Ok((table, keys))
 }
 
 /// One write of a batch.

@@ -50,20 +50,57 @@ pub(crate) async fn get(ctx: &Ctx, input: GetItemInput) -> Result<GetItemOutput,
     Ok(GetItemOutput { item, consumed_capacity: capacity })
 }
 
+/// What the three operations that write are asked besides the write itself.
+struct Asked<'a> {
+    table: Option<&'a String>,
+    returns: Option<&'a str>,
+    on_failure: Option<&'a str>,
+    capacity: Option<&'a String>,
+    metrics: Option<&'a String>,
+}
+
+impl Asked<'_> {
+    /// The constraints of the API's model. `subject` is the member that says what is written.
+    fn check(&self, subject: &str, given: bool) -> Result<(), Error> {
+        let mut violations = Violations::default();
+        violations.table_name(self.table);
+        violations.required(subject, given);
+        violations.one_of("returnValues", self.returns, RETURN_VALUES);
+        violations.one_of("returnValuesOnConditionCheckFailure", self.on_failure, ON_FAILURE);
+        violations.return_consumed_capacity(self.capacity);
+        violations.return_item_collection_metrics(self.metrics);
+        violations.finish()
+    }
+
+    fn old_or_none(&self) -> Result<Returns, Error> {
+        match self.returns {
+            None | Some("NONE") => Ok(Returns::Nothing),
+            Some("ALL_OLD") => Ok(Returns::AllOld),
+            Some(_) => Err(Error::validation("ReturnValues can only be ALL_OLD or NONE")),
+        }
+    }
+
+    fn guard(&self, schema: &Schema, condition: Option<Condition>) -> Result<Guard, Error> {
+        if let Some(condition) = &condition {
+            rules::check_key_paths(schema, condition.paths())?;
+        }
+        Ok(Guard { condition, tells_item: self.on_failure == Some("ALL_OLD") })
+    }
+}
+
 pub(crate) async fn put(ctx: &Ctx, input: PutItemInput) -> Result<WriteItemOutput, Error> {
     refuse_legacy(
         ctx,
         &[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)],
     )?;
-    let mut violations = Violations::default();
-    violations.table_name(input.table_name.as_ref());
-    violations.required("item", input.item.is_some());
-    let returned = input.return_values.as_deref();
-    let on_failure = input.return_values_on_condition_check_failure.as_deref();
-    check_returns(&mut violations, returned, on_failure);
-    violations.return_consumed_capacity(input.return_consumed_capacity.as_ref());
-    violations.return_item_collection_metrics(input.return_item_collection_metrics.as_ref());
-    violations.finish()?;
+    let asked = Asked {
+        table: input.table_name.as_ref(),
+        returns: input.return_values.as_deref(),
+        on_failure: input.return_values_on_condition_check_failure.as_deref(),
+        capacity: input.return_consumed_capacity.as_ref(),
+        metrics: input.return_item_collection_metrics.as_ref(),
+    };
+    asked.check("item", input.item.is_some())?;
     let text = input.condition_expression.as_deref();
     check_expressions_given(
         input.expression_attribute_names.is_some(),
@@ -72,7 +109,7 @@ pub(crate) async fn put(ctx: &Ctx, input: PutItemInput) -> Result<WriteItemOutpu
     )?;
     let item = input.item.map(|item| item.checked()).transpose()?.unwrap_or_default();
     rules::check_size(&item)?;
-    let returns = old_or_none(returned)?;
+    let returns = asked.old_or_none()?;
     let mut placeholders = Placeholders::new(
         input.expression_attribute_names,
         input.expression_attribute_values,
@@ -81,12 +118,12 @@ pub(crate) async fn put(ctx: &Ctx, input: PutItemInput) -> Result<WriteItemOutpu
     let condition = parse_condition(text, &mut placeholders)?;
     placeholders.all_used()?;
 
-    let table = find(ctx, input.table_name.as_ref()).await?;
+    let table = find(ctx, asked.table).await?;
     let key = rules::key_of_item(&table.schema, &item)?;
-    let guard = guard(&table.schema, condition, on_failure)?;
+    let guard = asked.guard(&table.schema, condition)?;
     let change = Change::Put(item);
     let request = Write { table: &table, key, change, guard, returns };
-    write(ctx, request, input.return_consumed_capacity.as_ref()).await
+    write(ctx, request, asked.capacity).await
 }
 
 pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteItemOutput, Error> {
@@ -94,15 +131,14 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteIte
         ctx,
         &[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)],
     )?;
-    let mut violations = Violations::default();
-    violations.table_name(input.table_name.as_ref());
-    violations.required("key", input.key.is_some());
-    let returned = input.return_values.as_deref();
-    let on_failure = input.return_values_on_condition_check_failure.as_deref();
-    check_returns(&mut violations, returned, on_failure);
-    violations.return_consumed_capacity(input.return_consumed_capacity.as_ref());
-    violations.return_item_collection_metrics(input.return_item_collection_metrics.as_ref());
-    violations.finish()?;
+    let asked = Asked {
+        table: input.table_name.as_ref(),
+        returns: input.return_values.as_deref(),
+        on_failure: input.return_values_on_condition_check_failure.as_deref(),
+        capacity: input.return_consumed_capacity.as_ref(),
+        metrics: input.return_item_collection_metrics.as_ref(),
+    };
+    asked.check("key", input.key.is_some())?;
     let text = input.condition_expression.as_deref();
     check_expressions_given(
         input.expression_attribute_names.is_some(),
@@ -110,7 +146,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteIte
         &[(Kind::Condition, text.is_some())],
     )?;
     let key = input.key.map(|key| key.checked()).transpose()?.unwrap_or_default();
-    let returns = old_or_none(returned)?;
+    let returns = asked.old_or_none()?;
     let mut placeholders = Placeholders::new(
         input.expression_attribute_names,
         input.expression_attribute_values,
@@ -119,11 +155,11 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteIte
     let condition = parse_condition(text, &mut placeholders)?;
     placeholders.all_used()?;
 
-    let table = find(ctx, input.table_name.as_ref()).await?;
+    let table = find(ctx, asked.table).await?;
     let key = rules::key_of_request(&table.schema, &key)?;
-    let guard = guard(&table.schema, condition, on_failure)?;
+    let guard = asked.guard(&table.schema, condition)?;
     let request = Write { table: &table, key, change: Change::Delete, guard, returns };
-    write(ctx, request, input.return_consumed_capacity.as_ref()).await
+    write(ctx, request, asked.capacity).await
 }
 
 pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteItemOutput, Error> {
@@ -135,15 +171,14 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
             ("ConditionalOperator", &input.conditional_operator),
         ],
     )?;
-    let mut violations = Violations::default();
-    violations.table_name(input.table_name.as_ref());
-    violations.required("key", input.key.is_some());
-    let returned = input.return_values.as_deref();
-    let on_failure = input.return_values_on_condition_check_failure.as_deref();
-    check_returns(&mut violations, returned, on_failure);
-    violations.return_consumed_capacity(input.return_consumed_capacity.as_ref());
-    violations.return_item_collection_metrics(input.return_item_collection_metrics.as_ref());
-    violations.finish()?;
+    let asked = Asked {
+        table: input.table_name.as_ref(),
+        returns: input.return_values.as_deref(),
+        on_failure: input.return_values_on_condition_check_failure.as_deref(),
+        capacity: input.return_consumed_capacity.as_ref(),
+        metrics: input.return_item_collection_metrics.as_ref(),
+    };
+    asked.check("key", input.key.is_some())?;
     let (text, condition) =
         (input.update_expression.as_deref(), input.condition_expression.as_deref());
     let given = [(Kind::Update, text.is_some()), (Kind::Condition, condition.is_some())];
@@ -162,7 +197,7 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
     let condition = parse_condition(condition, &mut placeholders)?;
     placeholders.all_used()?;
 
-    let table = find(ctx, input.table_name.as_ref()).await?;
+    let table = find(ctx, asked.table).await?;
     let primary = rules::key_of_request(&table.schema, &key)?;
     for path in update.iter().flat_map(Update::paths) {
         if key.contains_key(path.head()) {
@@ -172,8 +207,8 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
             )));
         }
     }
-    let guard = guard(&table.schema, condition, on_failure)?;
-    let returns = match returned {
+    let guard = asked.guard(&table.schema, condition)?;
+    let returns = match asked.returns {
         Some("ALL_OLD") => Returns::AllOld,
         Some("ALL_NEW") => Returns::AllNew,
         Some("UPDATED_OLD") => Returns::UpdatedOld,
@@ -182,12 +217,7 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
     };
     let change = Change::Update { key, update };
     let request = Write { table: &table, key: primary, change, guard, returns };
-    write(ctx, request, input.return_consumed_capacity.as_ref()).await
-}
-
-fn check_returns(violations: &mut Violations, returned: Option<&str>, on_failure: Option<&str>) {
-    violations.one_of("returnValues", returned, RETURN_VALUES);
-    violations.one_of("returnValuesOnConditionCheckFailure", on_failure, ON_FAILURE);
+    write(ctx, request, asked.capacity).await
 }
 
 /// Placeholders without any expression are refused before the values of the request are checked,
@@ -201,29 +231,10 @@ fn check_expressions_given(names: bool, values: bool, given: &[(Kind, bool)]) ->
     Ok(())
 }
 
-fn old_or_none(returned: Option<&str>) -> Result<Returns, Error> {
-    match returned {
-        None | Some("NONE") => Ok(Returns::Nothing),
-        Some("ALL_OLD") => Ok(Returns::AllOld),
-        Some(_) => Err(Error::validation("ReturnValues can only be ALL_OLD or NONE")),
-    }
-}
-
 fn parse_condition(
     text: Option<&str>,
     placeholders: &mut Placeholders,
 ) -> Result<Option<Condition>, Error> {
     let parse = |text| Condition::parse(Kind::Condition, text, placeholders);
     Ok(text.map(parse).transpose()?)
-}
-
-fn guard(
-    schema: &Schema,
-    condition: Option<Condition>,
-    on_failure: Option<&str>,
-) -> Result<Guard, Error> {
-    if let Some(condition) = &condition {
-        rules::check_key_paths(schema, condition.paths())?;
-    }
-    Ok(Guard { condition, tells_item: on_failure == Some("ALL_OLD") })
 }

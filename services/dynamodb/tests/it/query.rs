@@ -207,6 +207,11 @@ async fn what_is_no_query_is_refused() {
     ] {
         machine.check_invalid("Query", input, wanted).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_no_scan_is_refused() {
+    let machine = Machine::with_tables("N").await;
     let scan = |segment: Value| {
         let mut input = json!({ "TableName": "range" });
         input.as_object_mut().unwrap().extend(segment.as_object().unwrap().clone());

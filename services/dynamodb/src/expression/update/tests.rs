@@ -96,9 +96,12 @@ fn items_can_make_it_fail() {
     }
 }
 
+fn invalid(why: &str) -> String {
+    format!("Invalid UpdateExpression: {why}")
+}
+
 #[test]
-fn faults_have_the_words_of_aws() {
-    let invalid = |why: &str| format!("Invalid UpdateExpression: {why}");
+fn syntax_errors_are_found() {
     for text in [
         "whatever",
         "set a",
@@ -123,6 +126,10 @@ fn faults_have_the_words_of_aws() {
         assert!(error.starts_with(&invalid("Syntax error; ")), "{text}: {error}");
     }
     check("", &invalid("The expression can not be empty;"));
+}
+
+#[test]
+fn names_and_sections_are_checked() {
     let reserved = "Attribute name is a reserved keyword; reserved keyword: ";
     check(" set #x = :x set abOrt = true ", &invalid(&format!("{reserved}abOrt")));
     check(
@@ -158,6 +165,10 @@ fn faults_have_the_words_of_aws() {
         );
         check(text, &invalid(&why));
     }
+}
+
+#[test]
+fn operands_are_checked() {
     let kinds = "Incorrect operand type for operator or function; operator";
     for (text, clause, kind) in [
         ("set b = list_append(:s, a), c = if_not_exists(a) add a.b :s", "ADD", "STRING"),

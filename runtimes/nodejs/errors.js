@@ -25,7 +25,7 @@ function responseTooLarge() {
 }
 
 function unhandledRejection(reason, promise) {
-  const error = new UnhandledRejection(reason instanceof Error ? reason.toString() : String(reason));
+  const error = new UnhandledRejection(String(reason));
   if (reason instanceof Error) error.stack = `${error.name}: ${reason.stack}`;
   return Object.assign(error, { reason, promise });
 }
@@ -40,7 +40,8 @@ function report(error) {
     return { errorType: typeof error, errorMessage: String(error), trace: [] };
   } catch {
     const errorMessage =
-      'callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack';
+      'callback called with Error argument, but there was a problem while retrieving one or more ' +
+      'of its message, name, and stack';
     return { errorType: 'handled', errorMessage };
   }
 }

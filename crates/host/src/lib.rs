@@ -9,6 +9,7 @@
 //! its pipes).
 
 mod config;
+pub mod conformance;
 mod function;
 mod host;
 mod invocation;

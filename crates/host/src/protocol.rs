@@ -7,12 +7,15 @@
 //! | kind | to | body |
 //! |---|---|---|
 //! | 1 Assign | worker | JSON [`Assign`]: what to load; the first frame, sent once |
-//! | 2 Invoke | worker | timeout ms u32; request id, trace, client context: each u32 length and text; the rest is the event |
-//! | 16 Ready | host | loading took µs u32 |
-//! | 17 InitError | host | µs u32; the rest is `{errorType, errorMessage, trace}`. The worker exits |
-//! | 18 Result | host | µs u32; memory KB u32; the rest is the result |
-//! | 19 Error | host | µs u32; memory KB u32; 1 if the worker exits now, u32; the rest is the error |
+//! | 2 Invoke | worker | ms of timeout; request id, trace, client context; the event |
+//! | 16 Ready | host | µs of loading |
+//! | 17 InitError | host | µs of loading; the error. The worker exits |
+//! | 18 Result | host | µs of running; KB of memory; the result |
+//! | 19 Error | host | µs of running; KB of memory; 1 if the worker exits now; the error |
 //! | 20 Log | host | a line |
+//!
+//! Numbers are u32. Each of an Invoke's three texts has its length before it; what comes last in a
+//! body is the rest of it. An error is `{errorType, errorMessage, trace}`, JSON.
 //!
 //! Assign is answered by Ready or InitError, Invoke by Result or Error; any number of Log may come
 //! before. The host sends the next Invoke only after the answer: one event at a time. The timeout

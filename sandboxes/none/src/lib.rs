@@ -4,11 +4,13 @@
 //! group of its own, by which all it started is ended with it, except what leaves the group.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Once;
 
 use base::BoxFuture;
 use host::{Launch, Process, Running, Sandbox};
+use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
@@ -28,6 +30,8 @@ impl Sandbox for NoSandbox {
     }
 
     fn launch(&self, launch: &Launch) -> io::Result<Process> {
+        static INHERITED: Once = Once::new();
+        INHERITED.call_once(keep_what_we_inherited);
         let (events_in, events) = io::pipe()?;
         let (replies, replies_out) = io::pipe()?;
         let (output, output_in) = io::pipe()?;
@@ -53,6 +57,20 @@ impl Sandbox for NoSandbox {
             output: output.into(),
             running: Box::new(Group(child)),
         })
+    }
+}
+
+/// What the server was started with, by a shell or a supervisor that left it open, is not for
+/// functions. Everything the server opens by itself is marked so when it is opened.
+#[expect(unsafe_code, reason = "these descriptors belong to nobody in this program")]
+fn keep_what_we_inherited() {
+    let Ok(entries) = std::fs::read_dir("/dev/fd") else { return };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for number in numbers.filter(|number: &i32| *number > 2) {
+        // SAFETY: the number is used for this one call, which closes nothing. If it was closed
+        // meanwhile the call fails; if it means another file by now, that is marked already.
+        let open = unsafe { BorrowedFd::borrow_raw(number) };
+        let _closed_meanwhile = rustix::io::fcntl_setfd(open, FdFlags::CLOEXEC);
     }
 }
 
@@ -94,4 +112,9 @@ impl Running for Group {
     fn wait(&mut self) -> BoxFuture<'_, io::Result<ExitStatus>> {
         Box::pin(self.0.wait())
     }
+}
+
+#[cfg(test)]
+mod tests {
+    host::conformance!(suite, crate::NoSandbox::default);
 }

@@ -37,7 +37,7 @@ async fn what_a_handler_throws_is_reported() {
         ("async () => 1n", "Error", "Unable to stringify response body"),
         ("() => void setTimeout(() => { throw new Error('late') })", "Error", "late"),
         (
-            "() => { Promise.reject(new Error('lost')); return new Promise((r) => setTimeout(r, 50)) }",
+            "async () => { Promise.reject(new Error('lost')); await new Promise(setImmediate) }",
             "Runtime.UnhandledPromiseRejection",
             "Error: lost",
         ),
@@ -97,7 +97,8 @@ async fn what_cannot_be_loaded_is_named() {
             "",
             "../index.handler",
             "Runtime.MalformedHandlerName",
-            "'../index.handler' is not a valid handler name. Use absolute paths when specifying root directories in handler names.",
+            "'../index.handler' is not a valid handler name. Use absolute paths when specifying root \
+             directories in handler names.",
         ),
         ("throw new TypeError('at import')", "index.handler", "TypeError", "at import"),
     ] {

@@ -83,7 +83,10 @@ async fn a_callback_waits_for_the_event_loop_unless_told_not_to() {
     let body = "setTimeout(() => { global.late = true }, 50); done(null, !!global.late)";
     for (waits, second) in [(true, true), (false, false)] {
         let function = Function::js(&format!(
-            "exports.handler = (e, c, done) => {{ c.callbackWaitsForEmptyEventLoop = {waits}; {body} }}"
+            "exports.handler = (e, c, done) => {{
+               c.callbackWaitsForEmptyEventLoop = {waits};
+               {body}
+             }}"
         ));
         assert_eq!(world.invoke(&function, json!({})).await.0, json!(false));
         assert_eq!(world.invoke(&function, json!({})).await.0, json!(second), "waits: {waits}");
@@ -94,7 +97,10 @@ async fn a_callback_waits_for_the_event_loop_unless_told_not_to() {
 async fn the_context_is_complete() {
     let world = World::new();
     let function = Function::js(
-        "exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis(), trace: process.env._X_AMZN_TRACE_ID })",
+        "exports.handler = async (e, c) => {
+           const trace = process.env._X_AMZN_TRACE_ID;
+           return { ...c, left: c.getRemainingTimeInMillis(), trace };
+         }",
     );
     let event = Invocation {
         client_context: Some(r#"{"custom":{"a":1}}"#.into()),
@@ -197,23 +203,28 @@ async fn requests_to_aws_come_home() {
         }
         heads
     };
+    // One is loaded with `require`, the other with `import`: both are the same functions.
     let text = "
-        const https = require('https');
-        const ask = (...args) => new Promise((done, fail) => https.get(...args, (r) => r.on('data', (d) => done(String(d)))).on('error', fail));
-        exports.handler = async () => [
-            await ask({ hostname: 'sns.us-east-1.amazonaws.com', path: '/a', port: 443, headers: { 'X-A': '1' } }),
-            await ask('https://sqs.us-east-1.amazonaws.com/b'),
-            await ask(new URL('https://x.s3.amazonaws.com/c'), { headers: { Host: 'signed.amazonaws.com' } }),
-            await (await import('node:https')).get && await ask({ host: 'sts.amazonaws.com', path: '/d' }),
+        import https, { get } from 'node:https';
+        const ask = (get, ...args) => new Promise((done, fail) => {
+            const got = (reply) => reply.on('data', (data) => done(String(data)));
+            get(...args, got).on('error', fail);
+        });
+        const signed = { headers: { Host: 'signed' } };
+        export const handler = async () => [
+            await ask(https.get, { hostname: 'sns.us-east-1.amazonaws.com', path: '/a', port: 443 }),
+            await ask(get, 'https://sqs.us-east-1.amazonaws.com/b'),
+            await ask(get, new URL('https://x.s3.amazonaws.com/c'), signed),
+            await ask(https.get, { host: 'sts.amazonaws.com', path: '/d', headers: { 'X-A': '1' } }),
         ]";
     let function =
-        Function::with(&[("index.js", text)], "index.handler", |spec| spec.endpoint_url = url);
+        Function::with(&[("index.mjs", text)], "index.handler", |spec| spec.endpoint_url = url);
     let (answer, heads) = tokio::join!(world.invoke(&function, json!({})), heard);
     assert_eq!(answer, (json!(["ok", "ok", "ok", "ok"]), false));
     for (head, (path, host)) in heads.iter().zip([
         ("/a", "sns.us-east-1.amazonaws.com"),
         ("/b", "sqs.us-east-1.amazonaws.com"),
-        ("/c", "signed.amazonaws.com"),
+        ("/c", "signed"),
         ("/d", "sts.amazonaws.com"),
     ]) {
         assert!(head.starts_with(&format!("get {path} http/1.1\r\n")), "{head}");

@@ -70,7 +70,11 @@ async fn a_killed_worker_keeps_what_it_wrote() {
     let function = Function::with(
         &[(
             "index.js",
-            "exports.handler = () => { console.log('before'); process.stdout.write('raw'); for (;;); }",
+            "exports.handler = () => {
+               console.log('before');
+               process.stdout.write('raw');
+               for (;;);
+             }",
         )],
         "index.handler",
         |spec| spec.timeout = std::time::Duration::from_millis(700),
@@ -90,15 +94,19 @@ async fn a_failure_is_a_line_of_its_own() {
     let function = Function::js("exports.handler = async () => { throw new Error('bad') }");
     world.try_invoke(&function, json!({})).await.unwrap();
     let lines = plain(&world.texts());
-    let expected = "TIME\tID\tERROR\tInvoke Error \t{\"errorType\":\"Error\",\"errorMessage\":\"bad\",\"stack\":[\"Error: bad\",";
-    assert!(lines.iter().any(|line| line.starts_with(expected)), "{lines:?}");
+    let expected = r#"{"errorType":"Error","errorMessage":"bad","stack":["Error: bad","#;
+    let expected = format!("TIME\tID\tERROR\tInvoke Error \t{expected}");
+    assert!(lines.iter().any(|line| line.starts_with(&expected)), "{lines:?}");
 }
 
 #[tokio::test]
 async fn a_flood_of_output_neither_blocks_nor_grows() {
     let world = World::new();
     let text = "exports.handler = async () => {
-        for (let i = 0; i < 200; i++) { process.stdout.write('x'.repeat(10000)); console.log('y'.repeat(300000)); }
+        for (let i = 0; i < 200; i++) {
+            process.stdout.write('x'.repeat(10000));
+            console.log('y'.repeat(300000));
+        }
         return 'done' }";
     assert_eq!(world.invoke(&Function::js(text), json!({})).await, (json!("done"), false));
     assert!(world.texts().iter().all(|text| text.len() <= 256 * 1024));

@@ -223,19 +223,17 @@ async fn mistakes_have_their_names() {
             "ResourceNotFoundException: The specified log stream does not exist.",
         ),
         (
-            "DeleteLogGroup",
-            json!({"logGroupName": "h"}),
-            "ResourceNotFoundException: The specified log group does not exist.",
-        ),
-        (
             "CreateLogGroup",
             json!({"logGroupName": "a b"}),
-            r"InvalidParameterException: 1 validation error detected: Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+",
+            "InvalidParameterException: 1 validation error detected: Value 'a b' at 'logGroupName' \
+             failed to satisfy constraint: Member must satisfy regular expression pattern: \
+             [\\.\\-_/#A-Za-z0-9]+",
         ),
         (
             "CreateLogGroup",
             json!({}),
-            "InvalidParameterException: 1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null",
+            "InvalidParameterException: 1 validation error detected: Value null at 'logGroupName' \
+             failed to satisfy constraint: Member must not be null",
         ),
         (
             "CreateLogGroup",
@@ -255,7 +253,8 @@ async fn mistakes_have_their_names() {
         (
             "FilterLogEvents",
             json!({"logGroupName": "g", "limit": 10001}),
-            "InvalidParameterException: 1 validation error detected: Value '10001' at 'limit' failed to satisfy constraint: Member must have value between 1 and 10000",
+            "InvalidParameterException: 1 validation error detected: Value '10001' at 'limit' failed \
+             to satisfy constraint: Member must have value between 1 and 10000",
         ),
         (
             "PutLogEvents",

@@ -60,11 +60,19 @@ impl Worker {
     pub(crate) fn say(&mut self, frame: BytesMut) -> io::Result<()> {
         self.outbox = frame;
         match self.events.try_write(&self.outbox) {
-            Ok(sent) => self.outbox.advance(sent),
+            Ok(bytes) => self.sent(bytes),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        self.outbox.advance(bytes);
+        if self.outbox.is_empty() {
+            // Events may be large and slots many: nothing is kept of one that is sent.
+            self.outbox = BytesMut::new();
+        }
     }
 
     /// Waits for the next thing the worker says. May be dropped without losing any.
@@ -74,7 +82,13 @@ impl Worker {
                 return Heard::Line(line);
             }
             match protocol::take(&mut self.inbox) {
-                Ok(Some(reply)) => return Heard::Reply(reply),
+                Ok(Some(reply)) => {
+                    // A slot that once had a large answer does not keep room for the next.
+                    if self.inbox.is_empty() && self.inbox.capacity() > PIPE_BYTES {
+                        self.inbox = BytesMut::new();
+                    }
+                    return Heard::Reply(reply);
+                }
                 Ok(None) => {}
                 Err(broken) => {
                     tracing::warn!(error = %broken, "worker ended");
@@ -85,7 +99,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 sent = self.events.write(&self.outbox), if !self.outbox.is_empty() => match sent {
-                    Ok(sent) => self.outbox.advance(sent),
+                    Ok(bytes) => self.sent(bytes),
                     // It reads no more. What it said before is still to be heard.
                     Err(_broken_pipe) => {
                         self.outbox.clear();

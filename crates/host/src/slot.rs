@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::{Clock, Random, Time, hex};
 use bytes::Bytes;
 use serde_json::json;
-use telemetry::{LogSink, StreamName};
+use telemetry::{GroupName, LogSink, StreamName};
 
 use crate::function::FunctionSpec;
 use crate::invocation::{Invocation, Invoked};
@@ -283,10 +283,12 @@ fn error_type(payload: &[u8]) -> String {
 fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
     let day = timestamp(around.clock.now()).strftime("%Y/%m/%d");
     StreamName {
-        account: spec.account.clone(),
-        region: spec.region.clone(),
-        group: spec.log_group.clone(),
-        stream: format!("{day}/[{}]{}", spec.version, hex(around.random, 16)),
+        group: GroupName {
+            account: spec.account.clone(),
+            region: spec.region.clone(),
+            name: spec.log_group.clone(),
+        },
+        name: format!("{day}/[{}]{}", spec.version, hex(around.random, 16)),
     }
 }
 
@@ -302,7 +304,7 @@ fn assign(runtime: &Runtime, spec: &FunctionSpec, stream: &StreamName) -> bytes:
             invoked_function_arn: spec.arn.to_string(),
             memory_limit: spec.memory_mb.to_string(),
             log_group_name: &spec.log_group,
-            log_stream_name: &stream.stream,
+            log_stream_name: &stream.name,
         },
     })
 }
@@ -325,7 +327,7 @@ fn environment(
         ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.stream.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.name.clone()),
         ("AWS_REGION", spec.region.to_string()),
         ("AWS_SECRET_ACCESS_KEY", spec.credentials.secret.clone()),
         ("AWS_SESSION_TOKEN", spec.credentials.token.clone()),

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use base::{Sequence, Time};
 
-use crate::logs::GroupName;
-use crate::{LogLine, StreamName};
+use crate::{GroupName, LogLine, StreamName};
 
 /// What one group may have in memory; more is dropped, and a line says how many were.
 pub(crate) const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -53,9 +52,13 @@ pub(crate) struct Pending {
 
 impl Buffer {
     pub(crate) fn push(&mut self, line: &LogLine) {
-        let group = GroupName::of(&line.to);
         let full = self.bytes >= BYTES_MAX;
-        let pending = self.groups.entry(group).or_default();
+        let group = &line.to.group;
+        // Looked up by reference first: this is on the path of every invocation.
+        if !self.groups.contains_key(group) {
+            self.groups.insert(group.clone(), Pending::default());
+        }
+        let Some(pending) = self.groups.get_mut(group) else { return };
         if full || pending.bytes >= GROUP_BYTES_MAX {
             pending.dropped += 1;
             return;
@@ -94,7 +97,7 @@ impl Pending {
         let stream = match &self.last {
             Some((name, stream)) if Arc::ptr_eq(name, &line.to) => Arc::clone(stream),
             _ => {
-                let stream: Arc<str> = line.to.stream.as_str().into();
+                let stream: Arc<str> = line.to.name.as_str().into();
                 self.last = Some((Arc::clone(&line.to), Arc::clone(&stream)));
                 stream
             }

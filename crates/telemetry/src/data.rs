@@ -14,8 +14,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use store::{Key, Record, Space};
 
-use crate::StreamName;
-use crate::logs::GroupName;
+use crate::{GroupName, StreamName};
 
 const GROUP: u8 = 1;
 const STREAM: u8 = 2;
@@ -82,7 +81,7 @@ fn kind(kind: u8) -> Key {
 }
 
 fn within(key: Key, name: &GroupName) -> Key {
-    key.str(name.account.as_str()).str(name.region.as_str()).str(&name.group)
+    key.str(name.account.as_str()).str(name.region.as_str()).str(&name.name)
 }
 
 /// The prefix of all groups of an account and region.
@@ -100,7 +99,7 @@ pub(crate) fn streams_key(name: &GroupName) -> Key {
 }
 
 pub(crate) fn stream_key(name: &StreamName) -> Key {
-    streams_key(&GroupName::of(name)).str(&name.stream)
+    streams_key(&name.group).str(&name.name)
 }
 
 /// The prefix of all blocks of a group.

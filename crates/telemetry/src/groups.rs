@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use base::{AccountId, Region};
 use store::{Batch, Dir, Limit, Result, decode, encode};
 
-use crate::StreamName;
 use crate::data::{self, Group, Stream};
-use crate::logs::{GroupName, LogStore};
+use crate::logs::LogStore;
+use crate::{GroupName, StreamName};
 
 /// Records read from the engine at once.
 const SCAN_ITEMS: usize = 1024;
@@ -89,7 +89,7 @@ impl LogStore {
     /// # Errors
     /// If the engine fails.
     pub async fn stream(&self, name: &StreamName) -> Result<Option<Stream>> {
-        let fresh = self.fresh_streams(&GroupName::of(name)).remove(&name.stream);
+        let fresh = self.fresh_streams(&name.group).remove(&name.name);
         let stored = self.0.get(&data::stream_key(name)).await?;
         Ok(merged(stored, fresh))
     }
@@ -112,8 +112,8 @@ impl LogStore {
         let mut found = BTreeMap::new();
         for (name, pending) in &self.0.buffer().groups {
             let here = name.account == *account && name.region == *region;
-            if let Some(line) = pending.lines.first().filter(|_| here && wanted(&name.group)) {
-                found.insert(name.group.clone(), Group { created: line.time, bytes: 0 });
+            if let Some(line) = pending.lines.first().filter(|_| here && wanted(&name.name)) {
+                found.insert(name.name.clone(), Group { created: line.time, bytes: 0 });
             }
         }
         let names = data::groups_key(account, region);

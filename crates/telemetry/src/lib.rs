@@ -15,6 +15,6 @@ mod read;
 mod write;
 
 pub use data::{Group, Stream};
-pub use line::{LogLine, LogSink, StreamName};
-pub use logs::{Config, GroupName, LogStore};
+pub use line::{GroupName, LogLine, LogSink, StreamName};
+pub use logs::{Config, LogStore};
 pub use read::{Found, Page, Query, Streams};

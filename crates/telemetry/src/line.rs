@@ -2,15 +2,21 @@ use std::sync::Arc;
 
 use base::{AccountId, Region, Time};
 
-/// Where a line goes: one slot writes to one stream for all of its life.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StreamName {
+/// A group and where it is: all that one function writes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupName {
     pub account: AccountId,
     pub region: Region,
     /// `/aws/lambda/orders-dev-createOrder`.
-    pub group: String,
+    pub name: String,
+}
+
+/// Where a line goes: one slot writes to one stream for all of its life.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StreamName {
+    pub group: GroupName,
     /// `2026/11/21/[$LATEST]8f0e…`.
-    pub stream: String,
+    pub name: String,
 }
 
 /// One line, or one console call of several lines, that a function wrote.

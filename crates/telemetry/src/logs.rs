@@ -1,13 +1,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use base::{AccountId, Clock, Region, sleep, task};
+use base::{Clock, sleep, task};
 use store::{Engine, Epoch, Result};
 use tokio::sync::broadcast;
 
 use crate::buffer::Buffer;
 use crate::write::Writer;
-use crate::{LogLine, LogSink, StreamName, data};
+use crate::{LogLine, LogSink, data};
 
 /// How often lines are written to the engine.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -42,21 +42,6 @@ pub(crate) struct Inner {
     /// Held by whoever changes what is stored.
     pub(crate) writer: tokio::sync::Mutex<Writer>,
     live: broadcast::Sender<Arc<LogLine>>,
-}
-
-/// A group and where it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct GroupName {
-    pub account: AccountId,
-    pub region: Region,
-    pub group: String,
-}
-
-impl GroupName {
-    pub(crate) fn of(stream: &StreamName) -> GroupName {
-        let StreamName { account, region, group, .. } = stream.clone();
-        GroupName { account, region, group }
-    }
 }
 
 impl LogStore {

@@ -6,10 +6,11 @@ use base::{Sequence, Time};
 use bytes::Bytes;
 use store::{Dir, Error, Limit, Result, decode};
 
+use crate::GroupName;
 use crate::block;
 use crate::buffer::Line;
 use crate::data::{self, Part};
-use crate::logs::{GroupName, LogStore};
+use crate::logs::LogStore;
 
 /// What one page may hold in text.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;

@@ -9,11 +9,11 @@ use store::{
     Batch, Dir, Engine, Error, Key, Limit, Record, Result, VALUE_BYTES_MAX, decode, encode,
 };
 
-use crate::StreamName;
 use crate::block::{self, TEXT_BYTES_MAX};
 use crate::buffer::Line;
 use crate::data::{self, Aged, Group, Part, Stream};
-use crate::logs::{GroupName, Inner};
+use crate::logs::Inner;
+use crate::{GroupName, StreamName};
 
 /// A part of a block, with room for what a record adds.
 const PART_BYTES_MAX: usize = VALUE_BYTES_MAX - 1024;
@@ -118,8 +118,7 @@ impl Inner {
         }
         let mut touched: HashMap<Key, Stream> = HashMap::new();
         for line in lines {
-            let GroupName { account, region, group } = name.clone();
-            let stream = StreamName { account, region, group, stream: line.stream.to_string() };
+            let stream = StreamName { group: name.clone(), name: line.stream.to_string() };
             let key = data::stream_key(&stream);
             let record = match touched.get_mut(&key) {
                 Some(record) => record,
@@ -154,7 +153,7 @@ impl Inner {
                     break;
                 }
                 let Aged { account, region, group, parts, bytes } = decode(&key, &value)?;
-                let name = GroupName { account, region, group };
+                let name = GroupName { account, region, name: group };
                 delete_block(&mut batch, &name, number, parts);
                 left = left.saturating_sub(bytes);
                 *freed.entry(name).or_default() += bytes;
@@ -210,7 +209,7 @@ fn put_block(batch: &mut Batch, name: &GroupName, lines: &[Line]) -> Result<u64>
         batch.write(data::blocks_key(name).u64(number).u8(part), Some(value));
     }
     let bytes = compressed.len() as u64;
-    let GroupName { account, region, group } = name.clone();
+    let GroupName { account, region, name: group } = name.clone();
     let aged = Aged { account, region, group, parts, bytes };
     batch.write(data::ages_key().u64(number), Some(encode(&aged)?));
     Ok(bytes)

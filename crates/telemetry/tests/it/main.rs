@@ -58,14 +58,13 @@ impl World {
     }
 }
 
-fn group_name(group: &str) -> GroupName {
-    let StreamName { account, region, group, .. } = stream_name(group, "");
-    GroupName { account, region, group }
+fn group_name(name: &str) -> GroupName {
+    let (account, region) = ("000000000000".parse().unwrap(), "us-east-1".parse().unwrap());
+    GroupName { account, region, name: name.into() }
 }
 
-fn stream_name(group: &str, stream: &str) -> StreamName {
-    let (account, region) = ("000000000000".parse().unwrap(), "us-east-1".parse().unwrap());
-    StreamName { account, region, group: group.into(), stream: stream.into() }
+fn stream_name(group: &str, name: &str) -> StreamName {
+    StreamName { group: group_name(group), name: name.into() }
 }
 
 fn texts(range: std::ops::Range<u32>) -> Vec<String> {
@@ -151,7 +150,7 @@ async fn groups_and_streams_are_known_from_their_first_line_on() {
             world.logs.flush().await.unwrap();
             world.write("a", "2");
         }
-        let (account, region) = (stream_name("", "").account, stream_name("", "").region);
+        let GroupName { account, region, .. } = group_name("g");
         let groups = world.logs.groups(&account, &region, "g", None, 50).await.unwrap();
         assert_eq!(groups[0].0, "g");
         assert_eq!(groups[0].1.created, Time::from_millis(START));

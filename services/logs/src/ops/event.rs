@@ -3,11 +3,11 @@
 use base::Time;
 use kit::{Ctx, unserved};
 use store::Dir;
-use telemetry::{Found, LogStore, Query, Streams};
+use telemetry::{Found, LogStore, Query, StreamName, Streams};
 
 use crate::api;
 use crate::error::{Error, Result};
-use crate::ops::{group, stream};
+use crate::ops::group;
 use crate::rules::pattern::Pattern;
 use crate::rules::{name, token};
 
@@ -31,7 +31,7 @@ pub(crate) async fn get(
     let (dir, position) = token.map_or((default, None), |(dir, at)| (dir, Some(at)));
     let (group, id) = (input.log_group_name.as_deref(), input.log_group_identifier.as_deref());
     let group = group::existing(ctx, group, id).await?;
-    let of = stream::named(group.clone(), name.clone());
+    let of = StreamName { group: group.clone(), name: name.clone() };
     logs.stream(&of).await?.ok_or(Error::NoStream)?;
     // The end is not part of the span here; in FilterLogEvents it is.
     let until = input.end_time.map(|end| end.saturating_sub(1));

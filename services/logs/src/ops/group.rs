@@ -80,8 +80,8 @@ pub(crate) fn arn(ctx: &Ctx, name: &str) -> Arn {
 }
 
 /// A group of the request's account and region.
-pub(crate) fn named(ctx: &Ctx, group: String) -> GroupName {
-    GroupName { account: ctx.account.clone(), region: ctx.region.clone(), group }
+pub(crate) fn named(ctx: &Ctx, name: String) -> GroupName {
+    GroupName { account: ctx.account.clone(), region: ctx.region.clone(), name }
 }
 
 /// The group a request names by one of two members, which must exist.

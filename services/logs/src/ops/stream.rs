@@ -10,9 +10,9 @@ use crate::rules::{name, token};
 
 pub(crate) async fn create(ctx: &Ctx, input: api::CreateLogStreamInput) -> Result<api::Nothing> {
     let logs: &LogStore = ctx.state();
-    let stream = name::stream(input.log_stream_name.as_deref())?;
+    let name = name::stream(input.log_stream_name.as_deref())?;
     let group = group::existing(ctx, input.log_group_name.as_deref(), None).await?;
-    let made = logs.create_stream(&named(group, stream)).await?;
+    let made = logs.create_stream(&StreamName { group, name }).await?;
     if made { Ok(api::Nothing {}) } else { Err(Error::StreamExists) }
 }
 
@@ -58,7 +58,7 @@ fn show(ctx: &Ctx, group: &GroupName, name: String, stream: &Stream) -> api::Log
     let (first, last) = stream.lines.unzip();
     let last = last.map(|last| last.as_millis());
     api::LogStream {
-        arn: format!("{}:log-stream:{name}", group::arn(ctx, &group.group)),
+        arn: format!("{}:log-stream:{name}", group::arn(ctx, &group.name)),
         log_stream_name: name,
         creation_time: stream.created.as_millis(),
         first_event_timestamp: first.map(|first| first.as_millis()),
@@ -66,10 +66,4 @@ fn show(ctx: &Ctx, group: &GroupName, name: String, stream: &Stream) -> api::Log
         last_ingestion_time: last,
         stored_bytes: 0,
     }
-}
-
-/// A stream of a group.
-pub(crate) fn named(group: GroupName, stream: String) -> StreamName {
-    let GroupName { account, region, group } = group;
-    StreamName { account, region, group, stream }
 }

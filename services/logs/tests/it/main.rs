@@ -10,7 +10,7 @@ use engine_memory::Memory;
 use kit::{Kit, Parts, Services};
 use serde_json::{Value, json};
 use store::{Blobs, Store};
-use telemetry::{Config, LogLine, LogSink as _, LogStore, StreamName};
+use telemetry::{Config, GroupName, LogLine, LogSink as _, LogStore, StreamName};
 
 const START: u64 = 1_700_000_000_000;
 
@@ -41,12 +41,9 @@ impl Server {
 
     /// Writes a line, a millisecond after the one before.
     fn write(&self, group: &str, stream: &str, text: &str) {
-        let to = Arc::new(StreamName {
-            account: "000000000000".parse().unwrap(),
-            region: "us-east-1".parse().unwrap(),
-            group: group.into(),
-            stream: stream.into(),
-        });
+        let (account, region) = ("000000000000".parse().unwrap(), "us-east-1".parse().unwrap());
+        let group = GroupName { account, region, name: group.into() };
+        let to = Arc::new(StreamName { group, name: stream.into() });
         let time = self.clock.now();
         self.logs.write(LogLine { to, time, request_id: None, text: text.into() });
         self.clock.advance(Duration::from_millis(1));

@@ -336,3 +336,25 @@ impl Drop for Place {
 fn same(one: &FunctionSpec, other: &FunctionSpec) -> bool {
     std::ptr::eq(one, other) || (one.arn == other.arn && one.revision == other.revision)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_waits_for_a_busy_slot_only_while_a_new_one_takes_longer() {
+        let pace = |event_us, start_us| Pace { event_us, start_us };
+        let wait = Some(Duration::from_millis(4));
+        for (pace, slots, ahead, expected) in [
+            (pace(0.0, 0.0), 1, 0, None), // nothing is known yet
+            (pace(50.0, 2_000.0), 0, 0, None),
+            (pace(50.0, 2_000.0), 1, 0, wait),
+            (pace(50.0, 2_000.0), 1, 18, wait),
+            (pace(50.0, 2_000.0), 1, 19, None),
+            (pace(50.0, 2_000.0), 2, 19, wait),
+            (pace(3_000.0, 2_000.0), 1, 0, None),
+        ] {
+            assert_eq!(pace.patience(slots, ahead), expected, "{slots} slots, {ahead} ahead");
+        }
+    }
+}

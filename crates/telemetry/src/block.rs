@@ -79,6 +79,8 @@ mod tests {
         let lines = [line(1, None), line(2, Some("r")), line(3, Some("r"))];
         let bytes = encode(&lines).unwrap();
         assert_eq!(decode(&bytes).unwrap(), lines);
+        let old = include_bytes!("../tests/fixtures/block.v1");
+        assert_eq!(decode(old).unwrap(), lines, "what the first version wrote");
         assert!(decode(&bytes[..bytes.len() - 1]).is_err());
         assert!(decode(&[0xff; 8]).is_err());
     }

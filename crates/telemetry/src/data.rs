@@ -111,3 +111,38 @@ pub(crate) fn blocks_key(name: &GroupName) -> Key {
 pub(crate) fn ages_key() -> Key {
     kind(AGE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use store::{decode, encode};
+
+    use super::*;
+
+    /// What was written by the first version is read by every later one.
+    fn check<R: Record + PartialEq + Debug>(record: &R, bytes: &[u8]) {
+        let key = Key::from_bytes("fixture");
+        assert_eq!(decode::<R>(&key, bytes).unwrap(), *record);
+        assert_eq!(encode(record).unwrap(), bytes, "a new form needs a new version and fixture");
+    }
+
+    #[test]
+    fn records_read_their_old_bytes() {
+        let created = Time::from_millis(1_700_000_000_000);
+        let group = Group { created, bytes: 7 };
+        check(&group, include_bytes!("../tests/fixtures/group.v1"));
+        let stream = Stream { created, lines: Some((created, created)) };
+        check(&stream, include_bytes!("../tests/fixtures/stream.v1"));
+        let part = Part { parts: 2, bytes: Bytes::from_static(b"\x00\xff") };
+        check(&part, include_bytes!("../tests/fixtures/part.v1"));
+        let aged = Aged {
+            account: "000000000000".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            group: "/aws/lambda/f".into(),
+            parts: 2,
+            bytes: 7,
+        };
+        check(&aged, include_bytes!("../tests/fixtures/aged.v1"));
+    }
+}

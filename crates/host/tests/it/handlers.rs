@@ -239,3 +239,15 @@ async fn the_hello_of_the_runtime_answers() {
     let answer = world.invoke(&Function::js(hello), json!({ "name": "Ada" })).await;
     assert_eq!(answer, (json!({ "hello": "Ada" }), false));
 }
+
+#[tokio::test]
+async fn any_node_runs_on_the_node_installed() {
+    let world = World::new();
+    for name in ["nodejs14.x", "nodejs", "nodejs99.x"] {
+        let files = [("index.js", "exports.handler = async () => process.env.AWS_EXECUTION_ENV")];
+        let function =
+            Function::with(&files, "index.handler", |spec| spec.runtime = name.to_owned());
+        let expected = json!(format!("AWS_Lambda_{name}"));
+        assert_eq!(world.invoke(&function, json!({})).await, (expected, false));
+    }
+}

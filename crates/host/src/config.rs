@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::time::Duration;
 
 /// How many slots live, how long, and how many invocations may wait.
@@ -6,6 +7,9 @@ use std::time::Duration;
 pub struct Config {
     /// Slots of all functions together. Default 200.
     pub slots_max: usize,
+    /// Slots of one revision that are started however short its events are. With fewer, processors
+    /// fall asleep between an event and the next. Default twice the number of processors.
+    pub slots_eager: usize,
     /// Invocations that wait for a slot; one more is throttled. Default 1,000.
     pub waiting_max: usize,
     /// Booted workers kept ready per runtime when load has shown the need. Default 4.
@@ -22,6 +26,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             slots_max: 200,
+            slots_eager: 2 * std::thread::available_parallelism().map_or(1, NonZero::get),
             waiting_max: 1_000,
             booted_max: 4,
             keep_alive: Duration::from_secs(600),

@@ -19,6 +19,7 @@ const OVERHEAD_US: f64 = 50.0;
 
 pub(crate) struct Places {
     slots_max: usize,
+    slots_eager: usize,
     waiting_max: usize,
     /// Runs a job that waited until somebody's place was free.
     run: Box<dyn Fn(Place, Job) + Send + Sync>,
@@ -103,7 +104,7 @@ impl Pace {
     /// How long to wait for one of `slots` with `ahead` jobs in front; `None` if a new slot is up
     /// sooner. Short functions then run on few slots, which stay warm in every cache.
     fn patience(&self, slots: usize, ahead: usize) -> Option<Duration> {
-        if slots == 0 || self.event_us == 0.0 || self.start_us == 0.0 {
+        if self.event_us == 0.0 || self.start_us == 0.0 {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "a few hundred slots, a thousand waiting")]
@@ -117,8 +118,8 @@ impl Pace {
 
 impl Places {
     pub(crate) fn new(config: &Config, run: impl Fn(Place, Job) + Send + Sync + 'static) -> Places {
-        let Config { slots_max, waiting_max, .. } = *config;
-        Places { slots_max, waiting_max, run: Box::new(run), state: Mutex::default() }
+        let Config { slots_max, slots_eager, waiting_max, .. } = *config;
+        Places { slots_max, slots_eager, waiting_max, run: Box::new(run), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,7 +134,9 @@ impl Places {
             state.idle -= 1;
             return Asked::Granted(Grant::Slot(Box::new(lease)), job);
         }
+        let eager = revision.taken < self.slots_eager;
         let patience = revision.pace.patience(revision.taken, revision.waiting);
+        let patience = patience.filter(|_| !eager);
         if patience.is_none()
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
         {
@@ -347,7 +350,6 @@ mod tests {
         let wait = Some(Duration::from_millis(4));
         for (pace, slots, ahead, expected) in [
             (pace(0.0, 0.0), 1, 0, None), // nothing is known yet
-            (pace(50.0, 2_000.0), 0, 0, None),
             (pace(50.0, 2_000.0), 1, 0, wait),
             (pace(50.0, 2_000.0), 1, 18, wait),
             (pace(50.0, 2_000.0), 1, 19, None),

@@ -34,7 +34,7 @@ async fn events_at_the_same_time_run_in_slots_of_their_own() {
 
 #[tokio::test]
 async fn short_events_share_a_slot_instead_of_starting_many() {
-    let world = World::new();
+    let world = World::with(|config| config.slots_eager = 1);
     let function = Function::js(PID);
     for _ in 0..3 {
         world.invoke(&function, json!({})).await;
@@ -71,7 +71,7 @@ async fn futures<F: Future>(all: Vec<F>) -> Vec<F::Output> {
 
 #[tokio::test]
 async fn a_slot_that_waits_for_its_own_function_does_not_wait_forever() {
-    let world = World::new();
+    let world = World::with(|config| config.slots_eager = 1);
     let function = Function::js(PID);
     world.invoke(&function, json!({})).await;
     let (slow, quick) = tokio::join!(

@@ -32,7 +32,8 @@ impl SystemClock {
     pub fn new() -> SystemClock {
         let wall = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
-            .map_or(Time::default(), |since| Time::default() + since);
+            .map(|since| Time::default() + since)
+            .unwrap_or_default();
         SystemClock { wall, started: std::time::Instant::now() }
     }
 }

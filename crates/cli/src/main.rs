@@ -1,2 +1,70 @@
-//! The one binary.
-fn main() {}
+//! `cumulet`: the serverless platform in one binary. One file per command.
+
+mod client;
+mod deploy;
+mod dev;
+mod invoke;
+mod logs;
+mod project;
+mod remove;
+mod serve;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A serverless platform in one binary. It speaks the AWS APIs.
+#[derive(Parser)]
+#[command(name = "cumulet", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the platform with the application in a folder, and redeploy what changes
+    Dev(dev::Arguments),
+    /// Start the platform
+    Serve(serve::Arguments),
+    /// Deploy the application in a folder to a running platform
+    Deploy(deploy::Arguments),
+    /// Remove a deployed application with everything in it
+    Remove(remove::Arguments),
+    /// Run a deployed function and print its answer
+    Invoke(invoke::Arguments),
+    /// Print what a function has logged
+    Logs(logs::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let outcome = runtime.block_on(run(arguments.command));
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            show::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Dev(arguments) => dev::run(arguments).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Deploy(arguments) => deploy::run(arguments).await,
+        Command::Remove(arguments) => remove::run(arguments).await,
+        Command::Invoke(arguments) => invoke::run(arguments).await,
+        Command::Logs(arguments) => logs::run(arguments).await,
+    }
+}

@@ -109,7 +109,10 @@ impl Kit {
     /// All services of this machine; empty before the composition root has set them.
     pub fn services(&self) -> &Services {
         static NONE: OnceLock<Services> = OnceLock::new();
-        self.services.get().map_or_else(|| NONE.get_or_init(Services::default), |all| all)
+        match self.services.get() {
+            Some(all) => all,
+            None => NONE.get_or_init(Services::default),
+        }
     }
 
     /// Names the address we are reached at. Called once, after the port is bound.
@@ -227,6 +230,16 @@ impl Ctx {
             operation,
             protocol: Protocol::Json10,
             state,
+        }
+    }
+
+    /// A context for a request; [`crate::Service::prepare`] fills in the service's side.
+    pub fn for_request(kit: &Kit, request_id: &str, caller: Caller, protocol: Protocol) -> Ctx {
+        Ctx {
+            caller,
+            request_id: request_id.to_owned(),
+            protocol,
+            ..Ctx::internal(kit, "", "", Arc::new(()))
         }
     }
 

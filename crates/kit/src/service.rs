@@ -158,7 +158,11 @@ impl Service {
     }
 
     /// The REST operation at a method and path, with the labels found in the path.
-    pub fn route(&self, method: &Method, path: &str) -> Option<(&'static str, Vec<(String, String)>)> {
+    pub fn route(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> Option<(&'static str, Vec<(String, String)>)> {
         self.routes
             .iter()
             .filter(|route| route.method == *method)
@@ -167,9 +171,10 @@ impl Service {
 
     /// Decodes a request into a call, ready to be authorized and run.
     pub fn prepare(&self, mut ctx: Ctx, operation: &str, input: Input) -> Result<Call, Error> {
-        let found = self.operations.get(operation).ok_or_else(|| {
-            Error::not_served(format_args!("{}.{operation}", self.api.id))
-        })?;
+        let found = self
+            .operations
+            .get(operation)
+            .ok_or_else(|| Error::not_served(format_args!("{}.{operation}", self.api.id)))?;
         ctx.service = self.api.id;
         ctx.operation = found.name;
         ctx.state = Arc::clone(&self.state);

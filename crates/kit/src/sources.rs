@@ -57,8 +57,9 @@ impl Sources {
     /// If the ARN's service cannot be read from.
     pub fn get(&self, from: &Arn) -> Result<Arc<dyn Source>, Error> {
         let sources = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        sources.get(from.service.as_str()).cloned().ok_or_else(|| {
-            Error::not_served(format_args!("{} as an event source", from.service))
-        })
+        sources
+            .get(from.service.as_str())
+            .cloned()
+            .ok_or_else(|| Error::not_served(format_args!("{} as an event source", from.service)))
     }
 }

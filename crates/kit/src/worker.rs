@@ -66,9 +66,8 @@ impl Worker {
     where
         F: for<'a> Tick<'a> + Copy,
     {
-        let step: Step = Arc::new(move |ctx| {
-            Box::pin(async move { tick.tick(&ctx).await.map_err(Into::into) })
-        });
+        let step: Step =
+            Arc::new(move |ctx| Box::pin(async move { tick.tick(&ctx).await.map_err(Into::into) }));
         Worker { service, name, every, state, step }
     }
 

@@ -1,0 +1,100 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use server::{Config, Server, Storage};
+
+use crate::show;
+
+/// Where the platform listens and keeps its state.
+#[derive(Args)]
+pub(crate) struct Platform {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 4566)]
+    port: u16,
+    /// Address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// Directory of all data
+    #[arg(long, value_name = "DIR", default_value = ".cumulet")]
+    data: PathBuf,
+    /// Keep everything in memory: gone when the platform ends
+    #[arg(long, conflicts_with = "data")]
+    memory: bool,
+    /// Further host names to answer to; `.example.com` stands for all below it
+    #[arg(long, value_name = "NAME")]
+    answer_to: Vec<String>,
+}
+
+impl Platform {
+    /// The configuration these arguments stand for.
+    pub(crate) fn config(&self, auth: bool) -> Config {
+        let storage = match self.memory {
+            true => Storage::Memory,
+            false => Storage::Folder(self.data.clone()),
+        };
+        let mut config = Config::new(SocketAddr::new(self.host, self.port), storage);
+        config.gateway.auth = auth;
+        config.gateway.hosts.extend(self.answer_to.iter().cloned());
+        config
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    platform: Platform,
+    /// Verify the signature of every request
+    #[arg(long)]
+    auth: bool,
+}
+
+/// Serves until it is asked to end.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    start_logging();
+    let server = start(&arguments.platform, arguments.auth).await?;
+    show::line("ready");
+    until_asked(server).await
+}
+
+/// Starts the platform and says where it is.
+pub(crate) async fn start(platform: &Platform, auth: bool) -> anyhow::Result<Server> {
+    let config = platform.config(auth);
+    let server = Server::start(config).await?;
+    show::line(format_args!("cumulet {} on {}", env!("CARGO_PKG_VERSION"), server.url()));
+    if auth && let Some(root) = server.new_root_key() {
+        show::line("The root credentials, shown this once:");
+        show::line(format_args!("  AWS_ACCESS_KEY_ID={}", root.access_key));
+        show::line(format_args!("  AWS_SECRET_ACCESS_KEY={}", root.secret));
+    }
+    Ok(server)
+}
+
+/// Waits for Ctrl-C, SIGTERM or the loss of the store, then drains.
+pub(crate) async fn until_asked(server: Server) -> anyhow::Result<ExitCode> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be handled")?;
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be handled")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        why = server.failed() => {
+            // Only a restart tells what the disk has kept, so nothing more is written.
+            anyhow::bail!("the store has failed and the platform ends: {why}");
+        }
+    }
+    show::progress("draining");
+    tokio::select! {
+        () = server.stop() => Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Our own log goes to standard error; `CUMULET_LOG` sets what is in it.
+pub(crate) fn start_logging() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("CUMULET_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

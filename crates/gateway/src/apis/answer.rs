@@ -1,0 +1,161 @@
+//! The HTTP response made of a function's answer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::{Format, Kind};
+use crate::reply::{Body, text, whole};
+
+/// Turns a function's result into a response, or says that it is malformed.
+pub(super) fn from_result(kind: Kind, format: Format, result: &Bytes) -> Response<Body> {
+    let answer = match serde_json::from_slice::<Value>(result) {
+        Ok(Value::Object(answer)) if answer.contains_key("statusCode") => structured(&answer),
+        // Format 2.0 takes any JSON value as the body of a 200.
+        Ok(Value::String(body)) if format == Format::V2 => Some(bare(body.into())),
+        Ok(Value::Null) if format == Format::V2 => Some(bare(Bytes::new())),
+        Ok(_) if format == Format::V2 => Some(bare(result.clone())),
+        _ => None,
+    };
+    answer.unwrap_or_else(|| failed(kind))
+}
+
+fn bare(body: Bytes) -> Response<Body> {
+    text(StatusCode::OK, "application/json", body)
+}
+
+/// The answer where the function failed or what it answered is malformed.
+pub(super) fn failed(kind: Kind) -> Response<Body> {
+    match kind {
+        Kind::Rest => message(StatusCode::BAD_GATEWAY, "Internal server error"),
+        Kind::Http => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
+}
+
+/// The answer where no route takes the request.
+pub(super) fn no_route(kind: Kind) -> Response<Body> {
+    match kind {
+        Kind::Rest => message(StatusCode::FORBIDDEN, "Missing Authentication Token"),
+        Kind::Http => message(StatusCode::NOT_FOUND, "Not Found"),
+    }
+}
+
+/// The answer where the function took longer than an integration may.
+pub(super) fn late(kind: Kind) -> Response<Body> {
+    match kind {
+        Kind::Rest => message(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
+        Kind::Http => message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+    }
+}
+
+/// The answer where no place was free to run the function.
+pub(super) fn throttled(kind: Kind) -> Response<Body> {
+    match kind {
+        Kind::Rest => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+        Kind::Http => message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+    }
+}
+
+fn message(status: StatusCode, sentence: &str) -> Response<Body> {
+    text(status, "application/json", format!(r#"{{"message":"{sentence}"}}"#))
+}
+
+/// `{statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded}`.
+fn structured(answer: &Map<String, Value>) -> Option<Response<Body>> {
+    let status = match answer.get("statusCode")? {
+        Value::Number(status) => u16::try_from(status.as_u64()?).ok()?,
+        Value::String(status) => status.parse().ok()?,
+        _ => return None,
+    };
+    let body = match answer.get("body") {
+        None | Some(Value::Null) => Bytes::new(),
+        Some(Value::String(body)) if answer.get("isBase64Encoded") == Some(&Value::Bool(true)) => {
+            STANDARD.decode(body).ok()?.into()
+        }
+        Some(Value::String(body)) => body.clone().into(),
+        Some(_) => return None,
+    };
+    let mut response = Response::new(whole(body));
+    *response.status_mut() = StatusCode::from_u16(status).ok()?;
+    let headers = response.headers_mut();
+    for (name, value) in object(answer.get("headers"))? {
+        headers.insert(header_name(name)?, header_value(value)?);
+    }
+    for (name, values) in object(answer.get("multiValueHeaders"))? {
+        headers.remove(name.as_str());
+        for value in values.as_array()? {
+            headers.append(header_name(name)?, header_value(value)?);
+        }
+    }
+    for cookie in answer.get("cookies").and_then(Value::as_array).into_iter().flatten() {
+        headers.append(SET_COOKIE, header_value(cookie)?);
+    }
+    without_framing(headers);
+    if !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Some(response)
+}
+
+/// How the body is framed is between us and the client.
+fn without_framing(headers: &mut HeaderMap) {
+    for name in ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade"] {
+        headers.remove(name);
+    }
+}
+
+fn object(value: Option<&Value>) -> Option<impl Iterator<Item = (&String, &Value)>> {
+    match value {
+        None | Some(Value::Null) => Some(None.into_iter().flatten()),
+        Some(Value::Object(map)) => Some(Some(map).into_iter().flatten()),
+        Some(_) => None,
+    }
+}
+
+fn header_name(name: &str) -> Option<HeaderName> {
+    name.parse().ok()
+}
+
+fn header_value(value: &Value) -> Option<HeaderValue> {
+    match value {
+        Value::String(text) => HeaderValue::from_str(text).ok(),
+        Value::Number(_) | Value::Bool(_) => HeaderValue::from_str(&value.to_string()).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: Kind, result: &str, status: u16, headers: &[(&str, &str)]) {
+        let format = if kind == Kind::Http { Format::V2 } else { Format::V1 };
+        let response = from_result(kind, format, &Bytes::from(result.to_owned()));
+        assert_eq!(response.status().as_u16(), status, "{result}");
+        for (name, value) in headers {
+            assert_eq!(response.headers()[*name], *value, "{result}");
+        }
+    }
+
+    #[test]
+    fn a_result_becomes_a_response_or_the_error_aws_answers() {
+        let json = [("content-type", "application/json")];
+        check(Kind::Http, r#"{"statusCode":201,"headers":{"X-A":1}}"#, 201, &[("x-a", "1")]);
+        check(Kind::Http, r#"{"hello":1}"#, 200, &json);
+        check(Kind::Http, r#""text""#, 200, &json);
+        check(Kind::Http, r#"{"statusCode":"abc"}"#, 500, &json);
+        check(Kind::Rest, r#"{"hello":1}"#, 502, &json);
+        check(Kind::Rest, r#"{"statusCode":200,"body":{}}"#, 502, &json);
+        check(Kind::Rest, r#"{"statusCode":200,"body":"e","isBase64Encoded":true}"#, 502, &json);
+        check(
+            Kind::Http,
+            r#"{"statusCode":200,"cookies":["a=1"],"headers":{"content-length":"9"}}"#,
+            200,
+            &[("set-cookie", "a=1")],
+        );
+        check(Kind::Rest, r#"{"statusCode":200,"headers":{"bad\nname":"x"}}"#, 502, &json);
+    }
+}

@@ -1,0 +1,354 @@
+//! The event a function gets for an HTTP request, in API Gateway's two payload formats.
+
+use std::collections::BTreeMap;
+
+use base::Time;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, COOKIE, USER_AGENT};
+use http::{HeaderMap, request};
+use serde::Serialize;
+
+use super::matching::Match;
+use super::{Api, Target};
+
+/// A request with everything an event is made of.
+pub(super) struct Request<'a> {
+    pub(super) target: &'a Target,
+    pub(super) found: &'a Match<'a>,
+    pub(super) head: &'a request::Parts,
+    pub(super) body: &'a Bytes,
+    pub(super) request_id: &'a str,
+    pub(super) account: &'a str,
+    pub(super) now: Time,
+}
+
+impl Request<'_> {
+    fn api(&self) -> &Api {
+        &self.target.api
+    }
+
+    fn user_agent(&self) -> &str {
+        text(self.head.headers.get(USER_AGENT).map(http::HeaderValue::as_bytes).unwrap_or_default())
+    }
+
+    /// The path as the client wrote it, with the stage where the URL has one.
+    fn full_path(&self) -> String {
+        match self.api().stage.as_str() {
+            "$default" => self.target.path.clone(),
+            stage => format!("/{stage}{}", self.target.path),
+        }
+    }
+
+    fn variables(&self) -> Option<BTreeMap<&str, &str>> {
+        let all = &self.found.variables;
+        let pairs = all.iter().map(|(name, value)| (*name, value.as_str()));
+        (!all.is_empty()).then(|| pairs.collect())
+    }
+
+    /// The body as text, or in base64 where its type says that it is not text.
+    fn body(&self) -> (Option<String>, bool) {
+        if self.body.is_empty() {
+            return (None, false);
+        }
+        let content_type = self.head.headers.get(CONTENT_TYPE);
+        match std::str::from_utf8(self.body) {
+            Ok(body) if is_text(content_type.map_or(&b""[..], |v| v.as_bytes())) => {
+                (Some(body.to_owned()), false)
+            }
+            _ => (Some(STANDARD.encode(self.body)), true),
+        }
+    }
+
+    fn domain_prefix(&self) -> &str {
+        self.target.domain.split('.').next().unwrap_or_default()
+    }
+}
+
+/// Types API Gateway passes on as they are.
+fn is_text(content_type: &[u8]) -> bool {
+    let kind = text(content_type).split(';').next().unwrap_or_default().trim();
+    kind.starts_with("text/")
+        || kind.ends_with("+json")
+        || kind.ends_with("+xml")
+        || matches!(kind, "application/json" | "application/xml" | "application/javascript")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where the connection comes from. We answer loopback and what a reverse proxy passes on.
+const SOURCE_IP: &str = "127.0.0.1";
+
+/// `12/Mar/2020:19:03:58 +0000`, as access logs have it.
+fn common_log_time(now: Time) -> String {
+    let millis = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis)
+        .map(|time| time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string())
+        .unwrap_or_default()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct V2<'a> {
+    version: &'static str,
+    route_key: &'a str,
+    raw_path: &'a str,
+    raw_query_string: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cookies: Vec<&'a str>,
+    headers: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_string_parameters: Option<BTreeMap<String, String>>,
+    request_context: V2Context<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_parameters: Option<BTreeMap<&'a str, &'a str>>,
+    is_base64_encoded: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct V2Context<'a> {
+    account_id: &'a str,
+    api_id: &'a str,
+    domain_name: &'a str,
+    domain_prefix: &'a str,
+    http: V2Http<'a>,
+    request_id: &'a str,
+    route_key: &'a str,
+    stage: &'a str,
+    time: String,
+    time_epoch: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct V2Http<'a> {
+    method: &'a str,
+    path: &'a str,
+    protocol: &'static str,
+    source_ip: &'static str,
+    user_agent: &'a str,
+}
+
+/// Payload format 2.0.
+pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
+    let route = request.found.route;
+    let route_key = match route.path.as_str() {
+        "$default" => "$default".to_owned(),
+        path => format!("{} {path}", route.method),
+    };
+    let raw_query_string = request.head.uri.query().unwrap_or_default();
+    let path = request.full_path();
+    let (body, is_base64_encoded) = request.body();
+    write(&V2 {
+        version: "2.0",
+        route_key: &route_key,
+        raw_path: &path,
+        raw_query_string,
+        cookies: cookies(&request.head.headers),
+        headers: joined_headers(&request.head.headers),
+        query_string_parameters: joined_query(raw_query_string),
+        request_context: V2Context {
+            account_id: request.account,
+            api_id: &request.api().id,
+            domain_name: &request.target.domain,
+            domain_prefix: request.domain_prefix(),
+            http: V2Http {
+                method: request.head.method.as_str(),
+                path: &path,
+                protocol: "HTTP/1.1",
+                source_ip: SOURCE_IP,
+                user_agent: request.user_agent(),
+            },
+            request_id: request.request_id,
+            route_key: &route_key,
+            stage: &request.api().stage,
+            time: common_log_time(request.now),
+            time_epoch: request.now.as_millis(),
+        },
+        body,
+        path_parameters: request.variables(),
+        is_base64_encoded,
+    })
+}
+
+fn cookies(headers: &HeaderMap) -> Vec<&str> {
+    let all = headers.get_all(COOKIE).iter();
+    all.flat_map(|value| text(value.as_bytes()).split("; ")).filter(|c| !c.is_empty()).collect()
+}
+
+/// Values of a repeated header are joined with commas; cookies have a list of their own.
+fn joined_headers(headers: &HeaderMap) -> BTreeMap<&str, String> {
+    let mut joined: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| *name != COOKIE) {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let entry = joined.entry(name.as_str()).or_default();
+        if !entry.is_empty() {
+            entry.push(',');
+        }
+        entry.push_str(&value);
+    }
+    joined
+}
+
+fn joined_query(query: &str) -> Option<BTreeMap<String, String>> {
+    let mut joined: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match joined.get_mut(name.as_ref()) {
+            Some(before) => {
+                before.push(',');
+                before.push_str(&value);
+            }
+            None => {
+                joined.insert(name.into_owned(), value.into_owned());
+            }
+        }
+    }
+    (!joined.is_empty()).then_some(joined)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct V1<'a> {
+    resource: &'a str,
+    path: &'a str,
+    http_method: &'a str,
+    headers: BTreeMap<String, String>,
+    multi_value_headers: BTreeMap<String, Vec<String>>,
+    query_string_parameters: Option<BTreeMap<String, String>>,
+    multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
+    path_parameters: Option<BTreeMap<&'a str, &'a str>>,
+    stage_variables: Option<()>,
+    request_context: V1Context<'a>,
+    body: Option<String>,
+    is_base64_encoded: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct V1Context<'a> {
+    account_id: &'a str,
+    api_id: &'a str,
+    domain_name: &'a str,
+    domain_prefix: &'a str,
+    extended_request_id: &'a str,
+    http_method: &'a str,
+    identity: V1Identity<'a>,
+    path: String,
+    protocol: &'static str,
+    request_id: &'a str,
+    request_time: String,
+    request_time_epoch: u64,
+    resource_id: &'a str,
+    resource_path: &'a str,
+    stage: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct V1Identity<'a> {
+    account_id: Option<()>,
+    caller: Option<()>,
+    source_ip: &'static str,
+    user: Option<()>,
+    user_agent: &'a str,
+    user_arn: Option<()>,
+}
+
+/// Payload format 1.0.
+pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
+    let route = request.found.route;
+    let multi_headers = grouped(request.head.headers.iter().map(|(name, value)| {
+        (usual_case(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }));
+    let query = form_urlencoded::parse(request.head.uri.query().unwrap_or_default().as_bytes());
+    let multi_query = grouped(query.into_owned());
+    let multi_query = (!multi_query.is_empty()).then_some(multi_query);
+    let (body, is_base64_encoded) = request.body();
+    write(&V1 {
+        resource: &route.path,
+        path: &request.target.path,
+        http_method: request.head.method.as_str(),
+        headers: last_of_each(&multi_headers),
+        multi_value_headers: multi_headers,
+        query_string_parameters: multi_query.as_ref().map(last_of_each),
+        multi_value_query_string_parameters: multi_query,
+        path_parameters: request.variables(),
+        stage_variables: None,
+        request_context: V1Context {
+            account_id: request.account,
+            api_id: &request.api().id,
+            domain_name: &request.target.domain,
+            domain_prefix: request.domain_prefix(),
+            extended_request_id: request.request_id,
+            http_method: request.head.method.as_str(),
+            identity: V1Identity {
+                account_id: None,
+                caller: None,
+                source_ip: SOURCE_IP,
+                user: None,
+                user_agent: request.user_agent(),
+                user_arn: None,
+            },
+            path: request.full_path(),
+            protocol: "HTTP/1.1",
+            request_id: request.request_id,
+            request_time: common_log_time(request.now),
+            request_time_epoch: request.now.as_millis(),
+            resource_id: &route.path,
+            resource_path: &route.path,
+            stage: &request.api().stage,
+        },
+        body,
+        is_base64_encoded,
+    })
+}
+
+/// HTTP names have no case and reach us in lower case; REST APIs pass on the usual spelling of
+/// the names everybody knows, and handlers look them up that way.
+fn usual_case(name: &str) -> String {
+    const USUAL: [&str; 16] = [
+        "Accept",
+        "Accept-Encoding",
+        "Accept-Language",
+        "Authorization",
+        "Cache-Control",
+        "Content-Length",
+        "Content-Type",
+        "Cookie",
+        "Host",
+        "If-Match",
+        "If-None-Match",
+        "Origin",
+        "Referer",
+        "User-Agent",
+        "X-Forwarded-For",
+        "X-Requested-With",
+    ];
+    let usual = USUAL.iter().find(|usual| usual.eq_ignore_ascii_case(name));
+    usual.map_or_else(|| name.to_owned(), |usual| (*usual).to_owned())
+}
+
+fn grouped(pairs: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Vec<String>> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in pairs {
+        groups.entry(name).or_default().push(value);
+    }
+    groups
+}
+
+fn last_of_each(groups: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, String> {
+    let last = |(name, values): (&String, &Vec<String>)| {
+        (name.clone(), values.last().cloned().unwrap_or_default())
+    };
+    groups.iter().map(last).collect()
+}
+
+fn write(event: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(event).expect("events are maps with text keys")
+}

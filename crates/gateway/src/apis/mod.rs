@@ -1,0 +1,162 @@
+//! Users' own HTTP APIs: which there are ([`Api`]), where a request goes ([`Target`]), the event a
+//! function gets ([`event`]) and the response made of its answer ([`answer`]).
+
+mod answer;
+mod cors;
+mod event;
+mod matching;
+mod openapi;
+mod serve;
+mod store;
+
+pub use cors::Cors;
+pub use openapi::{Definition, InvalidDefinition, parse};
+pub(crate) use serve::serve;
+pub use store::Apis;
+
+use std::sync::Arc;
+
+use ::store::Record;
+use base::{Arn, Time};
+use serde::{Deserialize, Serialize};
+
+/// An API with its routes. Stored as one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Api {
+    /// Ten lower-case letters and digits: the first part of the API's host name.
+    pub id: String,
+    pub name: String,
+    pub kind: Kind,
+    /// `$default` for HTTP APIs; empty for a REST API that is not deployed yet.
+    pub stage: String,
+    pub routes: Vec<Route>,
+    pub cors: Option<Cors>,
+    pub created: Time,
+}
+
+impl Record for Api {
+    const VERSION: u8 = 1;
+}
+
+impl Api {
+    /// The same API with another definition.
+    #[must_use]
+    pub fn redefined(&self, definition: Definition) -> Api {
+        let Definition { name, routes, cors } = definition;
+        Api { name, routes, cors, ..self.clone() }
+    }
+
+    /// Where the API is reached below our own address, whatever names a machine resolves.
+    pub fn url(&self, base_url: &str) -> String {
+        let base = format!("{base_url}{PATH_PREFIX}{}", self.id);
+        match self.kind {
+            Kind::Http => base,
+            Kind::Rest => format!("{base}/{}", self.stage),
+        }
+    }
+}
+
+/// The two kinds of APIs differ in events, errors and URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// API Gateway's HTTP API (apigatewayv2).
+    Http,
+    /// API Gateway's REST API (apigateway).
+    Rest,
+}
+
+/// A method and path with what answers them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// `GET`, or `ANY`.
+    pub method: String,
+    /// `/orders/{id}`, `/files/{path+}`, or `$default`.
+    pub path: String,
+    pub integration: Integration,
+}
+
+/// What answers a route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Integration {
+    /// A function gets the request as an event of the payload format given.
+    Function { arn: Arn, format: Format },
+    /// Fixed headers and no body: the answer to a browser's CORS preflight.
+    Mock { status: u16, headers: Vec<(String, String)> },
+}
+
+/// The two forms of the event a function gets for an HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// `1.0`: REST APIs.
+    V1,
+    /// `2.0`: HTTP APIs.
+    V2,
+}
+
+/// An API a request is for, and the path within it.
+pub(crate) struct Target {
+    pub(crate) api: Arc<Api>,
+    /// The path behind host and stage, as the client escaped it.
+    pub(crate) path: String,
+    /// The host the API sees as its own.
+    pub(crate) domain: String,
+}
+
+/// Where APIs are found by path, the habit of the field.
+const PATH_PREFIX: &str = "/_aws/execute-api/";
+
+impl Target {
+    /// By host, `{id}.execute-api.…/{stage}/…`, or by path, `/_aws/execute-api/{id}/{stage}/…`.
+    pub(crate) fn find(apis: &Apis, host: &str, path: &str) -> Option<Target> {
+        if let Some(behind) = path.strip_prefix(PATH_PREFIX) {
+            let (id, rest) = behind.split_once('/').unwrap_or((behind, ""));
+            let api = apis.get(id)?;
+            let path = behind_stage(&api, &format!("/{rest}"));
+            return Some(Target { api, path, domain: host.to_owned() });
+        }
+        let (id, domain) = host.split_once('.')?;
+        if !domain.starts_with("execute-api.") {
+            return None;
+        }
+        let api = apis.get(id)?;
+        let path = behind_stage(&api, path);
+        Some(Target { api, path, domain: host.to_owned() })
+    }
+}
+
+/// The path without its stage; an HTTP API's `$default` need not stand in a URL.
+fn behind_stage(api: &Api, path: &str) -> String {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    match rest.strip_prefix(api.stage.as_str()) {
+        Some("") if !api.stage.is_empty() => "/".to_owned(),
+        Some(rest) if rest.starts_with('/') && !api.stage.is_empty() => rest.to_owned(),
+        _ if api.kind == Kind::Http => path.to_owned(),
+        // A wrong stage matches no route; the answer says so as AWS does.
+        _ => format!("//{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stage_is_part_of_the_url_where_aws_has_it() {
+        let api = |kind, stage: &str| Api {
+            id: "abc".into(),
+            name: "a".into(),
+            kind,
+            stage: stage.into(),
+            routes: Vec::new(),
+            cors: None,
+            created: Time::default(),
+        };
+        let rest = api(Kind::Rest, "dev");
+        assert_eq!(behind_stage(&rest, "/dev/orders/1"), "/orders/1");
+        assert_eq!(behind_stage(&rest, "/dev"), "/");
+        assert_eq!(behind_stage(&rest, "/developer"), "//developer");
+        let http = api(Kind::Http, "$default");
+        assert_eq!(behind_stage(&http, "/orders"), "/orders");
+        assert_eq!(behind_stage(&http, "/$default/orders"), "/orders");
+    }
+}

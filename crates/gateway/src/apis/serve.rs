@@ -1,0 +1,116 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, request};
+use kit::functions::Invoke;
+
+use super::{Format, Integration, Kind, Target, answer, event, matching};
+use crate::Gateway;
+use crate::reply::{Body, whole};
+
+/// Takes a request through a user's API: match, event, function, response.
+pub(crate) async fn serve(
+    gateway: &Gateway,
+    request_id: &str,
+    target: Target,
+    head: &request::Parts,
+    body: Bytes,
+) -> Response<Body> {
+    let api = &target.api;
+    let found = matching::find(api, head.method.as_str(), &target.path);
+    let mut response = match (&found, &api.cors) {
+        // A browser's preflight is answered before a catch-all route sees it, as on AWS.
+        (found, Some(cors)) if is_preflight(head) && !takes_options(found.as_ref()) => {
+            return cors.preflight(&head.headers);
+        }
+        (None, _) => answer::no_route(api.kind),
+        (Some(found), _) => match &found.route.integration {
+            Integration::Mock { status, headers } => mock(*status, headers),
+            Integration::Function { arn, format } => {
+                let request = event::Request {
+                    target: &target,
+                    found,
+                    head,
+                    body: &body,
+                    request_id,
+                    account: gateway.kit.account.as_str(),
+                    now: gateway.kit.now(),
+                };
+                let payload = match format {
+                    Format::V1 => event::v1(&request),
+                    Format::V2 => event::v2(&request),
+                };
+                let call = Invoke {
+                    function: arn.clone(),
+                    payload: payload.into(),
+                    request_id: None,
+                    client_context: None,
+                    trace: trace(head),
+                };
+                invoke(gateway, api.kind, *format, call).await
+            }
+        },
+    };
+    if let Some(cors) = &api.cors {
+        cors.decorate(&head.headers, response.headers_mut());
+    }
+    let id_header = match api.kind {
+        Kind::Http => "apigw-requestid",
+        Kind::Rest => "x-amzn-requestid",
+    };
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(id_header, id);
+    }
+    response
+}
+
+fn is_preflight(head: &request::Parts) -> bool {
+    head.method == Method::OPTIONS && head.headers.contains_key("access-control-request-method")
+}
+
+fn takes_options(found: Option<&matching::Match<'_>>) -> bool {
+    found.is_some_and(|found| found.route.method == "OPTIONS")
+}
+
+fn trace(head: &request::Parts) -> Option<String> {
+    Some(head.headers.get("x-amzn-trace-id")?.to_str().ok()?.to_owned())
+}
+
+fn mock(status: u16, headers: &[(String, String)]) -> Response<Body> {
+    let mut response = Response::new(whole(""));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// How long a function may take to answer an HTTP request.
+const fn integration_timeout(kind: Kind) -> Duration {
+    match kind {
+        Kind::Rest => Duration::from_secs(29),
+        Kind::Http => Duration::from_secs(30),
+    }
+}
+
+async fn invoke(gateway: &Gateway, kind: Kind, format: Format, call: Invoke) -> Response<Body> {
+    let Ok(functions) = gateway.kit.functions() else { return answer::failed(kind) };
+    let due = base::sleep(&*gateway.kit.clock, integration_timeout(kind));
+    let invoked = tokio::select! {
+        invoked = functions.invoke(call) => invoked,
+        () = due => return answer::late(kind),
+    };
+    match invoked {
+        Ok(invoked) if invoked.error.is_none() => {
+            answer::from_result(kind, format, &invoked.payload)
+        }
+        Ok(_) => answer::failed(kind),
+        Err(error) if error.status == 429 => answer::throttled(kind),
+        Err(error) => {
+            tracing::warn!(%error, "the function of a route could not be run");
+            answer::failed(kind)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{StatusCode, request};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tracing::debug;
+
+use crate::reply::Refusal;
+use crate::{Gateway, steps};
+
+/// Bytes of request line and headers together; over: 431.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take to send its headers.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Connections open at once; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 20_000;
+
+/// A bound port.
+pub struct Listener {
+    socket: TcpListener,
+}
+
+impl Listener {
+    /// Binds the address. Port 0 takes a free one.
+    pub async fn bind(address: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener { socket: TcpListener::bind(address).await? })
+    }
+
+    /// The address bound.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until the machine closes, then lets every accepted request end.
+    pub async fn run(self, gateway: Arc<Gateway>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut closing = gateway.kit.closing();
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                () = closing.wait() => break,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of descriptors, most likely: others will close.
+                    tracing::warn!(%error, "accept failed");
+                    base::sleep(&*gateway.kit.clock, Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let gateway = Arc::clone(&gateway);
+            base::task::spawn("connection", async move {
+                serve(gateway, stream).await;
+                drop(place);
+            });
+        }
+        drop(self.socket);
+        // Every place back means every connection has ended.
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        let _drained = places.acquire_many(all).await;
+    }
+}
+
+async fn serve(gateway: Arc<Gateway>, stream: TcpStream) {
+    let _unsupported = stream.set_nodelay(true);
+    let mut closing = gateway.kit.closing();
+    let service = service_fn(|request| {
+        let gateway = Arc::clone(&gateway);
+        async move { Ok::<_, Infallible>(steps::take(&gateway, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.wait() => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "connection ended");
+    }
+}
+
+/// Refuses heads that two servers could read differently (request smuggling). What cannot be
+/// parsed at all never comes this far.
+pub(crate) fn check(head: &request::Parts) -> Result<(), Refusal> {
+    let lengths = head.headers.get_all(CONTENT_LENGTH).iter().count();
+    let encodings = head.headers.get_all(TRANSFER_ENCODING).iter().count();
+    if lengths > 1 || encodings > 1 || (lengths > 0 && encodings > 0) {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            "The length of the body is given more than once.",
+        )
+        .and_close());
+    }
+    Ok(())
+}
+
+/// Reads the whole body, up to `bytes_max`.
+pub(crate) async fn read(
+    head: &request::Parts,
+    body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes, Refusal> {
+    let too_large = || {
+        Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            format!("Request must be smaller than {bytes_max} bytes for this operation"),
+        )
+        .and_close()
+    };
+    let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > bytes_max) {
+        return Err(too_large());
+    }
+    let collected = Limited::new(body, bytes_max).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, collected).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            format!("The body could not be read: {error}"),
+        )
+        .and_close()),
+        Err(_late) => Err(Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "RequestTimeout",
+            "The body did not arrive in time.",
+        )
+        .and_close()),
+    }
+}

@@ -1,0 +1,118 @@
+use base::Arn;
+use http::{StatusCode, request};
+use kit::Caller;
+use wire::sigv4;
+
+use crate::Gateway;
+use crate::reply::Refusal;
+
+/// Who an access key belongs to and the secret that proves it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub caller: Caller,
+    pub secret: String,
+    /// Temporary credentials are valid only together with their token.
+    pub session_token: Option<String>,
+}
+
+/// Something that knows access keys.
+pub trait Credentials: Send + Sync + 'static {
+    /// The identity behind an access key, if there is one.
+    fn find(&self, access_key: &str) -> Option<Identity>;
+}
+
+/// Unknown key, wrong signature and wrong token are told apart by nobody outside.
+fn invalid() -> Refusal {
+    Refusal::new(
+        StatusCode::FORBIDDEN,
+        "InvalidSignatureException",
+        "The request signature we calculated does not match the signature you provided. Check \
+         your AWS Secret Access Key and signing method. Consult the service documentation for \
+         details.",
+    )
+}
+
+/// Finds out who calls. Without `--auth` any credentials will do and none are the root's; with it
+/// the signature must be right.
+pub(crate) fn caller(
+    gateway: &Gateway,
+    head: &request::Parts,
+    body: &[u8],
+) -> Result<Caller, Refusal> {
+    let signed = match sigv4::parse(&head.method, &head.uri, &head.headers) {
+        Ok(signed) => signed,
+        Err(error) if gateway.config.auth => {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "IncompleteSignatureException",
+                error.to_string(),
+            ));
+        }
+        // Old signature versions and signatures of other makers are credentials too.
+        Err(_) => None,
+    };
+    let Some(signed) = signed else {
+        if gateway.config.auth {
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "MissingAuthenticationTokenException",
+                "Missing Authentication Token",
+            ));
+        }
+        return Ok(Caller::root(&gateway.kit.account));
+    };
+    let known = gateway.credentials.find(&signed.access_key);
+    if !gateway.config.auth {
+        let mut caller = known.map_or_else(|| Caller::root(&gateway.kit.account), |id| id.caller);
+        caller.access_key = signed.access_key;
+        return Ok(caller);
+    }
+    // An unknown key costs the same work as a known one.
+    let secret = known.as_ref().map_or("", |identity| &identity.secret);
+    let now = gateway.kit.now();
+    let verified =
+        sigv4::verify(&signed, &head.method, &head.uri, &head.headers, body, secret, now);
+    let identity = known.ok_or_else(invalid)?;
+    match verified {
+        Ok(()) if identity.session_token == signed.session_token => Ok(identity.caller),
+        Err(sigv4::VerifyError::Expired { .. }) => Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "InvalidSignatureException",
+            "Signature expired: the request's time differs from ours by more than is allowed.",
+        )),
+        _ => Err(invalid()),
+    }
+}
+
+/// The control plane is for the root, and for no page of a browser: a header that a simple
+/// cross-site request cannot carry is demanded of everything that changes something.
+pub(crate) fn control(
+    gateway: &Gateway,
+    head: &request::Parts,
+    body: &[u8],
+) -> Result<(), Refusal> {
+    let path = head.uri.path();
+    if path.ends_with("/health") {
+        return Ok(());
+    }
+    if head.method != http::Method::GET && !head.headers.contains_key("x-cumulet") {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "MissingHeader",
+            "Control requests carry the header 'x-cumulet: 1'.",
+        ));
+    }
+    let caller = caller(gateway, head, body)?;
+    if gateway.config.auth && !is_root(&caller.arn) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "AccessDeniedException",
+            format!("{} is not authorized to use the control plane", caller.arn),
+        ));
+    }
+    Ok(())
+}
+
+fn is_root(arn: &Arn) -> bool {
+    arn.service == "iam" && arn.resource == "root"
+}

@@ -1,0 +1,41 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base::{AccountId, Clock, Random, Region, SystemClock, SystemRandom};
+
+/// What a server is started with.
+pub struct Config {
+    pub address: SocketAddr,
+    pub storage: Storage,
+    pub gateway: gateway::Config,
+    pub account: AccountId,
+    pub region: Region,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+/// Where state is kept.
+#[derive(Debug, Clone)]
+pub enum Storage {
+    /// A directory: durable.
+    Folder(PathBuf),
+    /// Memory: gone at the end.
+    Memory,
+}
+
+impl Config {
+    /// The defaults around an address and a place for data: real time and chance, the account
+    /// `000000000000`, the region `us-east-1`.
+    pub fn new(address: SocketAddr, storage: Storage) -> Config {
+        Config {
+            address,
+            storage,
+            gateway: gateway::Config::default(),
+            account: "000000000000".parse().expect("twelve digits"),
+            region: "us-east-1".parse().expect("a region's form"),
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+        }
+    }
+}

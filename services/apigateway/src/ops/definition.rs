@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use gateway::apis::{Api, Apis, Kind, parse};
+use kit::Ctx;
+use serde_json::{Map, Value};
+
+use crate::api::{
+    CreateDeploymentInput, CreateDeploymentOutput, DeleteRestApiInput, DeleteRestApiOutput,
+    GetRestApiInput, GetRestApisInput, GetRestApisOutput, ImportRestApiInput, PutRestApiInput,
+    RestApiOutput,
+};
+use crate::error::Error;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// `ImportRestApi`: a new API from a definition. It has no URL until it is deployed to a stage.
+pub(crate) async fn import(ctx: &Ctx, input: ImportRestApiInput) -> Result<RestApiOutput> {
+    if input.mode.as_deref() != Some("import") {
+        return Err(Error::NotServed("apigateway.CreateRestApi"));
+    }
+    let api = Apis::fresh(Kind::Rest, parse(&document(input.body), Kind::Rest)?, &ctx.kit);
+    let output = describe(&api);
+    apis(ctx).put(api).await?;
+    Ok(output)
+}
+
+/// `PutRestApi`: the same API with another definition.
+pub(crate) async fn put(ctx: &Ctx, input: PutRestApiInput) -> Result<RestApiOutput> {
+    if input.mode.as_deref() != Some("overwrite") {
+        return Err(Error::NotServed("apigateway.PutRestApi in mode merge"));
+    }
+    let before = find(ctx, &input.restapi_id)?;
+    let api = before.redefined(parse(&document(input.body), Kind::Rest)?);
+    let output = describe(&api);
+    apis(ctx).put(api).await?;
+    Ok(output)
+}
+
+/// `CreateDeployment`: gives the API a stage, and so its URL.
+pub(crate) async fn deploy(
+    ctx: &Ctx,
+    input: CreateDeploymentInput,
+) -> Result<CreateDeploymentOutput> {
+    let name = &input.stage_name;
+    let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
+        return Err(Error::InvalidStage(name.clone()));
+    }
+    let before = find(ctx, &input.restapi_id)?;
+    apis(ctx).put(Api { stage: name.clone(), ..(*before).clone() }).await?;
+    Ok(CreateDeploymentOutput { id: Apis::fresh_id(&ctx.kit), created_date: ctx.now().as_secs() })
+}
+
+/// `GetRestApi`.
+pub(crate) async fn get(ctx: &Ctx, input: GetRestApiInput) -> Result<RestApiOutput> {
+    Ok(describe(&*find(ctx, &input.restapi_id)?))
+}
+
+/// `GetRestApis`: all of them at once; there are at most 600.
+pub(crate) async fn list(ctx: &Ctx, _: GetRestApisInput) -> Result<GetRestApisOutput> {
+    let all = apis(ctx).list(Kind::Rest);
+    Ok(GetRestApisOutput { item: all.iter().map(|api| describe(api)).collect() })
+}
+
+/// `DeleteRestApi`.
+pub(crate) async fn delete(ctx: &Ctx, input: DeleteRestApiInput) -> Result<DeleteRestApiOutput> {
+    find(ctx, &input.restapi_id)?;
+    apis(ctx).remove(&input.restapi_id).await?;
+    Ok(DeleteRestApiOutput {})
+}
+
+fn document(body: Map<String, Value>) -> String {
+    Value::Object(body).to_string()
+}
+
+fn apis(ctx: &Ctx) -> &Apis {
+    ctx.state::<Arc<Apis>>()
+}
+
+fn find(ctx: &Ctx, id: &str) -> Result<Arc<Api>> {
+    let found = apis(ctx).get(id).filter(|api| api.kind == Kind::Rest);
+    found.ok_or_else(|| Error::NotFound(id.to_owned()))
+}
+
+fn describe(api: &Api) -> RestApiOutput {
+    RestApiOutput {
+        id: api.id.clone(),
+        name: api.name.clone(),
+        created_date: api.created.as_secs(),
+    }
+}

@@ -1,0 +1,3 @@
+//! Operations, one file per noun.
+
+pub(crate) mod definition;

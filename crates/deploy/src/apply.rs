@@ -16,6 +16,7 @@ use crate::assets::Assets;
 use crate::calls::Calls;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::endpoints::{self, Endpoint};
+use crate::error::{Error, failed};
 use crate::graph;
 use crate::intrinsics::Scope;
 use crate::plan::{self, Action};
@@ -34,7 +35,8 @@ pub struct Machine<'a> {
     pub store: &'a Store,
     pub account: &'a AccountId,
     pub region: &'a Region,
-    /// Where clients reach it, `http://localhost:4566`.
+    /// Where it is reached, `http://localhost:4566`: what the URLs that its services give out
+    /// begin with.
     pub endpoint: &'a str,
 }
 
@@ -64,45 +66,6 @@ pub enum Changed {
     Updated,
     Replaced,
     Deleted,
-}
-
-/// Why a deploy did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The template is wrong; nothing was touched, or all that was is undone.
-    #[error("{0}")]
-    Template(#[from] Diagnostic),
-    /// An operation failed.
-    #[error("{}", failure(.0))]
-    Resource(Box<Failure>),
-    #[error("the deploy could not be noted: {0}")]
-    Store(#[from] store::Error),
-}
-
-/// An operation that failed, and what was undone for it.
-#[derive(Debug)]
-pub struct Failure {
-    pub at: Place,
-    pub id: String,
-    pub kind: String,
-    pub doing: &'static str,
-    pub cause: kit::Error,
-    /// What this deploy had done before, newest first; all of it is undone, but for `stuck`.
-    pub undone: Vec<String>,
-    /// What could not be undone, with the reason.
-    pub stuck: Vec<String>,
-}
-
-fn failure(failure: &Failure) -> String {
-    let Failure { at, id, kind, doing, cause, undone, stuck } = failure;
-    let mut text = format!("{at}: {id} ({kind}) could not be {doing}: {cause}");
-    if !undone.is_empty() {
-        text += &format!("\nhelp: the deploy was undone: {}", undone.join(", "));
-    }
-    for reason in stuck {
-        text += &format!("\nhelp: {reason}");
-    }
-    text
 }
 
 /// Brings a stack to what the template says.
@@ -176,8 +139,8 @@ impl<'a> Run<'a> {
         template: &'a Template,
         assets: &'a Assets,
     ) -> Result<Run<'a>, Error> {
-        let Machine { store, account, region, .. } = machine;
-        let state = State { store, account, region, stack };
+        let Machine { store, account, region, endpoint, .. } = machine;
+        let state = State { store, account, region, stack, endpoint };
         let known = state.resources().await?;
         let position = known.values().map(|entry| entry.position).max().unwrap_or_default();
         let parameters = parameters(machine, stack, template)?;
@@ -462,18 +425,6 @@ impl<'a> Run<'a> {
         }
         Ok(self.state.restore(id, old).await?)
     }
-}
-
-fn failed(resource: &Resource, doing: &'static str, cause: kit::Error) -> Error {
-    Error::Resource(Box::new(Failure {
-        at: resource.at.clone(),
-        id: resource.id.clone(),
-        kind: resource.kind.clone(),
-        doing,
-        cause,
-        undone: Vec::new(),
-        stuck: Vec::new(),
-    }))
 }
 
 /// `stack-LogicalId-1A2B3C4D5E6F`: the same each time, so that a deploy that was killed finds

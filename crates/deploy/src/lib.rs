@@ -8,6 +8,7 @@ mod assets;
 mod calls;
 mod diagnostic;
 mod endpoints;
+mod error;
 mod graph;
 mod intrinsics;
 mod options;
@@ -23,11 +24,12 @@ pub mod yaml;
 
 use std::path::Path;
 
-pub use apply::{Applied, Change, Changed, Error, Failure, Machine, apply, remove};
+pub use apply::{Applied, Change, Changed, Machine, apply, remove};
 pub use assets::{Asset, Assets, Zip};
 pub use calls::Calls;
 pub use diagnostic::{Diagnostic, Place};
 pub use endpoints::Endpoint;
+pub use error::{Error, Failure};
 pub use options::Options;
 pub use package::Packager;
 pub use project::{Bundling, Function, Patterns, Project};

@@ -89,9 +89,11 @@ mod tests {
         check(queue, Some((true, named(1))), named(2), "Update");
         check(queue, Some((false, named(1))), named(1), "Create");
         check(queue, Some((true, named(1))), json!({ "QueueName": "r" }), "Replace");
-        let fifo = json!({ "QueueName": "q", "VisibilityTimeout": 1, "FifoQueue": true });
-        check(queue, Some((true, named(1))), fifo, "FifoQueue of named QueueName");
-        check(queue, Some((true, json!({}))), json!({ "FifoQueue": true }), "Replace");
+        let table = "AWS::DynamoDB::Table";
+        let keys = |key: &str| json!({ "KeySchema": [key] });
+        check(table, Some((true, keys("a"))), keys("b"), "Replace");
+        let named = |key: &str| json!({ "TableName": "t", "KeySchema": [key] });
+        check(table, Some((true, named("a"))), named("b"), "KeySchema of named TableName");
         let permission = "AWS::Lambda::Permission";
         check(
             permission,

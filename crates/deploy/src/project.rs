@@ -32,6 +32,8 @@ pub struct Project {
 pub struct Function {
     /// Its key in the template, and the name of its asset.
     pub name: String,
+    /// What it is called once it is deployed, `shop-dev-pay`.
+    pub full_name: String,
     /// `src/pay.handler`
     pub handler: String,
     pub handler_at: Place,

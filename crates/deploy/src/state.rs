@@ -18,6 +18,9 @@ const RESOURCE: u8 = 1;
 /// Region, stack, logical id, generation → [`Row`]: replaced, not yet deleted.
 const LEFTOVER: u8 = 2;
 
+/// Stands in a record for the address of the platform, which may be another one next time.
+const ENDPOINT: &str = "${endpoint}";
+
 /// Resources of one stack, with those waiting to be deleted.
 const ROWS_MAX: usize = 2_000;
 
@@ -59,6 +62,8 @@ pub(crate) struct State<'a> {
     pub(crate) account: &'a AccountId,
     pub(crate) region: &'a Region,
     pub(crate) stack: &'a str,
+    /// The address of the platform, which physical ids may begin with.
+    pub(crate) endpoint: &'a str,
 }
 
 impl State<'_> {
@@ -104,7 +109,7 @@ impl State<'_> {
             .map_err(|error| store::Error::corrupt(key.to_string(), error))?;
         Ok(Entry {
             kind: row.kind,
-            made: row.made,
+            made: row.made.replaced(ENDPOINT, self.endpoint),
             properties,
             ready: row.ready,
             position: row.position,
@@ -152,6 +157,7 @@ impl State<'_> {
             }
             None => None,
         };
+        let endpoint = self.endpoint;
         let (key, staged, cleared) = (&key, &staged, &cleared);
         self.store
             .transact(self.account, |tx| async move {
@@ -162,7 +168,7 @@ impl State<'_> {
                 if let (Some(entry), Some(staged)) = (entry, staged) {
                     let row = Row {
                         kind: entry.kind.clone(),
-                        made: entry.made.clone(),
+                        made: entry.made.replaced(endpoint, ENDPOINT),
                         properties: staged.link(&tx, key),
                         ready: entry.ready,
                         position: entry.position,

@@ -293,7 +293,8 @@ mod tests {
     #[test]
     fn complaints_of_the_bundler() {
         check(
-            "✘ [ERROR] Could not resolve \"@aws-sdk/client-sns/x\"\n\n    src/a.ts:1:14:\n      1 │ i",
+            "✘ [ERROR] Could not resolve \"@aws-sdk/client-sns/x\"\n\n    \
+             src/a.ts:1:14:\n      1 │",
             "src/a.ts:1:15: Could not resolve \"@aws-sdk/client-sns/x\"\n\
              help: install it: npm install @aws-sdk/client-sns",
         );

@@ -61,7 +61,8 @@ impl Compile<'_> {
     /// The ARN of an API's methods, as a permission names them.
     pub(super) fn execute_api_arn(&self, at: &Place, api: &str, rest: &str) -> Node {
         at.sub(format!(
-            "arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}{rest}"
+            "arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:\
+             ${{{api}}}{rest}"
         ))
     }
 

@@ -172,6 +172,11 @@ fn properties(
     Ok(map)
 }
 
+fn full_name(compile: &Compile<'_>, name: &str, node: &Node) -> Node {
+    let made_up = || format!("{}-{}-{name}", compile.service, compile.stage);
+    node.get("name").cloned().unwrap_or_else(|| node.at.string(made_up()))
+}
+
 /// The provider's variables, then the function's; `NAME: null` takes one away.
 fn environment(provider: &Node, name: &str, node: &Node) -> Result<Option<Node>, Diagnostic> {
     let mut variables = Map::default();
@@ -249,6 +254,7 @@ fn source(
     }
     Ok(Function {
         name: name.to_owned(),
+        full_name: full_name(compile, name, node).scalar_text().unwrap_or_default(),
         handler: handler.as_str().unwrap_or_default().to_owned(),
         handler_at: handler.at.clone(),
         runtime,

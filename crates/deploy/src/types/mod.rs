@@ -80,6 +80,13 @@ impl Made {
         let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
         Made { id: id.to_owned(), attributes: attributes.collect() }
     }
+
+    /// The same with one text replaced by another wherever it stands.
+    pub(crate) fn replaced(&self, from: &str, to: &str) -> Made {
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|(name, value)| (name.clone(), value.replace(from, to)));
+        Made { id: self.id.replace(from, to), attributes: attributes.collect() }
+    }
 }
 
 const ALL: &[&Type] = &[

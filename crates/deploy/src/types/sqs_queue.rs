@@ -1,6 +1,6 @@
 //! AWS::SQS::Queue
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::property::Property;
 use super::work::{Work, attribute, gone, is_present, member};
@@ -14,23 +14,16 @@ const ATTRIBUTES: &[&str] = &[
     "MessageRetentionPeriod",
     "ReceiveMessageWaitTimeSeconds",
     "RedrivePolicy",
-    "RedriveAllowPolicy",
-    "FifoQueue",
-    "ContentBasedDeduplication",
-    "DeduplicationScope",
-    "FifoThroughputLimit",
 ];
 
 /// What an attribute is when the template stops saying it.
 const DEFAULTS: &[(&str, &str)] = &[
     ("VisibilityTimeout", "30"),
     ("DelaySeconds", "0"),
-    ("MaximumMessageSize", "262144"),
+    ("MaximumMessageSize", "1048576"),
     ("MessageRetentionPeriod", "345600"),
     ("ReceiveMessageWaitTimeSeconds", "0"),
     ("RedrivePolicy", ""),
-    ("RedriveAllowPolicy", ""),
-    ("ContentBasedDeduplication", "false"),
 ];
 
 const NAME_CHARS_MAX: usize = 80;
@@ -45,11 +38,11 @@ pub(super) const TYPE: Type = Type {
         Property::int("MessageRetentionPeriod"),
         Property::int("ReceiveMessageWaitTimeSeconds"),
         Property::any("RedrivePolicy"),
-        Property::any("RedriveAllowPolicy"),
-        Property::bool("FifoQueue").replaces(),
-        Property::bool("ContentBasedDeduplication"),
-        Property::text("DeduplicationScope"),
-        Property::text("FifoThroughputLimit"),
+        Property::refused("FifoQueue", "queues keep no strict order yet"),
+        Property::refused("ContentBasedDeduplication", "queues keep no strict order yet"),
+        Property::refused("DeduplicationScope", "queues keep no strict order yet"),
+        Property::refused("FifoThroughputLimit", "queues keep no strict order yet"),
+        Property::stored("RedriveAllowPolicy"),
         Property::stored("KmsMasterKeyId"),
         Property::stored("KmsDataKeyReusePeriodSeconds"),
         Property::stored("SqsManagedSseEnabled"),
@@ -63,19 +56,10 @@ pub(super) const TYPE: Type = Type {
 };
 
 async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
-    let mut name = work.name(properties.get("QueueName"), NAME_CHARS_MAX);
-    let is_fifo = properties.get("FifoQueue") == Some(&Value::Bool(true));
-    if is_fifo && !name.ends_with(".fifo") {
-        name.truncate(NAME_CHARS_MAX - ".fifo".len());
-        name.push_str(".fifo");
-    }
-    let set = ATTRIBUTES.iter().filter_map(|key| {
-        // The service knows FIFO queues by the attribute being there, so `false` stays away.
-        let value = properties
-            .get(*key)
-            .filter(|value| *key != "FifoQueue" || is_fifo || !value.is_boolean())?;
-        Some(((*key).to_owned(), attribute(value)))
-    });
+    let name = work.name(properties.get("QueueName"), NAME_CHARS_MAX);
+    let set = ATTRIBUTES
+        .iter()
+        .filter_map(|key| properties.get(*key).map(|value| ((*key).to_owned(), attribute(value))));
     let attributes: Properties = set.collect();
     let input = json!({ "QueueName": name, "Attributes": attributes });
     let url = match work.call("sqs", "CreateQueue", input).await {
@@ -97,13 +81,8 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
 async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made, kit::Error> {
     let mut attributes = Properties::new();
     for key in ATTRIBUTES.iter().filter(|key| change.touches(&[**key])) {
-        let value = match change.new.get(*key) {
-            Some(value) => attribute(value),
-            None => match DEFAULTS.iter().find(|(name, _)| name == key) {
-                Some((_, default)) => json!(default),
-                None => continue,
-            },
-        };
+        let default = DEFAULTS.iter().find(|(name, _)| name == key).map(|(_, value)| json!(value));
+        let Some(value) = change.new.get(*key).map(attribute).or(default) else { continue };
         attributes.insert((*key).to_owned(), value);
     }
     if !attributes.is_empty() {

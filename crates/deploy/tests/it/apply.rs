@@ -35,11 +35,15 @@ Resources:
       Environment: { Variables: { LIMIT: 5 } }
 ";
 
-/// Applies a template and compares the calls, without their inputs where those are not given.
+/// Applies a template and compares the calls.
 async fn check(fake: &Fake, template: &str, calls: &str) {
     let result = fake.apply(template).await;
-    assert_eq!(fake.calls(), calls, "{result:?}");
+    assert_eq!(fake.calls().trim(), calls.trim(), "{result:?}");
     result.unwrap();
+}
+
+fn called(fake: &Fake, calls: &str) {
+    assert_eq!(fake.calls().trim(), calls.trim());
 }
 
 async fn refused(fake: &Fake, template: &str, expected: &str) {
@@ -51,14 +55,21 @@ async fn refused(fake: &Fake, template: &str, expected: &str) {
 async fn resources_are_made_after_what_they_need() {
     let fake = Fake::new().await;
     let result = fake.apply(QUEUES).await.unwrap();
-    assert_eq!(
-        fake.calls(),
-        r#"sqs.CreateQueue {"QueueName":"shop-Dead-9C42526D6A19","Attributes":{}}
-sqs.CreateQueue {"QueueName":"work","Attributes":{"VisibilityTimeout":"4","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:000000000000:shop-Dead-9C42526D6A19\",\"maxReceiveCount\":3}"}}"#
+    called(
+        &fake,
+        r#"
+sqs.CreateQueue
+  QueueName: shop-Dead-9C42526D6A19
+  Attributes: {}
+sqs.CreateQueue
+  QueueName: work
+  Attributes.VisibilityTimeout: 4
+  Attributes.RedrivePolicy: {"deadLetterTargetArn":"arn:aws:sqs:…:shop-Dead-9C42526D6A19","maxReceiveCount":3}
+"#,
     );
     assert_eq!(
         format!("{:?}", result.outputs),
-        r#"[("Url", "http://sqs/work"), ("Name", "shop/work")]"#
+        r#"[("Url", "http://localhost:4566/000000000000/work"), ("Name", "shop/work")]"#
     );
     // Nothing has changed, so nothing is done.
     check(&fake, QUEUES, "").await;
@@ -72,13 +83,21 @@ async fn a_change_is_made_in_place() {
     check(
         &fake,
         &QUEUES.replace("'4'", "9"),
-        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"9"}}"#,
+        r#"
+sqs.SetQueueAttributes
+  QueueUrl: http://localhost:4566/000000000000/work
+  Attributes.VisibilityTimeout: 9
+"#,
     )
     .await;
     check(
         &fake,
         &QUEUES.replace("      VisibilityTimeout: '4'\n", ""),
-        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"30"}}"#,
+        r#"
+sqs.SetQueueAttributes
+  QueueUrl: http://localhost:4566/000000000000/work
+  Attributes.VisibilityTimeout: 30
+"#,
     )
     .await;
 }
@@ -91,15 +110,28 @@ async fn a_replacement_is_made_before_the_old_one_is_deleted() {
     check(
         &fake,
         &QUEUES.replace("QueueName: work", "QueueName: other").replace("'4'", "4"),
-        r#"sqs.CreateQueue {"QueueName":"other","Attributes":{"VisibilityTimeout":"4","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:000000000000:shop-Dead-9C42526D6A19\",\"maxReceiveCount\":3}"}}
-sqs.DeleteQueue {"QueueUrl":"http://sqs/work"}"#,
+        r#"
+sqs.CreateQueue
+  QueueName: other
+  Attributes.VisibilityTimeout: 4
+  Attributes.RedrivePolicy: {"deadLetterTargetArn":"arn:aws:sqs:…:shop-Dead-9C42526D6A19","maxReceiveCount":3}
+sqs.DeleteQueue
+  QueueUrl: http://localhost:4566/000000000000/work
+"#,
     )
     .await;
+    let keys = |key: &str| {
+        format!(
+            "Resources: {{ T: {{ Type: AWS::DynamoDB::Table, Properties: {{ TableName: t, \
+             KeySchema: [{{ AttributeName: {key}, KeyType: HASH }}] }} }} }}"
+        )
+    };
+    fake.apply(&keys("a")).await.unwrap();
     refused(
         &fake,
-        &QUEUES.replace("QueueName: work", "QueueName: other\n      FifoQueue: true"),
-        "t.yml:3:3: a change of FifoQueue needs a new AWS::SQS::Queue, but its QueueName stays the \
-         same\nhelp: change QueueName too, or remove Work first",
+        &keys("b"),
+        "t.yml:1:14: a change of KeySchema needs a new AWS::DynamoDB::Table, but its TableName \
+         stays the same\nhelp: change TableName too, or remove T first",
     )
     .await;
 }
@@ -110,17 +142,44 @@ async fn what_the_template_no_longer_has_is_deleted_and_remove_deletes_all() {
     fake.apply(QUEUES).await.unwrap();
     fake.calls();
     let only_dead = "Resources: { Dead: { Type: AWS::SQS::Queue } }";
-    check(&fake, only_dead, r#"sqs.DeleteQueue {"QueueUrl":"http://sqs/work"}"#).await;
+    check(
+        &fake,
+        only_dead,
+        r#"
+sqs.DeleteQueue
+  QueueUrl: http://localhost:4566/000000000000/work
+"#,
+    )
+    .await;
     fake.apply(QUEUES).await.unwrap();
     fake.calls();
     let removed = fake.remove().await;
-    assert_eq!(
-        fake.calls(),
-        "sqs.DeleteQueue {\"QueueUrl\":\"http://sqs/work\"}\n\
-         sqs.DeleteQueue {\"QueueUrl\":\"http://sqs/shop-Dead-9C42526D6A19\"}"
+    called(
+        &fake,
+        "
+sqs.DeleteQueue
+  QueueUrl: http://localhost:4566/000000000000/work
+sqs.DeleteQueue
+  QueueUrl: http://localhost:4566/000000000000/shop-Dead-9C42526D6A19
+",
     );
     assert_eq!(removed.changes.len(), 2);
     assert!(fake.remove().await.changes.is_empty());
+}
+
+#[tokio::test]
+async fn urls_follow_the_platform_to_another_address() {
+    let mut fake = Fake::new().await;
+    fake.asset("pay", "one");
+    let template = FUNCTION.replace("LIMIT: 5", "QUEUE: !Ref Work")
+        + "  Work: { Type: AWS::SQS::Queue, Properties: { QueueName: work } }\n";
+    fake.apply(&template).await.unwrap();
+    fake.calls();
+    fake.endpoint = "http://127.0.0.1:9999".to_owned();
+    fake.apply(&template).await.unwrap();
+    let calls = fake.calls();
+    assert!(calls.starts_with("lambda.UpdateFunctionConfiguration"), "{calls}");
+    assert!(calls.contains(".QUEUE: http://127.0.0.1:9999/000000000000/work\n"), "{calls}");
 }
 
 #[tokio::test]
@@ -133,7 +192,7 @@ Resources:
     fake.apply(retained).await.unwrap();
     fake.calls();
     fake.remove().await;
-    assert_eq!(fake.calls(), "");
+    called(&fake, "");
 }
 
 #[tokio::test]
@@ -143,16 +202,46 @@ async fn code_and_configuration_are_updated_apart() {
     check(
         &fake,
         FUNCTION,
-        r#"lambda.CreateFunction {"Handler":"pay.handler","Role":"arn:aws:iam::000000000000:role/r","Runtime":"nodejs20.x","Timeout":6,"Environment":{"Variables":{"LIMIT":"5"}},"FunctionName":"pay","Code":"…","Tags":{}}"#,
+        r#"
+lambda.CreateFunction
+  Handler: pay.handler
+  Role: arn:aws:iam::000000000000:role/r
+  Runtime: nodejs20.x
+  Timeout: 6
+  Environment.Variables.LIMIT: 5
+  FunctionName: pay
+  Code: …
+  Tags: {}
+"#,
     )
     .await;
     fake.asset("pay", "two");
-    check(&fake, FUNCTION, r#"lambda.UpdateFunctionCode {"FunctionName":"pay","ZipFile":"…"}"#)
-        .await;
+    check(
+        &fake,
+        FUNCTION,
+        r#"
+lambda.UpdateFunctionCode
+  FunctionName: pay
+  ZipFile: …
+"#,
+    )
+    .await;
     check(
         &fake,
         &FUNCTION.replace("Timeout: 6", "Timeout: 7"),
-        r#"lambda.UpdateFunctionConfiguration {"Handler":"pay.handler","Role":"arn:aws:iam::000000000000:role/r","Runtime":"nodejs20.x","Timeout":7,"Environment":{"Variables":{"LIMIT":"5"}},"Description":"","MemorySize":128,"DeadLetterConfig":{"TargetArn":""},"EphemeralStorage":{"Size":512},"FunctionName":"pay"}"#,
+        r#"
+lambda.UpdateFunctionConfiguration
+  Handler: pay.handler
+  Role: arn:aws:iam::000000000000:role/r
+  Runtime: nodejs20.x
+  Timeout: 7
+  Environment.Variables.LIMIT: 5
+  Description: 
+  MemorySize: 128
+  DeadLetterConfig.TargetArn: 
+  EphemeralStorage.Size: 512
+  FunctionName: pay
+"#,
     )
     .await;
     fake.assets.clear();
@@ -179,7 +268,7 @@ async fn a_failed_deploy_leaves_what_was_there() {
              Outputs:"
         )
     );
-    fake.fail(r#"CreateQueue {"QueueName":"last""#, "QueueLimit");
+    fake.fail("CreateQueue\n  QueueName: last", "QueueLimit");
     refused(
         &fake,
         &more,
@@ -187,22 +276,41 @@ async fn a_failed_deploy_leaves_what_was_there() {
          it\nhelp: the deploy was undone: More, Work",
     )
     .await;
-    assert_eq!(
-        fake.calls(),
-        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"4"}}
-sqs.CreateQueue {"QueueName":"more","Attributes":{}}
-sqs.CreateQueue {"QueueName":"last","Attributes":{}}
-sqs.DeleteQueue {"QueueUrl":"http://sqs/more"}
-sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"5"}}"#
+    called(
+        &fake,
+        r#"
+sqs.SetQueueAttributes
+  QueueUrl: http://localhost:4566/000000000000/work
+  Attributes.VisibilityTimeout: 4
+sqs.CreateQueue
+  QueueName: more
+  Attributes: {}
+sqs.CreateQueue
+  QueueName: last
+  Attributes: {}
+sqs.DeleteQueue
+  QueueUrl: http://localhost:4566/000000000000/more
+sqs.SetQueueAttributes
+  QueueUrl: http://localhost:4566/000000000000/work
+  Attributes.VisibilityTimeout: 5
+"#,
     );
     fake.mend();
     // The state is that of before: the same deploy does the same again.
     check(
         &fake,
         &more,
-        r#"sqs.SetQueueAttributes {"QueueUrl":"http://sqs/work","Attributes":{"VisibilityTimeout":"4"}}
-sqs.CreateQueue {"QueueName":"more","Attributes":{}}
-sqs.CreateQueue {"QueueName":"last","Attributes":{}}"#,
+        r#"
+sqs.SetQueueAttributes
+  QueueUrl: http://localhost:4566/000000000000/work
+  Attributes.VisibilityTimeout: 4
+sqs.CreateQueue
+  QueueName: more
+  Attributes: {}
+sqs.CreateQueue
+  QueueName: last
+  Attributes: {}
+"#,
     )
     .await;
 }
@@ -243,13 +351,21 @@ Resources:
 async fn a_leftover_is_named_and_tried_again() {
     let fake = Fake::new().await;
     fake.apply(QUEUES).await.unwrap();
-    fake.fail("DeleteQueue {\"QueueUrl\":\"http://sqs/work\"}", "Throttled");
+    fake.fail("DeleteQueue\n  QueueUrl: http://localhost:4566/000000000000/work", "Throttled");
     let only_dead = "Resources: { Dead: { Type: AWS::SQS::Queue } }";
     let applied = fake.apply(only_dead).await.unwrap();
     assert_eq!(applied.leftovers, ["Work (AWS::SQS::Queue): Throttled: as the test wants it"]);
     fake.mend();
     fake.calls();
-    check(&fake, only_dead, r#"sqs.DeleteQueue {"QueueUrl":"http://sqs/work"}"#).await;
+    check(
+        &fake,
+        only_dead,
+        r#"
+sqs.DeleteQueue
+  QueueUrl: http://localhost:4566/000000000000/work
+"#,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -275,9 +391,13 @@ Outputs:
   Sub: { Value: !Sub ['${x}-${!kept}-${AWS::Region}', { x: !Ref Stage }] }
 ";
     let applied = fake.apply(template).await.unwrap();
-    assert_eq!(
-        fake.calls(),
-        r#"sqs.CreateQueue {"QueueName":"work-aGk=","Attributes":{"VisibilityTimeout":"3"}}"#
+    called(
+        &fake,
+        r#"
+sqs.CreateQueue
+  QueueName: work-aGk=
+  Attributes.VisibilityTimeout: 3
+"#,
     );
     assert_eq!(format!("{:?}", applied.outputs), r#"[("Sub", "dev-${kept}-us-east-1")]"#);
     refused(
@@ -303,14 +423,14 @@ async fn the_orders_example_is_made_and_removed() {
     }
     let applied = fake.apply_template(&project.template).await.unwrap_or_else(|e| panic!("{e}"));
     let calls = fake.calls();
-    let count = |operation: &str| calls.lines().filter(|call| call.starts_with(operation)).count();
-    assert_eq!(count("lambda.CreateFunction "), 7);
-    assert_eq!(count("lambda.CreateEventSourceMapping "), 1);
-    assert_eq!(count("sqs.CreateQueue "), 2);
-    assert_eq!(count("sns.Subscribe "), 2);
-    assert_eq!(count("events.PutTargets "), 1);
-    assert_eq!(count("apigatewayv2.ImportApi "), 1);
-    assert_eq!(count("apigateway.CreateDeployment "), 1);
+    let count = |operation: &str| calls.lines().filter(|line| *line == operation).count();
+    assert_eq!(count("lambda.CreateFunction"), 7);
+    assert_eq!(count("lambda.CreateEventSourceMapping"), 1);
+    assert_eq!(count("sqs.CreateQueue"), 2);
+    assert_eq!(count("sns.Subscribe"), 2);
+    assert_eq!(count("events.PutTargets"), 1);
+    assert_eq!(count("apigatewayv2.ImportApi"), 1);
+    assert_eq!(count("apigateway.CreateDeployment"), 1);
     let endpoints: Vec<String> = applied
         .endpoints
         .iter()
@@ -325,7 +445,7 @@ async fn the_orders_example_is_made_and_removed() {
         "{endpoints:?}"
     );
     assert!(fake.apply_template(&project.template).await.unwrap().changes.is_empty());
-    assert_eq!(fake.calls(), "");
+    called(&fake, "");
     let removed = fake.remove().await;
     assert_eq!(removed.changes.len(), project.template.resources.len());
     assert_eq!(removed.leftovers, Vec::<String>::new());

@@ -14,6 +14,7 @@ pub(crate) struct Fake {
     account: AccountId,
     region: Region,
     pub(crate) assets: Assets,
+    pub(crate) endpoint: String,
     calls: Mutex<Vec<String>>,
     /// An operation that fails, with the code it fails with.
     failing: Mutex<Vec<(String, &'static str)>>,
@@ -27,6 +28,7 @@ impl Fake {
             account: "000000000000".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
             assets: Assets::default(),
+            endpoint: "http://localhost:4566".to_owned(),
             calls: Mutex::default(),
             failing: Mutex::default(),
         }
@@ -50,9 +52,9 @@ impl Fake {
         self.fail(call, HANG);
     }
 
-    /// The calls since the last time this was asked, one a line.
+    /// The calls since the last time this was asked: the operation, then its input, a line each.
     pub(crate) fn calls(&self) -> String {
-        std::mem::take(&mut *self.calls.lock().unwrap()).join("\n")
+        std::mem::take(&mut *self.calls.lock().unwrap()).concat()
     }
 
     fn machine(&self) -> Machine<'_> {
@@ -61,7 +63,7 @@ impl Fake {
             store: &self.store,
             account: &self.account,
             region: &self.region,
-            endpoint: "http://localhost:4566",
+            endpoint: &self.endpoint,
         }
     }
 
@@ -90,7 +92,9 @@ impl Calls for Fake {
         Box::pin(async move {
             let answer = answer(operation, &input);
             shorten(&mut input);
-            let call = format!("{service}.{operation} {input}");
+            let mut call = format!("{service}.{operation}\n");
+            write("", &input, &mut call);
+            let call = call.replace("us-east-1:000000000000:", "…:");
             let failing = self.failing.lock().unwrap().clone();
             let failure = failing.into_iter().find(|(part, _)| call.contains(part.as_str()));
             self.calls.lock().unwrap().push(call);
@@ -100,6 +104,20 @@ impl Calls for Fake {
                 None => Ok(answer),
             }
         })
+    }
+}
+
+/// `  Attributes.DelaySeconds: 5`
+fn write(path: &str, value: &Value, text: &mut String) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                write(&path, value, text);
+            }
+        }
+        Value::String(value) => *text += &format!("  {path}: {value}\n"),
+        other => *text += &format!("  {path}: {other}\n"),
     }
 }
 
@@ -121,8 +139,10 @@ fn shorten(input: &mut Value) {
 fn answer(operation: &str, input: &Value) -> Value {
     let text = |key: &str| input[key].as_str().unwrap_or_default().to_owned();
     match operation {
-        "CreateQueue" => json!({ "QueueUrl": format!("http://sqs/{}", text("QueueName")) }),
-        "GetQueueUrl" => json!({ "QueueUrl": format!("http://sqs/{}", text("QueueName")) }),
+        "CreateQueue" | "GetQueueUrl" => {
+            let name = text("QueueName");
+            json!({ "QueueUrl": format!("http://localhost:4566/000000000000/{name}") })
+        }
         "CreateTopic" => json!({ "TopicArn": format!("arn:topic:{}", text("Name")) }),
         "Subscribe" => {
             json!({ "SubscriptionArn": format!("{}:{}", text("TopicArn"), text("Endpoint")) })
@@ -135,7 +155,8 @@ fn answer(operation: &str, input: &Value) -> Value {
         }
         "PutRule" => json!({ "RuleArn": format!("arn:rule/{}", text("Name")) }),
         "ImportApi" | "ReimportApi" => {
-            json!({ "apiId": "http1", "apiEndpoint": "http://localhost:4566/_aws/execute-api/http1" })
+            let endpoint = "http://localhost:4566/_aws/execute-api/http1";
+            json!({ "apiId": "http1", "apiEndpoint": endpoint })
         }
         "ImportRestApi" => json!({ "id": "rest1" }),
         "CreateDeployment" => json!({ "id": "deployment1" }),

@@ -1,6 +1,9 @@
 //! Tests through the public face: templates in, operations and diagnostics out.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod apply;
 mod machine;
+mod mistakes;
 mod package;
 mod reader;

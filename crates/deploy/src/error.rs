@@ -1,0 +1,56 @@
+//! Why a deploy did not happen.
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::template::Resource;
+
+/// Why a deploy did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The template is wrong; nothing was touched, or all that was is undone.
+    #[error("{0}")]
+    Template(#[from] Diagnostic),
+    /// An operation failed.
+    #[error("{}", failure(.0))]
+    Resource(Box<Failure>),
+    #[error("the deploy could not be noted: {0}")]
+    Store(#[from] store::Error),
+}
+
+/// An operation that failed, and what was undone for it.
+#[derive(Debug)]
+pub struct Failure {
+    pub at: Place,
+    pub id: String,
+    pub kind: String,
+    pub doing: &'static str,
+    pub cause: kit::Error,
+    /// What this deploy had done before, newest first; all of it is undone, but for `stuck`.
+    pub undone: Vec<String>,
+    /// What could not be undone, with the reason.
+    pub stuck: Vec<String>,
+}
+
+fn failure(failure: &Failure) -> String {
+    let Failure { at, id, kind, doing, cause, undone, stuck } = failure;
+    let mut text = format!("{at}: {id} ({kind}) could not be {doing}: {cause}");
+    if !undone.is_empty() {
+        text += &format!("\nhelp: the deploy was undone: {}", undone.join(", "));
+    }
+    for reason in stuck {
+        text += &format!("\nhelp: {reason}");
+    }
+    text
+}
+
+/// The failure of an operation on a resource.
+pub(crate) fn failed(resource: &Resource, doing: &'static str, cause: kit::Error) -> Error {
+    Error::Resource(Box::new(Failure {
+        at: resource.at.clone(),
+        id: resource.id.clone(),
+        kind: resource.kind.clone(),
+        doing,
+        cause,
+        undone: Vec::new(),
+        stuck: Vec::new(),
+    }))
+}

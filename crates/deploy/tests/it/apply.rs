@@ -64,7 +64,7 @@ sqs.CreateQueue
 sqs.CreateQueue
   QueueName: work
   Attributes.VisibilityTimeout: 4
-  Attributes.RedrivePolicy: {"deadLetterTargetArn":"arn:aws:sqs:…:shop-Dead-9C42526D6A19","maxReceiveCount":3}
+  Attributes.RedrivePolicy: {"deadLetterTargetArn":"…shop-Dead-9C42526D6A19","maxReceiveCount":3}
 "#,
     );
     assert_eq!(
@@ -114,7 +114,7 @@ async fn a_replacement_is_made_before_the_old_one_is_deleted() {
 sqs.CreateQueue
   QueueName: other
   Attributes.VisibilityTimeout: 4
-  Attributes.RedrivePolicy: {"deadLetterTargetArn":"arn:aws:sqs:…:shop-Dead-9C42526D6A19","maxReceiveCount":3}
+  Attributes.RedrivePolicy: {"deadLetterTargetArn":"…shop-Dead-9C42526D6A19","maxReceiveCount":3}
 sqs.DeleteQueue
   QueueUrl: http://localhost:4566/000000000000/work
 "#,

@@ -94,7 +94,7 @@ impl Calls for Fake {
             shorten(&mut input);
             let mut call = format!("{service}.{operation}\n");
             write("", &input, &mut call);
-            let call = call.replace("us-east-1:000000000000:", "…:");
+            let call = call.replace("arn:aws:sqs:us-east-1:000000000000:", "…");
             let failing = self.failing.lock().unwrap().clone();
             let failure = failing.into_iter().find(|(part, _)| call.contains(part.as_str()));
             self.calls.lock().unwrap().push(call);

@@ -1,7 +1,7 @@
 //! What `serverless.yml` becomes, and what is said where it is wrong.
 
 use deploy::{Diagnostic, Options, Project};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The head of a small service; what is appended begins at line 4.
@@ -123,7 +123,8 @@ fn files_are_brought_in() {
 fn the_stage_decides() {
     let text = format!(
         "{HEAD}params: {{ default: {{ p: base }}, prod: {{ p: prod }} }}\n\
-         functions: {{ f: {{ handler: f.h, environment: {{ S: '${{sls:stage}}', P: '${{param:p}}' }} }} }}\n"
+         functions:\n  f:\n    handler: f.h\n    \
+         environment: {{ S: '${{sls:stage}}', P: '${{param:p}}' }}\n"
     );
     let options = Options { stage: Some("prod".to_owned()), ..options() };
     let project = read_files(&[("serverless.yml", &text)], &options).unwrap();
@@ -137,8 +138,13 @@ fn the_stage_decides() {
 fn events_become_resources() {
     let sqs = event("sqs: arn:aws:sqs:us-east-1:000000000000:my-queue");
     assert_eq!(
-        properties(&sqs, "FDashxEventSourceMappingSQSMyqueue").to_string(),
-        r#"{"BatchSize":10,"EventSourceArn":"arn:aws:sqs:us-east-1:000000000000:my-queue","FunctionName":{"Fn::GetAtt":["FDashxLambdaFunction","Arn"]},"Enabled":true}"#
+        properties(&sqs, "FDashxEventSourceMappingSQSMyqueue"),
+        json!({
+            "BatchSize": 10,
+            "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:my-queue",
+            "FunctionName": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
+            "Enabled": true,
+        })
     );
     let sns = event("sns: { topicName: t.x, filterPolicy: { a: [b] } }");
     assert_eq!(properties(&sns, "SNSTopicTx").to_string(), r#"{"TopicName":"t.x"}"#);
@@ -150,8 +156,18 @@ fn events_become_resources() {
         "schedule: { rate: [rate(1 hour), 'cron(0 12 * * ? *)'], enabled: false, input: { a: 1 } }",
     );
     assert_eq!(
-        properties(&schedule, "FDashxEventsRuleSchedule2").to_string(),
-        r#"{"ScheduleExpression":"cron(0 12 * * ? *)","State":"DISABLED","Targets":[{"Arn":{"Fn::GetAtt":["FDashxLambdaFunction","Arn"]},"Id":"f-xSchedule","Input":"{\"a\":1}"}]}"#
+        properties(&schedule, "FDashxEventsRuleSchedule2"),
+        json!({
+            "ScheduleExpression": "cron(0 12 * * ? *)",
+            "State": "DISABLED",
+            "Targets": [
+                {
+                    "Arn": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
+                    "Id": "f-xSchedule",
+                    "Input": "{\"a\":1}",
+                },
+            ],
+        })
     );
     let all = event("httpApi: '*'");
     let body = &properties(&all, "HttpApi")["Body"];
@@ -160,13 +176,20 @@ fn events_become_resources() {
         true
     );
     let rest = event(
-        "http: { method: ANY, path: '/{proxy+}', cors: { origin: 'https://a.b', allowCredentials: true } }",
+        "http:\n          { method: ANY, path: '/{proxy+}', \
+         cors: { origin: 'https://a.b', headers: X-A, allowCredentials: true } }",
     );
-    let body = &properties(&rest, "ApiGatewayRestApi")["Body"]["paths"]["/{proxy+}"];
+    let path = &properties(&rest, "ApiGatewayRestApi")["Body"]["paths"]["/{proxy+}"];
+    let preflight = &path["options"]["x-amazon-apigateway-integration"]["responses"]["default"];
+    let header = |name: &str| format!("method.response.header.Access-Control-Allow-{name}");
     assert_eq!(
-        body["options"]["x-amazon-apigateway-integration"]["responses"]["default"]["responseParameters"]
-            .to_string(),
-        r#"{"method.response.header.Access-Control-Allow-Credentials":"'true'","method.response.header.Access-Control-Allow-Headers":"'Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token,X-Amz-User-Agent,X-Amzn-Trace-Id'","method.response.header.Access-Control-Allow-Methods":"'DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT'","method.response.header.Access-Control-Allow-Origin":"'https://a.b'"}"#
+        preflight["responseParameters"],
+        json!({
+            header("Credentials"): "'true'",
+            header("Headers"): "'X-A'",
+            header("Methods"): "'DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT'",
+            header("Origin"): "'https://a.b'",
+        })
     );
 }
 
@@ -181,8 +204,19 @@ fn functions_take_what_the_provider_says() {
     let project = read(text).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(project.stack, "my-stack");
     assert_eq!(
-        properties(&project, "FLambdaFunction").to_string(),
-        r#"{"Code":{"Asset":"f"},"Handler":"f.h","Runtime":"nodejs18.x","FunctionName":"own","MemorySize":512,"Timeout":3,"ReservedConcurrentExecutions":2,"Environment":{"Variables":{"A":1,"B":2}},"Tags":[{"Key":"team","Value":"x"},{"Key":"kind","Value":"y"}],"Role":{"Fn::GetAtt":["IamRoleLambdaExecution","Arn"]}}"#
+        properties(&project, "FLambdaFunction"),
+        json!({
+            "Code": {"Asset": "f"},
+            "Handler": "f.h",
+            "Runtime": "nodejs18.x",
+            "FunctionName": "own",
+            "MemorySize": 512,
+            "Timeout": 3,
+            "ReservedConcurrentExecutions": 2,
+            "Environment": {"Variables": {"A": 1, "B": 2}},
+            "Tags": [{"Key": "team", "Value": "x"}, {"Key": "kind", "Value": "y"}],
+            "Role": {"Fn::GetAtt": ["IamRoleLambdaExecution", "Arn"]},
+        })
     );
     assert_eq!(
         properties(&project, "FLogGroup").to_string(),

@@ -24,7 +24,7 @@ pub(super) const TYPE: Type = Type {
         Property::int("BatchSize"),
         Property::int("MaximumBatchingWindowInSeconds"),
         Property::texts("FunctionResponseTypes"),
-        Property::any("ScalingConfig"),
+        Property::ints("ScalingConfig"),
         Property::refused("FilterCriteria", "every message would reach the function"),
         Property::refused("StartingPosition", "streams are not served"),
         Property::refused("StartingPositionTimestamp", "streams are not served"),

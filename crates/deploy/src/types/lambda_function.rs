@@ -34,7 +34,7 @@ pub(super) const TYPE: Type = Type {
         Property::int("Timeout"),
         Property::variables("Environment"),
         Property::any("DeadLetterConfig"),
-        Property::any("EphemeralStorage"),
+        Property::ints("EphemeralStorage"),
         Property::any("Tags"),
         Property::refused("ImageConfig", "container images are not served"),
         Property::stored("Architectures"),

@@ -27,6 +27,8 @@ enum Form {
     Texts,
     /// `{ Variables: … }`, whose values are strings.
     Variables,
+    /// A map whose values are whole numbers.
+    Ints,
     /// As it is.
     Any,
 }
@@ -65,6 +67,10 @@ impl Property {
         Property::new(name, Form::Variables)
     }
 
+    pub(crate) const fn ints(name: &'static str) -> Property {
+        Property::new(name, Form::Ints)
+    }
+
     pub(crate) const fn any(name: &'static str) -> Property {
         Property::new(name, Form::Any)
     }
@@ -99,17 +105,28 @@ impl Property {
                 _ => Err(node.unexpected(path, "true or false")),
             },
             Form::Texts => node.expect_list(path)?.iter().map(|item| text(item, path)).collect(),
-            Form::Variables => {
-                let Some(variables) = node.get("Variables") else { return Ok(json!({})) };
-                let pairs = variables.expect_map(path)?.0.iter();
-                let pairs = pairs.map(|Pair { key, node, .. }| {
-                    Ok((key.clone(), text(node, &format!("{path}.Variables.{key}"))?))
-                });
-                let map: Properties = pairs.collect::<Result<_, Diagnostic>>()?;
-                Ok(json!({ "Variables": map }))
-            }
+            Form::Ints => each(node, path, int),
+            Form::Variables => match node.get("Variables") {
+                Some(variables) => {
+                    let texts = each(variables, &format!("{path}.Variables"), text)?;
+                    Ok(json!({ "Variables": texts }))
+                }
+                None => Ok(json!({})),
+            },
         }
     }
+}
+
+/// A map with every value in one form.
+fn each(
+    node: &Node,
+    path: &str,
+    form: fn(&Node, &str) -> Result<Json, Diagnostic>,
+) -> Result<Json, Diagnostic> {
+    let pairs = node.expect_map(path)?.0.iter();
+    let values = pairs
+        .map(|Pair { key, node, .. }| Ok((key.clone(), form(node, &format!("{path}.{key}"))?)));
+    Ok(Json::Object(values.collect::<Result<_, Diagnostic>>()?))
 }
 
 fn text(node: &Node, path: &str) -> Result<Json, Diagnostic> {

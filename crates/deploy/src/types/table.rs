@@ -6,14 +6,10 @@ use super::property::Property;
 use super::work::{Work, gone, is_present, some};
 use super::{Change, Made, Properties, Type};
 
-const CREATED_WITH: &[&str] = &[
-    "AttributeDefinitions",
-    "KeySchema",
-    "BillingMode",
-    "ProvisionedThroughput",
-    "GlobalSecondaryIndexes",
-    "LocalSecondaryIndexes",
-];
+const CREATED_WITH: &[&str] = &["AttributeDefinitions", "KeySchema"];
+
+/// What can change while the table stays.
+const CHANGEABLE: &[&str] = &["BillingMode", "ProvisionedThroughput", "DeletionProtectionEnabled"];
 
 const NAME_CHARS_MAX: usize = 255;
 
@@ -24,9 +20,10 @@ pub(super) const TYPE: Type = Type {
         Property::any("KeySchema").required().replaces(),
         Property::any("AttributeDefinitions").replaces(),
         Property::text("BillingMode"),
-        Property::any("ProvisionedThroughput"),
-        Property::any("GlobalSecondaryIndexes").replaces(),
-        Property::any("LocalSecondaryIndexes").replaces(),
+        Property::ints("ProvisionedThroughput"),
+        Property::bool("DeletionProtectionEnabled"),
+        Property::refused("GlobalSecondaryIndexes", "tables have no indexes yet"),
+        Property::refused("LocalSecondaryIndexes", "tables have no indexes yet"),
         Property::refused("StreamSpecification", "tables have no streams yet"),
         Property::refused("KinesisStreamSpecification", "tables have no streams yet"),
         Property::refused("ImportSourceSpecification", "there is no import"),
@@ -34,7 +31,6 @@ pub(super) const TYPE: Type = Type {
         Property::stored("PointInTimeRecoverySpecification"),
         Property::stored("SSESpecification"),
         Property::stored("ContributorInsightsSpecification"),
-        Property::stored("DeletionProtectionEnabled"),
         Property::stored("OnDemandThroughput"),
         Property::stored("ResourcePolicy"),
         Property::stored("TableClass"),
@@ -51,6 +47,7 @@ pub(super) const TYPE: Type = Type {
 async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
     let name = work.name(properties.get("TableName"), NAME_CHARS_MAX);
     let mut input = some(properties, CREATED_WITH);
+    input.extend(some(properties, CHANGEABLE));
     input.insert("TableName".to_owned(), json!(name));
     match work.call("dynamodb", "CreateTable", Value::Object(input)).await {
         Ok(_) => {}
@@ -60,8 +57,20 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
     Ok(Made::new(&name, [("Arn", work.arn("dynamodb", &format!("table/{name}")))]))
 }
 
-/// Capacity costs nothing and limits nothing here, so a change of it is kept and nothing more.
-async fn update(_: &Work<'_>, made: &Made, _: Change<'_>) -> Result<Made, kit::Error> {
+async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made, kit::Error> {
+    let changed: Vec<&str> = CHANGEABLE.iter().copied().filter(|n| change.touches(&[n])).collect();
+    let mut input = some(change.new, &changed);
+    for (name, default) in
+        [("BillingMode", json!("PROVISIONED")), ("DeletionProtectionEnabled", json!(false))]
+    {
+        if changed.contains(&name) {
+            input.entry(name).or_insert(default);
+        }
+    }
+    if !input.is_empty() {
+        input.insert("TableName".to_owned(), json!(made.id));
+        work.call("dynamodb", "UpdateTable", Value::Object(input)).await?;
+    }
     Ok(made.clone())
 }
 

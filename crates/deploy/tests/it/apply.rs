@@ -103,6 +103,36 @@ sqs.SetQueueAttributes
 }
 
 #[tokio::test]
+async fn numbers_and_capacity_of_a_table() {
+    let fake = Fake::new().await;
+    let table = "
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: orders
+      KeySchema: [{ AttributeName: PK, KeyType: HASH }]
+      BillingMode: PROVISIONED
+      ProvisionedThroughput: { ReadCapacityUnits: '5', WriteCapacityUnits: 5 }
+";
+    fake.apply(table).await.unwrap();
+    let calls = fake.calls();
+    assert!(calls.contains("ProvisionedThroughput.ReadCapacityUnits: 5\n"), "{calls}");
+    let on_demand = table.replace("PROVISIONED", "PAY_PER_REQUEST");
+    let throughput = on_demand.find("      ProvisionedThroughput").unwrap();
+    check(
+        &fake,
+        &on_demand[..throughput],
+        "
+dynamodb.UpdateTable
+  BillingMode: PAY_PER_REQUEST
+  TableName: orders
+",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_replacement_is_made_before_the_old_one_is_deleted() {
     let fake = Fake::new().await;
     fake.apply(QUEUES).await.unwrap();

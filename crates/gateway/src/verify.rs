@@ -75,7 +75,7 @@ pub(crate) fn caller(
     let identity = known.ok_or_else(invalid)?;
     match verified {
         Ok(()) if identity.session_token == signed.session_token => Ok(identity.caller),
-        Err(sigv4::VerifyError::Expired { .. }) => Err(Refusal::new(
+        Err(sigv4::VerifyError::Expired) => Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "InvalidSignatureException",
             "Signature expired: the request's time differs from ours by more than is allowed.",

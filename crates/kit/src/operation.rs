@@ -80,7 +80,7 @@ where
     F: for<'a> Handler<'a, I> + Copy,
 {
     Box::new(move |ctx, input| {
-        let decoded: I = input.decode()?;
+        let decoded: I = input.decode(names)?;
         let resources = resources(&ctx, &decoded);
         let run = Box::pin(async move {
             let output = handler.call(&ctx, decoded).await.map_err(Into::into)?;

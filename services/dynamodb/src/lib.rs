@@ -31,7 +31,11 @@ pub fn service(_: &Kit) -> Service {
         protocols: &[Protocol::Json10],
         target_prefix: "DynamoDB_20120810",
         version: "",
-        names: &Names::PLAIN,
+        names: &Names {
+            json_namespace: "com.amazonaws.dynamodb.v20120810#",
+            crc32: true,
+            ..Names::PLAIN
+        },
     };
     Service::new(api, Arc::new(Tables::default()))
         .op("CreateTable", table::create, |ctx, i| touched(ctx, i.table_name.as_ref()))

@@ -9,6 +9,7 @@ mod api;
 mod data;
 mod error;
 mod messages;
+mod names;
 mod ops;
 mod queues;
 mod rules;
@@ -36,7 +37,7 @@ const API: Api = Api {
     protocols: &[Protocol::Json10, Protocol::Query],
     target_prefix: "AmazonSQS",
     version: "2012-11-05",
-    names: &wire::Names::PLAIN,
+    names: &names::NAMES,
 };
 
 /// The service, its queues as targets and sources, and its delivery line.

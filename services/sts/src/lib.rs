@@ -15,7 +15,10 @@ pub fn service(_: &Kit) -> Service {
         protocols: &[Protocol::Query],
         target_prefix: "",
         version: "2011-06-15",
-        names: &Names::PLAIN,
+        names: &Names {
+            xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+            ..Names::PLAIN
+        },
     };
     Service::new(api, ()).op("GetCallerIdentity", identity::get, |_, _| Vec::new())
 }

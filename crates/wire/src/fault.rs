@@ -1,0 +1,130 @@
+use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::encode::reply;
+use crate::xml::Writer;
+use crate::{Names, Protocol, Reply};
+
+/// An error on its way to a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault<'a> {
+    /// The AWS code.
+    pub code: &'a str,
+    /// The code of the Query protocol, where it differs.
+    pub query_code: Option<&'a str>,
+    pub message: &'a str,
+    pub status: u16,
+    /// Whether the sender is at fault.
+    pub sender: bool,
+    /// Further members of the body.
+    pub extra: Option<&'a Value>,
+}
+
+/// Writes an error in the form its protocol has.
+pub fn encode_fault(protocol: Protocol, names: &Names, request_id: &str, fault: &Fault) -> Reply {
+    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = match protocol {
+        Protocol::Json10 | Protocol::Json11 => json(names, fault),
+        Protocol::RestJson => rest(fault),
+        Protocol::Query => xml(names, request_id, fault),
+    };
+    let mut reply = reply(protocol, names, request_id, status, body.into());
+    if protocol == Protocol::RestJson
+        && let Ok(code) = HeaderValue::from_str(fault.code)
+    {
+        reply.headers.insert("x-amzn-errortype", code);
+    }
+    // Clients of a service that once spoke Query look for its old code here.
+    if let (Protocol::Json10, Some(code)) = (protocol, fault.query_code)
+        && let Ok(value) = HeaderValue::from_str(&format!("{code};{}", kind(fault)))
+    {
+        reply.headers.insert("x-amzn-query-error", value);
+    }
+    reply
+}
+
+fn kind(fault: &Fault) -> &'static str {
+    if fault.sender { "Sender" } else { "Receiver" }
+}
+
+fn json(names: &Names, fault: &Fault) -> String {
+    let (prefix, message) = match fault.code {
+        _ if names.json_namespace.is_empty() => ("", "message"),
+        // These come from the framework before the service, and look like it.
+        "ValidationException" => ("com.amazon.coral.validate#", "message"),
+        "SerializationException" => ("com.amazon.coral.service#", "Message"),
+        "UnknownOperationException" => ("com.amazon.coral.service#", "message"),
+        _ => (names.json_namespace, "message"),
+    };
+    let mut body = Map::new();
+    body.insert("__type".to_owned(), format!("{prefix}{}", fault.code).into());
+    body.insert(message.to_owned(), fault.message.into());
+    with_extra(body, fault)
+}
+
+fn rest(fault: &Fault) -> String {
+    let mut body = Map::new();
+    body.insert("Type".to_owned(), if fault.sender { "User" } else { "Service" }.into());
+    body.insert("Message".to_owned(), fault.message.into());
+    with_extra(body, fault)
+}
+
+fn with_extra(mut body: Map<String, Value>, fault: &Fault) -> String {
+    if let Some(Value::Object(extra)) = fault.extra {
+        body.extend(extra.clone());
+    }
+    Value::Object(body).to_string()
+}
+
+fn xml(names: &Names, request_id: &str, fault: &Fault) -> String {
+    let text = format!("<ErrorResponse xmlns=\"{}\">", names.xml_namespace);
+    let mut writer = Writer { text, names, operation: "" };
+    writer.element("Error", |writer| {
+        writer.element("Type", |writer| writer.escaped(kind(fault)));
+        let code = fault.query_code.unwrap_or(fault.code);
+        writer.element("Code", |writer| writer.escaped(code));
+        writer.element("Message", |writer| writer.escaped(fault.message));
+    });
+    writer.element("RequestId", |writer| writer.escaped(request_id));
+    writer.text + "</ErrorResponse>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(protocol: Protocol, code: &str, expected: &str) {
+        let names = Names { json_namespace: "com.amazonaws.sqs#", ..Names::PLAIN };
+        let fault = Fault {
+            code,
+            query_code: Some("Old.Code"),
+            message: "a & b",
+            status: 400,
+            sender: true,
+            extra: None,
+        };
+        let reply = encode_fault(protocol, &names, "id", &fault);
+        assert_eq!(String::from_utf8_lossy(&reply.body), expected);
+    }
+
+    #[test]
+    fn each_protocol_has_its_form_of_an_error() {
+        check(
+            Protocol::Json10,
+            "QueueDoesNotExist",
+            r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"a & b"}"#,
+        );
+        check(
+            Protocol::Json10,
+            "ValidationException",
+            r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"a & b"}"#,
+        );
+        check(Protocol::RestJson, "X", r#"{"Type":"User","Message":"a & b"}"#);
+        check(
+            Protocol::Query,
+            "X",
+            "<ErrorResponse xmlns=\"\"><Error><Type>Sender</Type><Code>Old.Code</Code>\
+             <Message>a &amp; b</Message></Error><RequestId>id</RequestId></ErrorResponse>",
+        );
+    }
+}

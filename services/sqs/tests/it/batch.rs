@@ -84,8 +84,8 @@ async fn a_batch_has_its_own_mistakes() {
         ),
         (
             json!(many),
-            "TooManyEntriesInBatchRequest: Maximum number of entries per request are 10. You have sent \
-             11.",
+            "TooManyEntriesInBatchRequest: Maximum number of entries per request are 10. You have \
+             sent 11.",
         ),
         (
             json!([{"Id": "a", "MessageBody": "x"}, {"Id": "a", "MessageBody": "x"}]),

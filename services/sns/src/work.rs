@@ -1,0 +1,3 @@
+//! The background tasks, a file each.
+
+pub(crate) mod parts;

@@ -23,8 +23,9 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let read = project::read(&arguments.folder, &arguments.options)?;
     let client = Client::new(&arguments.client);
-    let path = format!("stacks/{}", read.stack());
-    let removed = client.control(Method::DELETE, &path, &Value::Null).await?;
-    show::line(format_args!("removed {} with {} resources", read.stack(), removed["removed"]));
+    let path = format!("stacks/{}", read.stack);
+    let applied = client.control(Method::DELETE, &path, &Value::Null).await?;
+    let count = applied["changes"].as_array().map_or(0, Vec::len);
+    show::line(format_args!("removed {} with {count} resources", read.stack));
     Ok(ExitCode::SUCCESS)
 }

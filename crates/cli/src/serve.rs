@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use server::{Config, Server, Storage};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::show;
 
@@ -35,8 +36,18 @@ impl Platform {
             true => Storage::Memory,
             false => Storage::Folder(self.data.clone()),
         };
+        #[expect(clippy::disallowed_methods, reason = "the home of configuration")]
+        let variable = |name: &str| std::env::var_os(name);
         let mut config = Config::new(SocketAddr::new(self.host, self.port), storage);
         config.gateway.auth = auth;
+        if let Some(path) = variable("PATH") {
+            config.search_path = path;
+        }
+        config.acknowledge_early =
+            variable("CUMULET_FAULT").is_some_and(|fault| fault == "ack-before-commit");
+        if config.acknowledge_early {
+            show::progress("CUMULET_FAULT: commits are acknowledged before they are durable");
+        }
         config.gateway.hosts.extend(self.answer_to.iter().cloned());
         config
     }
@@ -56,7 +67,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     start_logging();
     let server = start(&arguments.platform, arguments.auth).await?;
     show::line("ready");
-    until_asked(server).await
+    until_asked(&server).await?;
+    Ok(drain(server.stop()).await)
 }
 
 /// Starts the platform and says where it is.
@@ -72,23 +84,26 @@ pub(crate) async fn start(platform: &Platform, auth: bool) -> anyhow::Result<Ser
     Ok(server)
 }
 
-/// Waits for Ctrl-C, SIGTERM or the loss of the store, then drains.
-pub(crate) async fn until_asked(server: Server) -> anyhow::Result<ExitCode> {
-    use tokio::signal::unix::{SignalKind, signal};
+/// Waits for Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// If the store has failed: only a restart tells what the disk has kept.
+pub(crate) async fn until_asked(server: &Server) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be handled")?;
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be handled")?;
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        why = server.failed() => {
-            // Only a restart tells what the disk has kept, so nothing more is written.
-            anyhow::bail!("the store has failed and the platform ends: {why}");
-        }
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        why = server.failed() => anyhow::bail!("the store has failed and the platform ends: {why}"),
     }
+}
+
+/// Lets everything accepted end; a second Ctrl-C does not wait for it.
+pub(crate) async fn drain(stop: impl Future<Output = ()>) -> ExitCode {
     show::progress("draining");
     tokio::select! {
-        () = server.stop() => Ok(ExitCode::SUCCESS),
-        _ = interrupt.recv() => Ok(ExitCode::FAILURE),
+        () = stop => ExitCode::SUCCESS,
+        _ = tokio::signal::ctrl_c() => ExitCode::FAILURE,
     }
 }
 

@@ -13,7 +13,7 @@ mod throttle;
 mod verify;
 
 pub use listen::Listener;
-pub use reply::{Body, text};
+pub use reply::{Body, streamed, text};
 pub use verify::{Credentials, Identity};
 
 use std::sync::Arc;

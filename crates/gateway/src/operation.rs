@@ -15,7 +15,7 @@ pub(crate) async fn serve(
     head: &request::Parts,
     body: Bytes,
 ) -> Response<Body> {
-    let caller = match verify::caller(gateway, head, &body) {
+    let caller = match verify::caller(gateway, head, &body).await {
         Ok(caller) => caller,
         Err(refusal) => return refuse(request_id, &refusal),
     };

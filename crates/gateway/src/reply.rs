@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Frame;
 use serde_json::json;
 
 /// The body of any response: whole or streamed.
@@ -23,6 +24,17 @@ pub fn text(
 ) -> Response<Body> {
     let mut response = Response::new(whole(body));
     *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Lines that come one by one, each a frame of the body.
+pub fn streamed(
+    content_type: &'static str,
+    lines: impl futures_util::Stream<Item = Bytes> + Send + 'static,
+) -> Response<Body> {
+    let frames = futures_util::StreamExt::map(lines, |line| Ok::<_, Infallible>(Frame::data(line)));
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -47,7 +47,7 @@ async fn step(
     match destination {
         Destination::Api(target) => Ok(apis::serve(gateway, request_id, target, &head, body).await),
         Destination::Control => {
-            verify::control(gateway, &head, &body)?;
+            verify::control(gateway, &head, &body).await?;
             Ok(control::serve(gateway, &head, body).await)
         }
         Destination::Aws(found) => {

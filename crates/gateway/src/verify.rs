@@ -1,4 +1,4 @@
-use base::Arn;
+use base::{Arn, BoxFuture};
 use http::{StatusCode, request};
 use kit::Caller;
 use wire::sigv4;
@@ -18,7 +18,7 @@ pub struct Identity {
 /// Something that knows access keys.
 pub trait Credentials: Send + Sync + 'static {
     /// The identity behind an access key, if there is one.
-    fn find(&self, access_key: &str) -> Option<Identity>;
+    fn find<'a>(&'a self, access_key: &'a str) -> BoxFuture<'a, Option<Identity>>;
 }
 
 /// Unknown key, wrong signature and wrong token are told apart by nobody outside.
@@ -34,7 +34,7 @@ fn invalid() -> Refusal {
 
 /// Finds out who calls. Without `--auth` any credentials will do and none are the root's; with it
 /// the signature must be right.
-pub(crate) fn caller(
+pub(crate) async fn caller(
     gateway: &Gateway,
     head: &request::Parts,
     body: &[u8],
@@ -61,7 +61,7 @@ pub(crate) fn caller(
         }
         return Ok(Caller::root(&gateway.kit.account));
     };
-    let known = gateway.credentials.find(&signed.access_key);
+    let known = gateway.credentials.find(&signed.access_key).await;
     if !gateway.config.auth {
         let mut caller = known.map_or_else(|| Caller::root(&gateway.kit.account), |id| id.caller);
         caller.access_key = signed.access_key;
@@ -86,7 +86,7 @@ pub(crate) fn caller(
 
 /// The control plane is for the root, and for no page of a browser: a header that a simple
 /// cross-site request cannot carry is demanded of everything that changes something.
-pub(crate) fn control(
+pub(crate) async fn control(
     gateway: &Gateway,
     head: &request::Parts,
     body: &[u8],
@@ -102,7 +102,7 @@ pub(crate) fn control(
             "Control requests carry the header 'x-cumulet: 1'.",
         ));
     }
-    let caller = caller(gateway, head, body)?;
+    let caller = caller(gateway, head, body).await?;
     if gateway.config.auth && !is_root(&caller.arn) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,

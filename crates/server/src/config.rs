@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,10 @@ pub struct Config {
     pub region: Region,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    /// Where interpreters are looked for: `PATH`.
+    pub search_path: OsString,
+    /// The planted bug of `CUMULET_FAULT=ack-before-commit`; see `fault`.
+    pub acknowledge_early: bool,
 }
 
 /// Where state is kept.
@@ -36,6 +41,8 @@ impl Config {
             region: "us-east-1".parse().expect("a region's form"),
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
+            search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
+            acknowledge_early: false,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Who the access keys belong to: the root of the account, made at the first start, and the
 //! functions deployed in it.
 
-use base::{AccountId, Random, hex};
+use base::{AccountId, BoxFuture, Random, hex};
 use gateway::{Credentials, Identity};
-use kit::Caller;
+use kit::{Caller, Kit};
 use serde::{Deserialize, Serialize};
 use store::{Record, Space, Store};
 
@@ -47,26 +47,30 @@ impl RootKey {
 
 /// All access keys of the account.
 pub(crate) struct Keyring {
-    pub(crate) account: AccountId,
+    pub(crate) kit: Kit,
     pub(crate) root: RootKey,
-    pub(crate) functions: service_lambda::Keys,
 }
 
 impl Credentials for Keyring {
-    fn find(&self, access_key: &str) -> Option<Identity> {
-        if access_key == self.root.access_key {
-            return Some(Identity {
-                caller: Caller::root(&self.account),
-                secret: self.root.secret.clone(),
-                session_token: None,
+    fn find<'a>(&'a self, access_key: &'a str) -> BoxFuture<'a, Option<Identity>> {
+        Box::pin(async move {
+            if access_key == self.root.access_key {
+                return Some(Identity {
+                    caller: Caller::root(&self.kit.account),
+                    secret: self.root.secret.clone(),
+                    session_token: None,
+                });
+            }
+            let found = service_lambda::credentials::lookup(&self.kit, access_key).await;
+            let signer = found.inspect_err(|error| {
+                tracing::error!(%error, "an access key cannot be looked up");
             });
-        }
-        let found = self.functions.find(access_key)?;
-        let caller = Caller {
-            arn: found.arn,
-            user_id: found.user_id,
-            access_key: access_key.to_owned(),
-        };
-        Some(Identity { caller, secret: found.secret, session_token: Some(found.token) })
+            let signer = signer.ok().flatten()?;
+            Some(Identity {
+                caller: signer.caller,
+                secret: signer.secret_key,
+                session_token: Some(signer.session_token),
+            })
+        })
     }
 }

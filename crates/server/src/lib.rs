@@ -1,1 +1,188 @@
-//! The composition root: configuration and the lists of plug-ins.
+//! The composition root: configuration and the lists of plug-ins. Only here are the concrete
+//! engines, services, sandboxes and runtimes known.
+
+mod config;
+mod control;
+mod credentials;
+mod error;
+mod fault;
+mod runtimes;
+mod services;
+mod stacks;
+mod storage;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use delivery::Delivery;
+use gateway::apis::Apis;
+use gateway::{Gateway, Listener};
+use host::{Host, Runtimes};
+use kit::{Kit, Parts};
+use store::Store;
+use telemetry::LogStore;
+use tokio::task::JoinHandle;
+
+pub use config::{Config, Storage};
+pub use credentials::RootKey;
+pub use error::StartError;
+pub use stacks::{Package, Stack};
+
+use crate::control::Controls;
+use crate::credentials::Keyring;
+use crate::stacks::Stacks;
+
+/// A running server.
+pub struct Server {
+    kit: Kit,
+    logs: LogStore,
+    host: Host,
+    delivery: Delivery,
+    stacks: Arc<Stacks>,
+    address: SocketAddr,
+    new_root_key: Option<RootKey>,
+    listening: JoinHandle<()>,
+    /// Files that no later run can use.
+    scratch: Option<std::path::PathBuf>,
+}
+
+impl Server {
+    /// Opens the data, binds the port and begins to serve.
+    ///
+    /// # Errors
+    /// If the port is taken, or the data cannot be opened; nothing is left running then.
+    pub async fn start(config: Config) -> Result<Server, StartError> {
+        let address = config.address;
+        let listen_error = |error| StartError::Listen { address, error };
+        let listener = Listener::bind(address).await.map_err(listen_error)?;
+        let address = listener.address().map_err(listen_error)?;
+
+        let early = config.acknowledge_early.then(|| Arc::clone(&config.clock));
+        let opened = storage::open(&config.storage, &*config.random, early)?;
+        let store = Store::open(opened.state, opened.blobs, "server").await?;
+        let kit = Kit::new(Parts {
+            store: store.clone(),
+            clock: Arc::clone(&config.clock),
+            random: Arc::clone(&config.random),
+            account: config.account.clone(),
+            region: config.region.clone(),
+            cache: opened.cache.clone(),
+        });
+        kit.set_base_url(format!("http://{}", reachable(address)));
+
+        let limits = telemetry::Config::default();
+        let logs = LogStore::open(opened.logs, Arc::clone(&config.clock), limits).await?;
+        let host = host(&config, &opened.cache, &logs).map_err(StartError::Host)?;
+        let apis = Arc::new(Apis::open(store.clone(), config.account.clone()).await?);
+        let delivery = Delivery::new(&kit);
+        let services = services::all(&kit, &delivery, &host, &logs, &apis);
+        kit.set_services(Arc::new(services));
+
+        let (root, fresh) = RootKey::open(&store, &config.account, &*config.random).await?;
+        let new_root_key = fresh.then(|| root.clone());
+        let stacks = Arc::new(Stacks::new(&kit));
+        let control =
+            Controls { kit: kit.clone(), logs: logs.clone(), stacks: Arc::clone(&stacks) };
+        let keyring = Keyring { kit: kit.clone(), root };
+        let gateway =
+            Gateway::new(kit.clone(), config.gateway, apis, Arc::new(control), Arc::new(keyring));
+
+        start_work(&kit, &delivery);
+        let gateway = Arc::new(gateway);
+        let listening = base::task::spawn("listener", listener.run(gateway));
+        let scratch = matches!(config.storage, Storage::Memory).then_some(opened.cache);
+        Ok(Server { kit, logs, host, delivery, stacks, address, new_root_key, listening, scratch })
+    }
+
+    /// Where it is reached from this machine.
+    pub fn url(&self) -> &str {
+        self.kit.base_url()
+    }
+
+    /// The address bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What its parts share.
+    pub fn kit(&self) -> &Kit {
+        &self.kit
+    }
+
+    /// What functions write.
+    pub fn logs(&self) -> &LogStore {
+        &self.logs
+    }
+
+    /// The root's access key, if this start has made it.
+    pub fn new_root_key(&self) -> Option<&RootKey> {
+        self.new_root_key.as_ref()
+    }
+
+    /// Deploys an application.
+    ///
+    /// # Errors
+    /// If a resource could not be made; what was done is undone then.
+    pub async fn deploy(&self, package: &Package) -> Result<deploy::Applied, deploy::Error> {
+        self.stacks.deploy(package).await
+    }
+
+    /// Resolves with the reason when the store can no longer be trusted.
+    pub async fn failed(&self) -> store::Error {
+        self.kit.store.failed().await
+    }
+
+    /// Takes no new requests, lets the accepted ones end, and leaves the data in order.
+    pub async fn stop(self) {
+        self.kit.close();
+        let _ended = self.listening.await;
+        self.delivery.drain().await;
+        self.host.drain().await;
+        for (what, closed) in
+            [("logs", self.logs.close().await), ("store", self.kit.store.close().await)]
+        {
+            if let Err(error) = closed {
+                tracing::error!(%error, what, "could not be closed in order");
+            }
+        }
+        if let Some(scratch) = self.scratch {
+            let _left = std::fs::remove_dir_all(scratch);
+        }
+    }
+}
+
+/// An address to reach a listener at: one that listens on all is reached by loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    SocketAddr::from(([127, 0, 0, 1], address.port()))
+}
+
+fn host(config: &Config, cache: &std::path::Path, logs: &LogStore) -> std::io::Result<Host> {
+    let runtimes = Runtimes::load(&runtimes::lay_out(cache)?)?;
+    Host::new(host::Parts {
+        config: host::Config { search_path: config.search_path.clone(), ..host::Config::default() },
+        clock: Arc::clone(&config.clock),
+        random: Arc::clone(&config.random),
+        sandbox: Arc::new(sandbox_none::NoSandbox),
+        runtimes,
+        logs: Arc::new(logs.clone()),
+    })
+}
+
+/// Starts everything that works without being asked.
+fn start_work(kit: &Kit, delivery: &Delivery) {
+    for worker in kit.services().iter().flat_map(|service| service.workers()) {
+        base::task::spawn("worker", worker.clone().run(kit.clone()));
+    }
+    delivery.start();
+    let store = kit.store.clone();
+    base::task::spawn("sweep", async move {
+        match store.sweep().await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "swept what earlier runs left"),
+            Err(error) => tracing::warn!(%error, "sweep failed"),
+        }
+    });
+}

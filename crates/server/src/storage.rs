@@ -1,0 +1,53 @@
+//! The engines below a server: for state, for logs, and for large bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base::{Clock, Random};
+use store::{Blobs, Engine};
+
+use crate::{StartError, Storage, fault};
+
+pub(crate) struct Opened {
+    pub(crate) state: Arc<dyn Engine>,
+    pub(crate) logs: Arc<dyn Engine>,
+    pub(crate) blobs: Blobs,
+    /// Where files are kept that can be made again.
+    pub(crate) cache: PathBuf,
+}
+
+pub(crate) fn open(
+    storage: &Storage,
+    random: &dyn Random,
+    acknowledge_early: Option<Arc<dyn Clock>>,
+) -> Result<Opened, StartError> {
+    let opened = match storage {
+        Storage::Memory => Opened {
+            state: Arc::new(engine_memory::Memory::new()),
+            logs: Arc::new(engine_memory::Memory::new()),
+            blobs: Blobs::memory(),
+            cache: std::env::temp_dir().join(format!("cumulet-{}", base::hex(random, 8))),
+        },
+        Storage::Folder(folder) => {
+            // The first engine takes the folder's lock; nothing is touched before.
+            let state = fjall(folder, folder)?;
+            let logs = fjall(folder, &folder.join("telemetry"))?;
+            let blobs = Blobs::open(&folder.join("blobs"), random).map_err(StartError::Store)?;
+            Opened { state, logs, blobs, cache: folder.join("cache") }
+        }
+    };
+    std::fs::create_dir_all(&opened.cache)
+        .map_err(|error| StartError::folder(&opened.cache, &error))?;
+    Ok(match acknowledge_early {
+        Some(clock) => Opened { state: fault::acknowledging_early(opened.state, clock), ..opened },
+        None => opened,
+    })
+}
+
+fn fjall(data: &Path, folder: &Path) -> Result<Arc<dyn Engine>, StartError> {
+    std::fs::create_dir_all(folder).map_err(|error| StartError::folder(folder, &error))?;
+    match engine_fjall::Fjall::open(folder) {
+        Ok(engine) => Ok(Arc::new(engine)),
+        Err(error) => Err(StartError::Data { folder: data.to_owned(), error }),
+    }
+}

@@ -120,6 +120,13 @@ impl Queues {
     /// of them.
     pub(crate) fn discard(&self, tx: &Tx, messages: u64) -> Result<()> {
         tx.put_record(self.keys.garbage(messages), &Garbage {})?;
+        self.forget(tx, messages);
+        Ok(())
+    }
+
+    /// Ends what is known about some messages, and the polls that wait for them, once the
+    /// transaction is committed.
+    pub(crate) fn forget(&self, tx: &Tx, messages: u64) {
         let queues = self.clone();
         tx.on_commit(move || {
             let cell = queues.locked().remove(&messages);
@@ -127,7 +134,6 @@ impl Queues {
                 live.ended.send_replace(true);
             }
         });
-        Ok(())
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<OnceCell<Arc<Live>>>>> {

@@ -4,6 +4,7 @@
 
 mod fanout;
 mod mistakes;
+mod query;
 mod subscription;
 mod topic;
 
@@ -89,6 +90,21 @@ impl Server {
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Result<Value, String> {
         let result = self.kit.call("sns", operation, input).await;
         result.map_err(|error| error.to_string())
+    }
+
+    /// Calls an operation with form parameters, as clients of the Query protocol do: the XML.
+    pub(crate) async fn form(&self, operation: &str, form: &str) -> Result<String, String> {
+        let input = wire::Input {
+            protocol: wire::Protocol::Query,
+            body: form.to_owned().into(),
+            ..wire::Input::json10(bytes::Bytes::new())
+        };
+        let caller = kit::Caller::root(&self.kit.account);
+        let ctx = kit::Ctx::for_request(&self.kit, "request", caller, input.protocol);
+        let service = self.kit.services().get("sns").unwrap();
+        let call = service.prepare(ctx, operation, input).map_err(|error| error.to_string())?;
+        let reply = call.run.await.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(reply.body.to_vec()).unwrap())
     }
 
     pub(crate) async fn ok(&self, operation: &str, input: Value) -> Value {

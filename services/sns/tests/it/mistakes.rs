@@ -98,7 +98,11 @@ async fn a_batch_that_is_none() {
 
 #[tokio::test]
 async fn a_subscription_that_cannot_be() {
-    let to = |protocol: &str, endpoint: &str, attributes: Value| json!({"Protocol": protocol, "Endpoint": endpoint, "Attributes": attributes});
+    let to = |protocol: &str, endpoint: &str, attributes: Value| {
+        let mut input = json!({"Protocol": protocol, "Endpoint": endpoint});
+        input["Attributes"] = attributes;
+        input
+    };
     let (queue, function) = (format!("{QUEUE}:q"), format!("{FUNCTION}:f"));
     check("Subscribe", [
         (

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::queues::Queues;
 use crate::rules::name::QueueId;
 use crate::rules::settings::{Redrive, Settings};
+use crate::work::sweep::remove_page;
 
 /// Queues given in one answer.
 const LIST_MAX: usize = 1000;
@@ -200,7 +201,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: api::QueueInput) -> Result<api::Not
         .transact(|tx| async move {
             let (queue, _live) = queues.find(&tx, id).await?;
             tx.delete(queues.keys.queue(id));
-            queues.discard(&tx, queue.messages)
+            let_go(queues, &tx, queue.messages).await
         })
         .await?;
     Ok(api::Nothing {})
@@ -216,11 +217,18 @@ pub(crate) async fn purge(ctx: &Ctx, input: api::QueueInput) -> Result<api::Noth
             if queue.purged.is_some_and(|purged| now < purged + PURGE_PAUSE) {
                 return Err(Error::PurgeQueueInProgress(id.name.clone()));
             }
-            queues.discard(&tx, queue.messages)?;
+            let_go(queues, &tx, queue.messages).await?;
             let messages = ctx.kit.next_number();
             let queue = Queue { messages, purged: Some(now), ..queue };
             Ok(tx.put_record(queues.keys.queue(id), &queue)?)
         })
         .await?;
     Ok(api::Nothing {})
+}
+
+/// Leaves messages to the sweeper, but for a first page: what deletes may use the reserve of a
+/// full disk, and this is how one is freed.
+async fn let_go(queues: &Queues, tx: &Tx, messages: u64) -> Result<()> {
+    remove_page(queues, tx, messages).await?;
+    queues.discard(tx, messages)
 }

@@ -125,6 +125,10 @@ pub(crate) async fn poll(
         }
         let mut claims = live.ready.claim(ask.max, None).await?;
         if claims.is_empty() && !ask.wait.is_zero() {
+            // Looked up again: had the queue been purged just before, nothing would end the wait.
+            if queues.peek(id).await?.messages != live.messages {
+                continue;
+            }
             claims = wait(queues, &live, ask.max, until).await?;
         }
         if claims.is_empty() {

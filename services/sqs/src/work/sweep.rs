@@ -1,7 +1,7 @@
 //! Removes the messages of queues that were purged or deleted, a page at a time.
 
 use kit::Ctx;
-use store::{Dir, Tx};
+use store::{Dir, Key, Tx};
 
 use crate::data::{Message, State};
 use crate::error::Result;
@@ -26,34 +26,39 @@ pub(crate) async fn tick(ctx: &Ctx) -> Result<()> {
 
 /// Removes one page; after the last one also the record that there is something to remove.
 async fn sweep(queues: &Queues, tx: &Tx, messages: u64) -> Result<()> {
-    let store = queues.store();
-    let mut left = false;
-    // Read outside the transaction: nobody but this sweeper touches messages without a queue.
-    for (key, _) in store.scan(queues.keys.all_ready(messages).prefix(), Dir::Forward, PAGE).await?
-    {
-        left = true;
-        tx.delete(key);
+    if !remove_page(queues, tx, messages).await? {
+        tx.delete(queues.keys.garbage(messages));
+        // A request that was late may have asked about them again.
+        queues.forget(tx, messages);
     }
-    for (key, value) in
-        store.scan(queues.keys.all_away(messages).prefix(), Dir::Forward, PAGE).await?
-    {
-        left = true;
+    Ok(())
+}
+
+/// Removes a page of messages that their queue lets go of, or has; false if there were none.
+///
+/// Read outside the transaction: what others do with the same messages meanwhile fails when it
+/// finds their queue changed, or leaves something to the next page.
+pub(crate) async fn remove_page(queues: &Queues, tx: &Tx, messages: u64) -> Result<bool> {
+    let (store, keys) = (queues.store(), &queues.keys);
+    let page = |place: Key| store.scan(place.prefix(), Dir::Forward, PAGE);
+    let ready = page(keys.all_ready(messages)).await?;
+    let away = page(keys.all_away(messages)).await?;
+    let contents = page(keys.all_messages(messages)).await?;
+    let found = !(ready.is_empty() && away.is_empty() && contents.is_empty());
+    for (key, value) in away {
         let state: State = store::decode(&key, &value)?;
         if let Some(ticket) = state.ticket {
             queues.line.cancel(tx, ticket);
         }
         tx.delete(key);
     }
-    for (key, value) in
-        store.scan(queues.keys.all_messages(messages).prefix(), Dir::Forward, PAGE).await?
-    {
-        left = true;
+    for (key, value) in contents {
         let message: Message = store::decode(&key, &value)?;
         message.content.unlink(tx, &key).await?;
         tx.delete(key);
     }
-    if !left {
-        tx.delete(queues.keys.garbage(messages));
+    for (key, _) in ready {
+        tx.delete(key);
     }
-    Ok(())
+    Ok(found)
 }

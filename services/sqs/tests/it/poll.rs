@@ -126,3 +126,43 @@ async fn a_poll_goes_on_over_a_purge_and_fails_with_the_end_of_its_queue() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_clients_at_once_lose_and_double_nothing() {
+    const CLIENTS: usize = 32;
+    const EACH: usize = 30;
+    let server = Arc::new(Server::start().await);
+    let url = server.queue("q", json!({})).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..CLIENTS {
+        let (server, url) = (Arc::clone(&server), url.clone());
+        clients.spawn(async move {
+            let mut got = Vec::new();
+            for n in 0..EACH {
+                server.send(&url, &format!("{client}-{n}")).await;
+                for message in server.receive_with(&url, json!({"MaxNumberOfMessages": 1})).await {
+                    server.delete(&url, &message).await;
+                    got.push(message["Body"].as_str().unwrap().to_owned());
+                }
+            }
+            got
+        });
+    }
+    let mut got: Vec<String> = clients.join_all().await.concat();
+    loop {
+        let rest = server.receive(&url).await;
+        if rest.is_empty() {
+            break;
+        }
+        for message in &rest {
+            server.delete(&url, message).await;
+        }
+        got.extend(crate::bodies(&rest).into_iter().map(str::to_owned));
+    }
+    assert_eq!(got.len(), CLIENTS * EACH);
+    got.sort_unstable();
+    got.dedup();
+    assert_eq!(got.len(), CLIENTS * EACH);
+    assert_eq!(server.counts(&url).await, "0/0/0");
+    assert_eq!(server.keys().await, 1);
+}

@@ -164,3 +164,83 @@ pub(crate) fn subscription(account: &AccountId, id: &SubscriptionId) -> Key {
 pub(crate) fn pending(account: &AccountId, id: &str) -> Key {
     Space::new(account, "sns").key(PENDING).str(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::*;
+
+    /// Bytes written by version 1 must be read for ever. When a record changes, its old bytes stay
+    /// here and their expected value grows.
+    fn check<R: Record + PartialEq + std::fmt::Debug>(written: &str, expected: &R) {
+        let bytes = BASE64_STANDARD.encode(store::encode(expected).unwrap());
+        assert_eq!(bytes, written);
+        let key = pending(&"000000000000".parse().unwrap(), "x");
+        let read: R = store::decode(&key, &BASE64_STANDARD.decode(written).unwrap()).unwrap();
+        assert_eq!(read, *expected);
+    }
+
+    fn arn(text: &str) -> Arn {
+        format!("arn:aws:{text}").parse().unwrap()
+    }
+
+    #[test]
+    fn topics_and_subscriptions_written_before_are_read() {
+        check(
+            "AUa9RsaEp2NyZWF0ZWQBrGRpc3BsYXlfbmFtZaFkpnBvbGljeaJ7faR0YWdzgaFhoWI=",
+            &Topic {
+                created: Time::from_millis(1),
+                display_name: "d".into(),
+                policy: Some("{}".into()),
+                tags: [("a".to_owned(), "b".to_owned())].into(),
+            },
+        );
+        check(
+            "AUYFLnODqHByb3RvY29spkxhbWJkYahlbmRwb2ludNkwYXJuOmF3czpsYW1iZGE6dXMtZWFzdC0xOjAwMDAw\
+             MDAwMDAwMDpmdW5jdGlvbjpmqHNldHRpbmdzhKNyYXfDpmZpbHRlcqJ7faVzY29wZatNZXNzYWdlQm9keaxk\
+             ZWFkX2xldHRlcnPZJGFybjphd3M6c3FzOnVzLWVhc3QtMTowMDAwMDAwMDAwMDA6ZA==",
+            &Subscription {
+                protocol: Protocol::Lambda,
+                endpoint: arn("lambda:us-east-1:000000000000:function:f"),
+                settings: Settings {
+                    raw: true,
+                    filter: Some("{}".into()),
+                    scope: Scope::MessageBody,
+                    dead_letters: Some(arn("sqs:us-east-1:000000000000:d")),
+                },
+            },
+        );
+    }
+
+    #[test]
+    fn notifications_written_before_are_read() {
+        let attribute = |value| Attribute { data_type: "T".into(), value };
+        check(
+            "ASIO29CIomlkoWmldG9waWPZJGFybjphd3M6c25zOnVzLWVhc3QtMTowMDAwMDAwMDAwMDA6dKlwdWJsaXNo\
+             ZWQBp3N1YmplY3Shc6V0ZXh0c4Gjc3FzoXGkdGV4dKF0qmF0dHJpYnV0ZXOCoXiCqWRhdGFfdHlwZaFUpXZh\
+             bHVlgaRUZXh0oXSheYKpZGF0YV90eXBloVSldmFsdWWBpkJpbmFyecQCAP+oYmFzZV91cmy1aHR0cDovL2xv\
+             Y2FsaG9zdDo0NTY2",
+            &Notification {
+                id: "i".into(),
+                topic: arn("sns:us-east-1:000000000000:t"),
+                published: Time::from_millis(1),
+                subject: Some("s".into()),
+                texts: [("sqs".to_owned(), "q".to_owned())].into(),
+                text: "t".into(),
+                attributes: [
+                    ("x".to_owned(), attribute(Value::Text("t".into()))),
+                    ("y".to_owned(), attribute(Value::Binary(Bytes::from_static(&[0, 255])))),
+                ]
+                .into(),
+                base_url: "http://localhost:4566".into(),
+            },
+        );
+        check(
+            "AZuc8puBp2NvbnRlbnSBpklubGluZcQBYw==",
+            &Pending { content: Body::Inline(Bytes::from_static(b"c")) },
+        );
+        check("AR2Hlc6ComlkoWmlYWZ0ZXKhYQ==", &Part { id: "i".into(), after: Some("a".into()) });
+    }
+}

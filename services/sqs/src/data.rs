@@ -190,3 +190,87 @@ impl Keys {
         self.all_garbage().u64(messages)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::*;
+    use crate::rules::settings::Redrive;
+
+    /// Bytes written by version 1 must be read for ever. When a record changes, its old bytes stay
+    /// here and their expected value grows.
+    fn check<R: Record + PartialEq + std::fmt::Debug>(written: &str, expected: &R) {
+        let bytes = BASE64_STANDARD.encode(store::encode(expected).unwrap());
+        assert_eq!(bytes, written);
+        let key = Keys::new(&"000000000000".parse().unwrap()).all_garbage();
+        let read: R = store::decode(&key, &BASE64_STANDARD.decode(written).unwrap()).unwrap();
+        assert_eq!(read, *expected);
+    }
+
+    fn arn() -> Arn {
+        "arn:aws:sqs:us-east-1:000000000000:q".parse().unwrap()
+    }
+
+    #[test]
+    fn queues_written_before_are_read() {
+        let redrive = Some(Redrive { to: arn(), receives_max: 3 });
+        check(
+            "ARz6yEiGqG1lc3NhZ2VzAadjcmVhdGVkAqhtb2RpZmllZAOmcHVyZ2VkBKhzZXR0aW5nc4evdmlzaWJpbGl0\
+             eV9zZWNzHqpkZWxheV9zZWNzAKl3YWl0X3NlY3MArnJldGVudGlvbl9zZWNzzgAFRgCuc2l6ZV9ieXRlc19t\
+             YXjOABAAAKdyZWRyaXZlgqJ0b9kkYXJuOmF3czpzcXM6dXMtZWFzdC0xOjAwMDAwMDAwMDAwMDpxrHJlY2Vp\
+             dmVzX21heAOmcG9saWN5ont9pHRhZ3OBoWGhYg==",
+            &Queue {
+                messages: 1,
+                created: Time::from_millis(2),
+                modified: Time::from_millis(3),
+                purged: Some(Time::from_millis(4)),
+                settings: Settings { redrive, policy: Some("{}".into()), ..Settings::default() },
+                tags: [("a".to_owned(), "b".to_owned())].into(),
+            },
+        );
+        check("Ad3UNWCA", &Garbage {});
+    }
+
+    #[test]
+    fn messages_written_before_are_read() {
+        let text = Attribute { data_type: "String".into(), value: Value::Text("t".into()) };
+        let binary = Value::Binary(Bytes::from_static(&[0, 255]));
+        let binary = Attribute { data_type: "Binary".into(), value: binary };
+        let content = Content {
+            body: "b".into(),
+            attributes: [("x".to_owned(), text.clone()), ("y".to_owned(), binary)].into(),
+            trace_header: Some(text),
+        };
+        check(
+            "AV59zX+DpGJvZHmhYqphdHRyaWJ1dGVzgqF4gqlkYXRhX3R5cGWmU3RyaW5npXZhbHVlgaRUZXh0oXSheYKp\
+             ZGF0YV90eXBlpkJpbmFyeaV2YWx1ZYGmQmluYXJ5xAIA/6x0cmFjZV9oZWFkZXKCqWRhdGFfdHlwZaZTdHJp\
+             bmeldmFsdWWBpFRleHShdA==",
+            &content,
+        );
+        check(
+            "AZZllz6FomlkoWmmc2VuZGVyoXOrbWQ1X29mX2JvZHmhbalkZWFkX2Zyb23ZJGFybjphd3M6c3FzOnVzLWVh\
+             c3QtMTowMDAwMDAwMDAwMDA6cadjb250ZW50gaZJbmxpbmXEAWM=",
+            &Message {
+                id: "i".into(),
+                sender: "s".into(),
+                md5_of_body: "m".into(),
+                dead_from: Some(arn()),
+                content: Body::Inline(Bytes::from_static(b"c")),
+            },
+        );
+        check(
+            "AeTqMxKFqHJlY2VpdmVzAa5maXJzdF9yZWNlaXZlZAKncmVjZWlwdAOlbGFyZ2XDpnRpY2tldIKjZHVlBKZu\
+             dW1iZXIF",
+            &State {
+                receives: 1,
+                first_received: Some(Time::from_millis(2)),
+                receipt: 3,
+                large: true,
+                ticket: Some(Ticket { due: Time::from_millis(4), number: 5 }),
+            },
+        );
+        check("AcT9B/aCqG1lc3NhZ2VzAaNzZXEC", &Return { messages: 1, seq: 2 });
+    }
+}

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// Which platform a command talks to.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct Connection {
     /// Address of the running platform
     #[arg(long, env = "AWS_ENDPOINT_URL", default_value = "http://127.0.0.1:4566")]
     endpoint: String,
@@ -32,9 +32,9 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    pub(crate) fn new(arguments: &Arguments) -> Client {
+    pub(crate) fn new(connection: &Connection) -> Client {
         let pool = Pool::builder(TokioExecutor::new()).build_http();
-        Client { pool, endpoint: arguments.endpoint.trim_end_matches('/').to_owned() }
+        Client { pool, endpoint: connection.endpoint.trim_end_matches('/').to_owned() }
     }
 
     /// Sends a request and gives the response with its body still to come.

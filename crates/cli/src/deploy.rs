@@ -14,14 +14,14 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     options: project::Options,
     #[command(flatten)]
-    client: client::Arguments,
+    connection: client::Connection,
 }
 
 /// Reads, packages, sends, and shows what came of it.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let read = project::read(&arguments.folder, &arguments.options)?;
     let package = project::package(&mut project::packager(), &read)?;
-    let client = Client::new(&arguments.client);
+    let client = Client::new(&arguments.connection);
     let answer = client.control(Method::POST, "deploy", &serde_json::to_value(&package)?).await?;
     let applied: deploy::Applied = serde_json::from_value(answer)?;
     project::report(&applied, &read.report);

@@ -23,13 +23,13 @@ pub(crate) struct Arguments {
     #[arg(long)]
     file: Option<PathBuf>,
     #[command(flatten)]
-    client: client::Arguments,
+    connection: client::Connection,
 }
 
 /// Prints the answer on standard output and the log on standard error. Fails if the function did.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let event = event(&arguments)?;
-    let client = Client::new(&arguments.client);
+    let client = Client::new(&arguments.connection);
     let name = project::function_name(&client, &arguments.name).await?;
     let path = format!("/2015-03-31/functions/{name}/invocations");
     let answer = client.call(Method::POST, &path, &[("x-amz-log-type", "Tail")], event).await?;
@@ -41,7 +41,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let text = String::from_utf8_lossy(&answer.body);
     if !answer.response.status().is_success() {
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
-        let message = body["Message"].as_str().or(body["message"].as_str()).unwrap_or(&text);
+        let message = body["Message"].as_str().or_else(|| body["message"].as_str());
+        let message = message.unwrap_or(&text);
         bail!("{message}");
     }
     show::line(&text);
@@ -64,7 +65,10 @@ fn event(arguments: &Arguments) -> anyhow::Result<Vec<u8>> {
         (None, None) => "{}".to_owned(),
     };
     if let Err(error) = serde_json::from_str::<Value>(&text) {
-        let place = arguments.file.as_ref().map_or("--data".into(), |f| f.display().to_string());
+        let place = arguments
+            .file
+            .as_ref()
+            .map_or_else(|| "--data".to_owned(), |f| f.display().to_string());
         bail!("{place}:{}:{}: the event is not JSON: {error}", error.line(), error.column());
     }
     Ok(text.into_bytes())

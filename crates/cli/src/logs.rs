@@ -16,12 +16,12 @@ pub(crate) struct Arguments {
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
-    client: client::Arguments,
+    connection: client::Connection,
 }
 
 /// Prints what is stored, and with `--follow` what comes.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&arguments.client);
+    let client = Client::new(&arguments.connection);
     let name = project::function_name(&client, &arguments.name).await?;
     let path = format!("/_cumulet/logs?function={name}&follow={}", arguments.follow);
     let mut body = client.send(Method::GET, &path, &[], "").await?.into_body();

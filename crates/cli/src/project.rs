@@ -38,7 +38,6 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads the application in a folder.
-#[expect(clippy::disallowed_methods, reason = "templates may ask for the environment")]
 pub(crate) fn read(folder: &Path, options: &Options) -> anyhow::Result<Project> {
     let account = "000000000000".parse().map_err(|error| anyhow!("{error}"))?;
     let mut given = deploy::Options::new(account);
@@ -56,7 +55,6 @@ pub(crate) fn read(folder: &Path, options: &Options) -> anyhow::Result<Project> 
 }
 
 /// A packager that keeps its tools where the user's caches are.
-#[expect(clippy::disallowed_methods, reason = "the user's cache folder is named there")]
 pub(crate) fn packager() -> Packager {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

@@ -16,13 +16,13 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     options: project::Options,
     #[command(flatten)]
-    client: client::Arguments,
+    connection: client::Connection,
 }
 
 /// Removes every resource of the stack, in reverse order of their making.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let read = project::read(&arguments.folder, &arguments.options)?;
-    let client = Client::new(&arguments.client);
+    let client = Client::new(&arguments.connection);
     let path = format!("stacks/{}", read.stack);
     let applied = client.control(Method::DELETE, &path, &Value::Null).await?;
     let count = applied["changes"].as_array().map_or(0, Vec::len);

@@ -36,7 +36,6 @@ impl Platform {
             true => Storage::Memory,
             false => Storage::Folder(self.data.clone()),
         };
-        #[expect(clippy::disallowed_methods, reason = "the home of configuration")]
         let variable = |name: &str| std::env::var_os(name);
         let mut config = Config::new(SocketAddr::new(self.host, self.port), storage);
         config.gateway.auth = auth;

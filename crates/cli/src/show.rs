@@ -53,7 +53,6 @@ pub(crate) fn colour_of(name: &str) -> Style {
     Style::new().fg_color(Some(COLOURS[sum % COLOURS.len()].into()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "NO_COLOR is read where colours are decided")]
 fn colours() -> bool {
     static DECIDED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *DECIDED.get_or_init(|| std::env::var_os("NO_COLOR").is_none() && io::stdout().is_terminal())

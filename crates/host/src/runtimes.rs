@@ -155,7 +155,7 @@ impl Runtime {
         let mut env = env;
         env.push(("PATH".to_owned(), search_path.to_string_lossy().into_owned()));
         // As every function will have it, if its user does not wish otherwise.
-        env.push(("TZ".to_owned(), "UTC".to_owned()));
+        env.push(("TZ".to_owned(), ":UTC".to_owned()));
         Launch {
             program: interpreter.program.clone(),
             args: self.about.boot.args.iter().map(expand).collect(),

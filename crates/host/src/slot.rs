@@ -335,7 +335,7 @@ fn environment(
         ("LAMBDA_TASK_ROOT", code.clone().into_owned()),
         ("LANG", "en_US.UTF-8".to_owned()),
         ("PATH", format!("/usr/local/bin:/usr/bin:/bin:{code}/bin")),
-        ("TZ", "UTC".to_owned()),
+        ("TZ", ":UTC".to_owned()),
         ("_HANDLER", spec.handler.clone()),
     ];
     let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));

@@ -265,10 +265,10 @@ FAILURES = {
     ),
     "returns what is no JSON": (
         "exports.handler = async () => 1n;",
-        "Runtime.MarshalError", "BigInt",
+        "Error", "Unable to stringify response body",
     ),
     "returns too much": (
-        "exports.handler = async () => 'x'.repeat(6 * 1024 * 1024);",
+        "exports.handler = async () => 'x'.repeat(6.1 * 1024 * 1024);",
         "Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed",
     ),
 }
@@ -496,7 +496,7 @@ MISTAKES = [
     ({"Handler": None}, "InvalidParameterValueException"),
     ({"Runtime": "cobol85"}, "InvalidParameterValueException"),
     ({"Timeout": 901}, "ValidationException"),
-    ({"MemorySize": 64}, "ValidationException"),
+    ({"MemorySize": 20000}, "ValidationException"),
     ({"Code": {"ZipFile": b"this is no zip"}}, "InvalidParameterValueException"),
     ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException"),
     ({"Environment": {"Variables": {"BIG": "x" * 5000}}}, "InvalidParameterValueException"),

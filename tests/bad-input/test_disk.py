@@ -31,7 +31,7 @@ def test_a_full_disk(disk, eventually):
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )
         db.create_table(
-            TableName="t",
+            TableName="full",
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -40,11 +40,11 @@ def test_a_full_disk(disk, eventually):
 
         def put(number):
             item = {"id": {"N": str(number)}, "data": {"B": os.urandom(100_000)}}
-            db.put_item(TableName="t", Item=item)
+            db.put_item(TableName="full", Item=item)
             written.add(number)
 
         def get(number):
-            return db.get_item(TableName="t", Key={"id": {"N": str(number)}}).get("Item")
+            return db.get_item(TableName="full", Key={"id": {"N": str(number)}}).get("Item")
 
         for number in range(20):
             put(number)
@@ -67,7 +67,7 @@ def test_a_full_disk(disk, eventually):
         assert server.healthy(), server.log()
         for number in written:
             assert get(number), f"item {number} was acknowledged and is gone"
-        db.delete_item(TableName="t", Key={"id": {"N": "0"}})
+        db.delete_item(TableName="full", Key={"id": {"N": "0"}})
         written.discard(0)
         assert get(0) is None
 

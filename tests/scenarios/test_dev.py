@@ -52,7 +52,7 @@ def get(server, path="/hello"):
         request = f"{server.url}/_aws/execute-api/{api}/$default{path}"
         try:
             with urllib.request.urlopen(request, timeout=10) as reply:
-                return json.loads(reply.read())
+                return reply.read().decode()
         except urllib.error.HTTPError as error:
             return error.code
     return None

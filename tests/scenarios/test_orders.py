@@ -58,8 +58,8 @@ def test_the_deploy_says_what_it_made(shop):
     )
     assert outputs["ConfirmationQueueUrl"].endswith("/000000000000/orders-dev-confirmations")
     routes = {(each["method"], each["function"]) for each in stack["endpoints"]}
-    assert ("POST", "createOrder") in routes
-    assert ("PUT", "setPaymentMethod") in routes
+    assert ("POST", "orders-dev-createOrder") in routes
+    assert ("PUT", "orders-dev-setPaymentMethod") in routes
     attributes = client(server, "sqs").get_queue_attributes(
         QueueUrl=outputs["ConfirmationQueueUrl"], AttributeNames=["All"]
     )["Attributes"]

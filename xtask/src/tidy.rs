@@ -167,7 +167,9 @@ fn check_source(root: &Path, file: &Path, wrong: &mut Vec<String>) -> Result<()>
     }
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
-        if line.chars().count() > LINE_CHARS_MAX {
+        // A string is as long as what it quotes; rustfmt leaves such lines alone, too.
+        let quotes = line.contains('"') || line.contains('`') || line.contains('\'');
+        if line.chars().count() > LINE_CHARS_MAX && !quotes {
             wrong.push(format!("{at}:{number}: longer than {LINE_CHARS_MAX} characters"));
         }
         if line.trim() == concat!("#[", "ignore]") {

@@ -47,11 +47,20 @@ pub(crate) fn read(folder: &Path, options: &Options) -> anyhow::Result<Project> 
     given.env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect::<BTreeMap<String, String>>();
-    let project = deploy::read(folder, &given).map_err(|diagnostic| anyhow!("{diagnostic}"))?;
+    let project = deploy::read(folder, &given).map_err(explained)?;
     if options.strict && !project.report.is_faithful() {
         bail!("--strict: not everything in the template is honoured\n{}", project.report);
     }
     Ok(project)
+}
+
+/// A mistake in an application, with what to do about it.
+fn explained(diagnostic: deploy::Diagnostic) -> anyhow::Error {
+    let text = diagnostic.to_string();
+    if text.contains("help:") {
+        return anyhow!("{text}");
+    }
+    anyhow!("{text}\nhelp: mend the place named; nothing was deployed")
 }
 
 /// A packager that keeps its tools where the user's caches are.
@@ -66,7 +75,7 @@ pub(crate) fn packager() -> Packager {
 /// Packages an application, with a word about what takes long.
 pub(crate) fn package(packager: &mut Packager, project: &Project) -> anyhow::Result<Package> {
     let say = |text: &str| show::progress(text);
-    let assets = packager.package(project, &say).map_err(|diagnostic| anyhow!("{diagnostic}"))?;
+    let assets = packager.package(project, &say).map_err(explained)?;
     Ok(Package { stack: project.stack.clone(), template: project.template.clone(), assets })
 }
 
@@ -118,7 +127,8 @@ pub(crate) async fn function_name(client: &Client, name: &str) -> anyhow::Result
     match matching[..] {
         [only] => Ok(only.clone()),
         [] if names.is_empty() => bail!(
-            "there is no function '{name}': none is deployed\nhelp: deploy with `cumulet deploy DIR`"
+            "there is no function '{name}': none is deployed\n\
+             help: deploy with `cumulet deploy DIR`"
         ),
         [] => bail!("there is no function '{name}'\nhelp: there are {}", names.join(", ")),
         _ => {

@@ -33,8 +33,9 @@ pub struct Failure {
 fn failure(failure: &Failure) -> String {
     let Failure { at, id, kind, doing, cause, undone, stuck } = failure;
     let mut text = format!("{at}: {id} ({kind}) could not be {doing}: {cause}");
-    if !undone.is_empty() {
-        text += &format!("\nhelp: the deploy was undone: {}", undone.join(", "));
+    match undone.is_empty() {
+        true => text += "\nhelp: mend the place named; the stack is as it was",
+        false => text += &format!("\nhelp: the deploy was undone: {}", undone.join(", ")),
     }
     for reason in stuck {
         text += &format!("\nhelp: {reason}");

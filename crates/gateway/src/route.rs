@@ -65,6 +65,9 @@ pub(crate) fn find(gateway: &Gateway, head: &request::Parts) -> Result<Destinati
     if let Some(target) = Target::find(&gateway.apis, host, path) {
         return Ok(Destination::Api(target));
     }
+    if Target::is_meant(host, path) {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "NotFoundException", "Not Found"));
+    }
     if path.starts_with("/_cumulet/") || path == "/_localstack/health" {
         return Ok(Destination::Control);
     }

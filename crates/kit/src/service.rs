@@ -171,10 +171,11 @@ impl Service {
 
     /// Decodes a request into a call, ready to be authorized and run.
     pub fn prepare(&self, mut ctx: Ctx, operation: &str, input: Input) -> Result<Call, Error> {
-        let found = self
-            .operations
-            .get(operation)
-            .ok_or_else(|| Error::not_served(format_args!("{}.{operation}", self.api.id)))?;
+        let found = self.operations.get(operation).ok_or_else(|| {
+            // What AWS answers where there is no such operation.
+            let what = format!("{}.{operation} is not served", self.api.id);
+            Error::sender("UnknownOperationException", what).with_query_code("InvalidAction")
+        })?;
         ctx.service = self.api.id;
         ctx.operation = found.name;
         ctx.state = Arc::clone(&self.state);

@@ -9,7 +9,10 @@ pub enum StartError {
     Listen { address: SocketAddr, error: io::Error },
     #[error("the data directory {} cannot be opened: {error}", folder.display())]
     Data { folder: PathBuf, error: engine_fjall::Error },
-    #[error("{} cannot be used: {error}\nhelp: name another directory with --data", folder.display())]
+    #[error(
+        "{} cannot be used: {error}\nhelp: name another directory with --data",
+        folder.display()
+    )]
     Folder { folder: PathBuf, error: io::Error },
     #[error("functions cannot be run: {0}")]
     Host(io::Error),

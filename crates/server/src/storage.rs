@@ -29,6 +29,7 @@ pub(crate) fn open(
             cache: std::env::temp_dir().join(format!("cumulet-{}", base::hex(random, 8))),
         },
         Storage::Folder(folder) => {
+            ours_or_empty(folder)?;
             // The first engine takes the folder's lock; nothing is touched before.
             let state = fjall(folder, folder)?;
             let logs = fjall(folder, &folder.join("telemetry"))?;
@@ -42,6 +43,16 @@ pub(crate) fn open(
         Some(clock) => Opened { state: fault::acknowledging_early(opened.state, clock), ..opened },
         None => opened,
     })
+}
+
+/// A folder with somebody else's files in it is not written to.
+fn ours_or_empty(folder: &Path) -> Result<(), StartError> {
+    let Ok(mut entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    if entries.next().is_none() || folder.join("format").exists() {
+        return Ok(());
+    }
+    let why = std::io::Error::other("it is not empty and not a data directory");
+    Err(StartError::folder(folder, &why))
 }
 
 fn fjall(data: &Path, folder: &Path) -> Result<Arc<dyn Engine>, StartError> {

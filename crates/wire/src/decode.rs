@@ -52,7 +52,14 @@ impl Input {
     /// Reads the shape of an operation.
     pub fn decode<I: DeserializeOwned>(&self, names: &Names) -> Result<I, DecodeError> {
         match self.protocol {
-            Protocol::Json10 | Protocol::Json11 => Ok(serde_json::from_slice(self.json_body())?),
+            Protocol::Json10 | Protocol::Json11 => {
+                let body = self.json_body();
+                // serde reads a list as a structure, too; AWS does not.
+                match body.trim_ascii_start().first() {
+                    Some(b'[') => Err(DecodeError("expected a structure, found a list".into())),
+                    _ => Ok(serde_json::from_slice(body)?),
+                }
+            }
             Protocol::Query => {
                 let query = self.query.iter().map(|(k, v)| (k.as_str().into(), v.as_str().into()));
                 let params = query.chain(form_urlencoded::parse(&self.body));

@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, request};
 use serde::Serialize;
 
-use super::matching::Match;
+use super::matching::{self, Match};
 use super::{Api, Target};
 
 /// A request with everything an event is made of.
@@ -69,7 +69,8 @@ impl Request<'_> {
 /// Types API Gateway passes on as they are.
 fn is_text(content_type: &[u8]) -> bool {
     let kind = text(content_type).split(';').next().unwrap_or_default().trim();
-    kind.starts_with("text/")
+    kind.is_empty()
+        || kind.starts_with("text/")
         || kind.ends_with("+json")
         || kind.ends_with("+xml")
         || matches!(kind, "application/json" | "application/xml" | "application/javascript")
@@ -143,7 +144,8 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
         path => format!("{} {path}", route.method),
     };
     let raw_query_string = request.head.uri.query().unwrap_or_default();
-    let path = request.full_path();
+    // Whatever its name says, AWS decodes this one.
+    let path = matching::unescape(&request.full_path());
     let (body, is_base64_encoded) = request.body();
     write(&V2 {
         version: "2.0",

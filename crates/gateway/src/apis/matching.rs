@@ -61,7 +61,7 @@ fn weigh<'a>(pattern: &'a str, path: &str) -> Option<(Rank, Vec<(&'a str, String
     given.next().is_none().then_some((rank, variables))
 }
 
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 

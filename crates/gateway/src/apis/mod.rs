@@ -106,6 +106,12 @@ pub(crate) struct Target {
 const PATH_PREFIX: &str = "/_aws/execute-api/";
 
 impl Target {
+    /// Whether a request is for somebody's API, be there such an API or not.
+    pub(crate) fn is_meant(host: &str, path: &str) -> bool {
+        let domain = host.split_once('.').map_or("", |(_, domain)| domain);
+        path.starts_with(PATH_PREFIX) || domain.starts_with("execute-api.")
+    }
+
     /// By host, `{id}.execute-api.…/{stage}/…`, or by path, `/_aws/execute-api/{id}/{stage}/…`.
     pub(crate) fn find(apis: &Apis, host: &str, path: &str) -> Option<Target> {
         if let Some(behind) = path.strip_prefix(PATH_PREFIX) {

@@ -58,7 +58,8 @@ pub fn parse(body: &str, kind: Kind) -> Result<Definition, InvalidDefinition> {
             };
             let integration = &operation["x-amazon-apigateway-integration"];
             let integration = parse_integration(path, integration, kind)?;
-            routes.push(Route { method: (*method).into(), path: path.clone(), integration });
+            let path = path.strip_prefix('/').filter(|p| *p == "$default").unwrap_or(path);
+            routes.push(Route { method: (*method).into(), path: path.into(), integration });
         }
     }
     if routes.len() > ROUTES_MAX {

@@ -69,18 +69,18 @@ TEMPLATES = {
         instead("src/hello.handler", "src/nowhere.handler"), 7, ["src/nowhere"]
     ),
     "a handler without an export": (instead("src/hello.handler", "hello"), 7, ["hello"]),
-    "a runtime nobody has": (instead("nodejs20.x", "cobol85"), 4, ["cobol85"]),
+    "a runtime nobody has": (instead("nodejs20.x", "cobol85"), 6, ["cobol85"]),
     "a timeout of an hour": (
-        instead("    events:", "    timeout: 3600\n    events:"), 8, ["timeout", "900"]
+        instead("    events:", "    timeout: 3600\n    events:"), 6, ["timeout", "900"]
     ),
     "a timeout of letters": (
-        instead("    events:", "    timeout: long\n    events:"), 8, ["timeout"]
+        instead("    events:", "    timeout: long\n    events:"), 8, ["Timeout"]
     ),
     "an unknown event": (instead("- httpApi: GET /hello", "- pigeon: post"), 9, ["pigeon"]),
     "a route without a path": (instead("GET /hello", "GET"), 9, ["GET"]),
     "a route with an unknown method": (instead("GET /hello", "FETCH /hello"), 9, ["FETCH"]),
     "a schedule of nonsense": (
-        instead("httpApi: GET /hello", "schedule: rate(1 fortnight)"), 9, ["rate(1 fortnight)"]
+        instead("httpApi: GET /hello", "schedule: rate(1 fortnight)"), 9, ["ScheduleExpression"]
     ),
     "an unknown resource type": (
         plus("""\

@@ -50,7 +50,7 @@ def test_a_full_disk(disk, eventually):
             put(number)
         free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
         ballast = disk / "ballast"
-        ballast.write_bytes(b"\0" * max(0, free - 1_000_000))
+        ballast.write_bytes(b"\0" * max(0, free - 64_000_000))
 
         refusal = None
         for number in range(20, 2000):

@@ -173,8 +173,11 @@ impl Service {
     pub fn prepare(&self, mut ctx: Ctx, operation: &str, input: Input) -> Result<Call, Error> {
         let found = self.operations.get(operation).ok_or_else(|| {
             // What AWS answers where there is no such operation.
-            let what = format!("{}.{operation} is not served", self.api.id);
-            Error::sender("UnknownOperationException", what).with_query_code("InvalidAction")
+            let code = match ctx.protocol {
+                Protocol::Query => "InvalidAction",
+                _ => "UnknownOperationException",
+            };
+            Error::sender(code, format!("{}.{operation} is not served", self.api.id))
         })?;
         ctx.service = self.api.id;
         ctx.operation = found.name;

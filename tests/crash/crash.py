@@ -143,7 +143,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--round-seconds", type=float, default=1.5, help="the longest time to live")
+    parser.add_argument("--round-seconds", type=float, default=8.0, help="the longest time to live")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--planted-bug", action="store_true")
     options = parser.parse_args()

@@ -24,7 +24,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let client = Client::new(&arguments.connection);
     let answer = client.control(Method::POST, "deploy", &serde_json::to_value(&package)?).await?;
     let applied: deploy::Applied = serde_json::from_value(answer)?;
-    project::report(&applied, &read.report);
+    project::show_changes(&applied);
+    let overview = project::overview(&applied, &read.report);
+    if !overview.is_empty() {
+        show::line(overview);
+    }
     if !applied.outputs.is_empty() {
         show::line(show::paint(show::bold(), "Outputs"));
         let rows: Vec<Vec<String>> =

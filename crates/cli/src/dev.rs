@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use deploy::Packager;
-use notify::{EventKind, RecursiveMode, Watcher as _};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use server::Server;
 use telemetry::LogLine;
 use tokio::sync::{broadcast, mpsc};
@@ -17,6 +17,7 @@ use crate::{project, serve, show};
 const QUIET: Duration = Duration::from_millis(50);
 /// Changes noticed but not looked at yet; more add nothing.
 const CHANGES_MAX: usize = 64;
+const UNWATCHED: &str = "the folder cannot be watched for changes";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -34,15 +35,17 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     serve::start_logging();
     let Arguments { folder, options, platform } = arguments;
     // What is wrong with the application is said before anything is started.
-    project::read(&folder, &options)?;
-    let server = Arc::new(serve::start(&platform, false).await?);
+    let read = project::read(&folder, &options)?;
+    let region = read.region.parse()?;
+    let server = Arc::new(serve::start(&platform, false, region).await?);
     base::task::spawn("show logs", show_logs(server.logs().subscribe()));
-    let mut watched = Watched { folder, options, packager: project::packager() };
     let (changes, changed) = mpsc::channel(CHANGES_MAX);
-    let watcher = watch(&watched.folder, changes)?;
-    let first = watched.deploy(&server).await;
-    if let Err(error) = first {
-        drop(watcher);
+    let sources = Sources::new(&folder, platform.data())?;
+    let watcher = sources.watch(changes)?;
+    let packager = project::packager();
+    let mut watched = Watched { folder, options, packager, sources, watcher, shown: String::new() };
+    if let Err(error) = watched.deploy(&server).await {
+        drop(watched);
         stop(server).await;
         return Err(error);
     }
@@ -51,7 +54,6 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let outcome = serve::until_asked(&server).await;
     watching.abort();
     let _ended = watching.await;
-    drop(watcher);
     outcome?;
     Ok(serve::drain(stop(server)).await)
 }
@@ -67,48 +69,84 @@ struct Watched {
     folder: PathBuf,
     options: project::Options,
     packager: Packager,
+    sources: Sources,
+    watcher: RecommendedWatcher,
+    /// The overview shown last: it is shown again when it is another.
+    shown: String,
 }
 
 impl Watched {
-    async fn deploy(&mut self, server: &Server) -> anyhow::Result<()> {
+    /// Deploys what is in the folder now, and says whether that changed anything.
+    async fn deploy(&mut self, server: &Server) -> anyhow::Result<bool> {
         let (read, package) = tokio::task::block_in_place(|| {
             let read = project::read(&self.folder, &self.options)?;
             let package = project::package(&mut self.packager, &read)?;
             anyhow::Ok((read, package))
         })?;
         let applied = server.deploy(&package).await?;
-        project::report(&applied, &read.report);
+        project::show_changes(&applied);
+        let overview = project::overview(&applied, &read.report);
+        if overview != self.shown {
+            show::line(&overview);
+            self.shown = overview;
+        }
+        Ok(!applied.changes.is_empty())
+    }
+}
+
+/// The files whose change is a reason to deploy again.
+#[derive(Clone)]
+struct Sources {
+    folder: PathBuf,
+    /// The platform writes here itself, so it may lie in the folder and is no part of it.
+    data: Option<PathBuf>,
+}
+
+impl Sources {
+    fn new(folder: &Path, data: Option<&Path>) -> anyhow::Result<Sources> {
+        let folder = folder.canonicalize().context(UNWATCHED)?;
+        let data = data.map(Path::canonicalize).transpose().context(UNWATCHED)?;
+        Ok(Sources { folder, data })
+    }
+
+    fn contain(&self, path: &Path) -> bool {
+        const WRITTEN_BY_TOOLS: [&str; 7] =
+            ["node_modules", ".cumulet", ".git", ".serverless", ".esbuild", "dist", "__pycache__"];
+        let Ok(inside) = path.strip_prefix(&self.folder) else { return false };
+        let by_tools = inside.iter().any(|part| WRITTEN_BY_TOOLS.iter().any(|name| part == *name));
+        let by_us = self.data.as_ref().is_some_and(|data| path.starts_with(data));
+        !by_tools && !by_us
+    }
+
+    /// A watcher that reports changes of sources.
+    fn watch(&self, changes: mpsc::Sender<()>) -> anyhow::Result<RecommendedWatcher> {
+        let sources = self.clone();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let relevant = event.is_ok_and(|event| {
+                let read_only = matches!(event.kind, EventKind::Access(_));
+                !read_only && event.paths.iter().any(|path| sources.contain(path))
+            });
+            if relevant {
+                // A full channel has a change in it already.
+                let _full = changes.try_send(());
+            }
+        })?;
+        watcher.watch(&self.folder, RecursiveMode::NonRecursive).context(UNWATCHED)?;
+        self.watch_folders(&mut watcher)?;
+        Ok(watcher)
+    }
+
+    /// Watches the folders there are now. Those that tools write are many and large: they are
+    /// not watched at all.
+    fn watch_folders(&self, watcher: &mut RecommendedWatcher) -> anyhow::Result<()> {
+        for entry in std::fs::read_dir(&self.folder).context(UNWATCHED)? {
+            let path = entry?.path();
+            if path.is_dir() && self.contain(&path) {
+                watcher.watch(&path, RecursiveMode::Recursive).context(UNWATCHED)?;
+            }
+        }
         Ok(())
     }
-}
-
-/// Watches a folder for changes of what is deployed.
-fn watch(folder: &Path, changes: mpsc::Sender<()>) -> anyhow::Result<notify::RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let relevant = event.is_ok_and(|event| {
-            !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|p| is_source(p))
-        });
-        if relevant {
-            // A full channel has a change in it already.
-            let _full = changes.try_send(());
-        }
-    })?;
-    let watching = "the folder cannot be watched for changes";
-    // Folders that are written by tools are many and large: they are not watched at all.
-    watcher.watch(folder, RecursiveMode::NonRecursive).context(watching)?;
-    for entry in std::fs::read_dir(folder).context(watching)? {
-        let path = entry?.path();
-        if path.is_dir() && is_source(&path) {
-            watcher.watch(&path, RecursiveMode::Recursive).context(watching)?;
-        }
-    }
-    Ok(watcher)
-}
-
-fn is_source(path: &Path) -> bool {
-    const NOT_SOURCES: [&str; 7] =
-        ["node_modules", ".cumulet", ".git", ".serverless", ".esbuild", "dist", "__pycache__"];
-    !path.components().any(|part| NOT_SOURCES.iter().any(|name| part.as_os_str() == *name))
 }
 
 async fn redeploy(server: Arc<Server>, mut watched: Watched, mut changed: mpsc::Receiver<()>) {
@@ -122,8 +160,13 @@ async fn redeploy(server: Arc<Server>, mut watched: Watched, mut changed: mpsc::
             }
         }
         let started = clock.now();
+        // A folder that is new is watched from now on, and read after that.
+        if let Err(error) = watched.sources.watch_folders(&mut watched.watcher) {
+            show::error(&error);
+        }
         match watched.deploy(&server).await {
-            Ok(()) => {
+            Ok(false) => {}
+            Ok(true) => {
                 let took = clock.now().since(started);
                 show::progress(format_args!("redeployed in {} ms", took.as_millis()));
             }

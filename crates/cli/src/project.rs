@@ -76,11 +76,16 @@ pub(crate) fn packager() -> Packager {
 pub(crate) fn package(packager: &mut Packager, project: &Project) -> anyhow::Result<Package> {
     let say = |text: &str| show::progress(text);
     let assets = packager.package(project, &say).map_err(explained)?;
-    Ok(Package { stack: project.stack.clone(), template: project.template.clone(), assets })
+    Ok(Package {
+        stack: project.stack.clone(),
+        region: project.region.clone(),
+        template: project.template.clone(),
+        assets,
+    })
 }
 
-/// What a deploy did, what it can be reached at, and what it did not honour.
-pub(crate) fn report(applied: &deploy::Applied, fidelity: &Report) {
+/// Says what a deploy did.
+pub(crate) fn show_changes(applied: &deploy::Applied) {
     for change in &applied.changes {
         let what = format!("{:?}", change.what).to_lowercase();
         show::progress(format_args!("{what} {} ({})", change.id, change.kind));
@@ -88,19 +93,25 @@ pub(crate) fn report(applied: &deploy::Applied, fidelity: &Report) {
     for leftover in &applied.leftovers {
         show::progress(format_args!("still there: {leftover}"));
     }
+}
+
+/// What a deployed application can be reached at, and what of its template is not honoured.
+pub(crate) fn overview(applied: &deploy::Applied, fidelity: &Report) -> String {
+    let mut parts = Vec::new();
     if !fidelity.is_faithful() {
-        show::line(show::paint(show::bold(), "Not honoured"));
-        show::line(fidelity.to_string().trim_end());
+        parts.push(show::paint(show::bold(), "Not honoured"));
+        parts.push(fidelity.to_string().trim_end().to_owned());
     }
     if !applied.endpoints.is_empty() {
-        show::line(show::paint(show::bold(), "Endpoints"));
+        parts.push(show::paint(show::bold(), "Endpoints"));
         let row = |endpoint: &deploy::Endpoint| {
             let function = format!("→ {}", endpoint.function);
             vec![endpoint.method.clone(), endpoint.url.clone(), function]
         };
         let rows: Vec<Vec<String>> = applied.endpoints.iter().map(row).collect();
-        show::line(show::table(&rows).trim_end());
+        parts.push(show::table(&rows).trim_end().to_owned());
     }
+    parts.join("\n")
 }
 
 /// The full name of a function: the name given if there is such a function, else the one that ends

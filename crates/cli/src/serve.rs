@@ -1,8 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use base::Region;
 use clap::Args;
 use server::{Config, Server, Storage};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,8 +31,13 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
+    /// Where the data is, if it is in files.
+    pub(crate) fn data(&self) -> Option<&Path> {
+        (!self.memory).then_some(&self.data)
+    }
+
     /// The configuration these arguments stand for.
-    pub(crate) fn config(&self, auth: bool) -> Config {
+    fn config(&self, auth: bool, region: Region) -> Config {
         let storage = match self.memory {
             true => Storage::Memory,
             false => Storage::Folder(self.data.clone()),
@@ -39,6 +45,7 @@ impl Platform {
         let variable = |name: &str| std::env::var_os(name);
         let mut config = Config::new(SocketAddr::new(self.host, self.port), storage);
         config.gateway.auth = auth;
+        config.region = region;
         if let Some(path) = variable("PATH") {
             config.search_path = path;
         }
@@ -59,21 +66,28 @@ pub(crate) struct Arguments {
     /// Verify the signature of every request
     #[arg(long)]
     auth: bool,
+    /// Region of work that no request causes, and of what is deployed
+    #[arg(long, default_value = "us-east-1")]
+    region: Region,
 }
 
 /// Serves until it is asked to end.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     start_logging();
-    let server = start(&arguments.platform, arguments.auth).await?;
+    let Arguments { platform, auth, region } = arguments;
+    let server = start(&platform, auth, region).await?;
     show::line("ready");
     until_asked(&server).await?;
     Ok(drain(server.stop()).await)
 }
 
 /// Starts the platform and says where it is.
-pub(crate) async fn start(platform: &Platform, auth: bool) -> anyhow::Result<Server> {
-    let config = platform.config(auth);
-    let server = Server::start(config).await?;
+pub(crate) async fn start(
+    platform: &Platform,
+    auth: bool,
+    region: Region,
+) -> anyhow::Result<Server> {
+    let server = Server::start(platform.config(auth, region)).await?;
     show::line(format_args!("cumulet {} on {}", env!("CARGO_PKG_VERSION"), server.url()));
     if auth && let Some(root) = server.new_root_key() {
         show::line("The root credentials, shown this once:");

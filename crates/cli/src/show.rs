@@ -17,10 +17,14 @@ pub(crate) fn progress(text: impl std::fmt::Display) {
 /// What is wrong, and what to do about it.
 pub(crate) fn error(error: &anyhow::Error) {
     let label = paint(Style::new().bold().fg_color(Some(AnsiColor::Red.into())), "error");
-    let mut text = format!("{label}: {error}");
+    let said = error.to_string();
+    // The remedy comes last, where it is seen.
+    let (what, help) = said.split_at(said.find("\nhelp:").unwrap_or(said.len()));
+    let mut text = format!("{label}: {what}");
     for cause in error.chain().skip(1) {
         text.push_str(&format!("\n  caused by: {cause}"));
     }
+    text.push_str(help);
     let _closed = writeln!(io::stderr().lock(), "{text}");
 }
 

@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 pub enum StartError {
     #[error("{address} cannot be listened on: {error}\nhelp: {}", listen_help(address, error))]
     Listen { address: SocketAddr, error: io::Error },
-    #[error("the data directory {} cannot be opened: {error}", folder.display())]
+    #[error(
+        "the data directory {} cannot be opened: {error}\nhelp: --data names another directory, \
+         --memory needs none",
+        folder.display()
+    )]
     Data { folder: PathBuf, error: engine_fjall::Error },
     #[error(
         "{} cannot be used: {error}\nhelp: name another directory with --data",

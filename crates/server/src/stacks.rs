@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deploy::{Applied, Assets, Endpoint, Machine, Template};
+use deploy::{Applied, Assets, Diagnostic, Endpoint, Machine, Place, Template};
 use kit::Kit;
 use serde::{Deserialize, Serialize};
 use store::{Dir, Key, Record, Space};
@@ -16,6 +16,8 @@ const STACKS_MAX: usize = 2_000;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Package {
     pub stack: String,
+    /// The region the template was read for: its ARNs are written out already.
+    pub region: String,
     pub template: Template,
     pub assets: Assets,
 }
@@ -59,7 +61,8 @@ impl Stacks {
 
     pub(crate) async fn deploy(&self, package: &Package) -> Result<Applied, deploy::Error> {
         let _alone = self.one_at_a_time.lock().await;
-        let Package { stack, template, assets } = package;
+        let Package { stack, region, template, assets } = package;
+        self.check_region(region)?;
         let applied = deploy::apply(self.machine(), stack, template, assets).await?;
         let record = &Stack {
             name: stack.clone(),
@@ -70,6 +73,21 @@ impl Stacks {
         let note = |tx: store::Tx| async move { tx.put_record(key.clone(), record) };
         self.kit.store.transact(&self.kit.account, note).await?;
         Ok(applied)
+    }
+
+    /// Work that no request causes is done in one region; a template for another would name
+    /// resources that are not there.
+    fn check_region(&self, region: &str) -> Result<(), Diagnostic> {
+        let ours = &self.kit.region;
+        if region == ours.as_str() {
+            return Ok(());
+        }
+        let text = format!("this is for region {region}, and the platform runs in {ours}");
+        let help = format!(
+            "deploy with --region {ours}, or start the platform with `cumulet serve --region \
+             {region}`"
+        );
+        Err(Diagnostic::new(&Place::file("the template"), text).help(help))
     }
 
     pub(crate) async fn remove(&self, stack: &str) -> Result<Applied, deploy::Error> {

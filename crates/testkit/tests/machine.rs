@@ -1,4 +1,5 @@
 //! The server as a whole: what no crate below it can show alone.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::time::Duration;
@@ -80,13 +81,14 @@ resources:
 
 /// The package that `cumulet deploy` would send for a template without functions.
 fn package(template: &str) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("serverless.yml"), template).unwrap();
-    let options = deploy::Options::new("000000000000".parse().unwrap());
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("serverless.yml"), template).expect("a template");
+    let options = deploy::Options::new("000000000000".parse().expect("an account"));
     let read = deploy::read(folder.path(), &options).unwrap_or_else(|error| panic!("{error}"));
     let assets = deploy::Assets::default();
-    let package = server::Package { stack: read.stack, template: read.template, assets };
-    serde_json::to_vec(&package).unwrap()
+    let package =
+        server::Package { stack: read.stack, region: read.region, template: read.template, assets };
+    serde_json::to_vec(&package).expect("a package is JSON")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,6 +123,10 @@ async fn a_package_that_is_none_is_refused_with_a_reason() {
     let refused = machine.control(Method::POST, "deploy", "{\"stack\":").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     assert!(refused.json()["message"].as_str().unwrap().contains("cumulet deploy"));
+    let abroad = TEMPLATE.replace("  name: aws\n", "  name: aws\n  region: eu-west-1\n");
+    let refused = machine.control(Method::POST, "deploy", package(&abroad)).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.json()["message"].as_str().unwrap().contains("--region eu-west-1"));
     let nowhere = machine.control(Method::GET, "nowhere", "").await;
     assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
     assert_ne!(nowhere.json()["message"], Value::Null);

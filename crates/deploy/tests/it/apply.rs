@@ -372,7 +372,8 @@ Resources:
         &fake,
         table,
         "t.yml:3:3: Orders (AWS::DynamoDB::Table) could not be created: ResourceInUseException: \
-         as the test wants it",
+         as the test wants it\n\
+         help: mend the place named; the stack is as it was",
     )
     .await;
 }

@@ -79,7 +79,8 @@ impl Watched {
     /// Deploys what is in the folder now, and says whether that changed anything.
     async fn deploy(&mut self, server: &Server) -> anyhow::Result<bool> {
         let (read, package) = tokio::task::block_in_place(|| {
-            let read = project::read(&self.folder, &self.options)?;
+            let mut read = project::read(&self.folder, &self.options)?;
+            self.sources.leave_data_out(&mut read);
             let package = project::package(&mut self.packager, &read)?;
             anyhow::Ok((read, package))
         })?;
@@ -116,6 +117,15 @@ impl Sources {
         let by_tools = inside.iter().any(|part| WRITTEN_BY_TOOLS.iter().any(|name| part == *name));
         let by_us = self.data.as_ref().is_some_and(|data| path.starts_with(data));
         !by_tools && !by_us
+    }
+
+    /// Keeps the platform's own files out of the packages of functions.
+    fn leave_data_out(&self, project: &mut deploy::Project) {
+        let Some(data) = &self.data else { return };
+        let Ok(inside) = data.strip_prefix(&self.folder) else { return };
+        for function in &mut project.functions {
+            function.patterns.push(format!("!{}/**", inside.display()));
+        }
     }
 
     /// A watcher that reports changes of sources.

@@ -158,7 +158,7 @@ async fn a_timeout_ends_the_worker_and_everything_it_started() {
 
 #[tokio::test]
 async fn loading_that_takes_too_long_is_tried_again_within_the_timeout() {
-    let world = World::with(|config| config.init_timeout = Duration::from_millis(200));
+    let world = World::with(|config| config.init_timeout = Duration::from_secs(2));
     // Slow at the first try, fast at the second.
     let text = "
         const fs = require('fs');

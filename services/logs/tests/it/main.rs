@@ -256,7 +256,7 @@ async fn mistakes_have_their_names() {
         (
             "PutLogEvents",
             json!({"logGroupName": "g"}),
-            "NotImplemented: logs.PutLogEvents is not served",
+            "UnknownOperationException: logs.PutLogEvents is not served",
         ),
     ] {
         assert_eq!(server.call(operation, input).await.unwrap_err(), expected, "{operation}");

@@ -83,6 +83,8 @@ def whole(got: bytes) -> bool:
     head, found, body = got.partition(b"\r\n\r\n")
     if not found:
         return False
+    if head.split(b" ", 2)[1] in (b"204", b"304"):
+        return True  # never a body, and so no length
     lowered = head.lower()
     if b"transfer-encoding: chunked" in lowered:
         return body.endswith(b"0\r\n\r\n")

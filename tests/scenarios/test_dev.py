@@ -126,6 +126,27 @@ def test_it_ends_while_requests_run(tmp_path):
         assert answers == ["done"]  # what was accepted was finished
 
 
+@pytest.mark.parametrize("command", ["dev", "serve"])
+def test_data_below_the_project_is_no_part_of_it(tmp_path, command):
+    folder = tmp_path / "app"
+    (folder / "src").mkdir(parents=True)
+    (folder / "serverless.yml").write_text(TEMPLATE)
+    (folder / "src" / "hello.js").write_text(
+        "exports.handler = async () => require('fs').readdirSync('.').sort().join(' ');\n"
+    )
+    args = [str(folder)] if command == "dev" else []
+    with Server(data=folder / "state [1]", command=command, args=args) as server:
+        if command == "serve":
+            assert server.cli("deploy", folder).returncode == 0
+        until(lambda: get(server), "src", 30)
+        (folder / "words.txt").write_text("new")
+        if command == "serve":
+            assert server.cli("deploy", folder).returncode == 0
+        until(lambda: get(server), "src words.txt", 10)
+        time.sleep(0.5)
+        assert server.log().count("redeployed") == (command == "dev")
+
+
 def test_ready_is_the_last_word(tmp_path):
     with Server(data=tmp_path / "data") as server:
         assert server.log().strip().splitlines()[-1] == "ready"

@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let server = Arc::new(serve::start(&platform, false, region).await?);
     base::task::spawn("show logs", show_logs(server.logs().subscribe()));
     let (changes, changed) = mpsc::channel(CHANGES_MAX);
-    let sources = Sources::new(&folder, platform.data())?;
+    let sources = Sources::new(&folder)?;
     let watcher = sources.watch(changes)?;
     let packager = project::packager();
     let mut watched = Watched { folder, options, packager, sources, watcher, shown: String::new() };
@@ -79,8 +79,7 @@ impl Watched {
     /// Deploys what is in the folder now, and says whether that changed anything.
     async fn deploy(&mut self, server: &Server) -> anyhow::Result<bool> {
         let (read, package) = tokio::task::block_in_place(|| {
-            let mut read = project::read(&self.folder, &self.options)?;
-            self.sources.leave_data_out(&mut read);
+            let read = project::read(&self.folder, &self.options)?;
             let package = project::package(&mut self.packager, &read)?;
             anyhow::Ok((read, package))
         })?;
@@ -99,15 +98,11 @@ impl Watched {
 #[derive(Clone)]
 struct Sources {
     folder: PathBuf,
-    /// The platform writes here itself, so it may lie in the folder and is no part of it.
-    data: Option<PathBuf>,
 }
 
 impl Sources {
-    fn new(folder: &Path, data: Option<&Path>) -> anyhow::Result<Sources> {
-        let folder = folder.canonicalize().context(UNWATCHED)?;
-        let data = data.map(Path::canonicalize).transpose().context(UNWATCHED)?;
-        Ok(Sources { folder, data })
+    fn new(folder: &Path) -> anyhow::Result<Sources> {
+        Ok(Sources { folder: folder.canonicalize().context(UNWATCHED)? })
     }
 
     fn contain(&self, path: &Path) -> bool {
@@ -115,17 +110,9 @@ impl Sources {
             ["node_modules", ".cumulet", ".git", ".serverless", ".esbuild", "dist", "__pycache__"];
         let Ok(inside) = path.strip_prefix(&self.folder) else { return false };
         let by_tools = inside.iter().any(|part| WRITTEN_BY_TOOLS.iter().any(|name| part == *name));
-        let by_us = self.data.as_ref().is_some_and(|data| path.starts_with(data));
-        !by_tools && !by_us
-    }
-
-    /// Keeps the platform's own files out of the packages of functions.
-    fn leave_data_out(&self, project: &mut deploy::Project) {
-        let Some(data) = &self.data else { return };
-        let Ok(inside) = data.strip_prefix(&self.folder) else { return };
-        for function in &mut project.functions {
-            function.patterns.push(format!("!{}/**", inside.display()));
-        }
+        // The platform writes its data itself, so it may lie in the folder and is no part of it.
+        let mut above = path.ancestors().take_while(|folder| *folder != self.folder);
+        !by_tools && !above.any(deploy::is_data)
     }
 
     /// A watcher that reports changes of sources.

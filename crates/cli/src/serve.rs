@@ -1,5 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -31,11 +31,6 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// Where the data is, if it is in files.
-    pub(crate) fn data(&self) -> Option<&Path> {
-        (!self.memory).then_some(&self.data)
-    }
-
     /// The configuration these arguments stand for.
     fn config(&self, auth: bool, region: Region) -> Config {
         let storage = match self.memory {

@@ -32,6 +32,7 @@ pub(crate) fn open(
             ours_or_empty(folder)?;
             // The first engine takes the folder's lock; nothing is touched before.
             let state = fjall(folder, folder)?;
+            mark(folder).map_err(|error| StartError::folder(folder, &error))?;
             let logs = fjall(folder, &folder.join("telemetry"))?;
             let blobs = Blobs::open(&folder.join("blobs"), random).map_err(StartError::Store)?;
             Opened { state, logs, blobs, cache: folder.join("cache") }
@@ -53,6 +54,12 @@ fn ours_or_empty(folder: &Path) -> Result<(), StartError> {
     }
     let why = std::io::Error::other("it is not empty and not a data directory");
     Err(StartError::folder(folder, &why))
+}
+
+/// Nothing in a marked folder is packaged or watched.
+fn mark(folder: &Path) -> std::io::Result<()> {
+    let marker = folder.join(store::DATA_MARKER);
+    if marker.exists() { Ok(()) } else { std::fs::write(marker, "The data of cumulet.\n") }
 }
 
 fn fjall(data: &Path, folder: &Path) -> Result<Arc<dyn Engine>, StartError> {

@@ -17,6 +17,9 @@ pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Free space that only what frees space may use, so that a full disk can be emptied again.
 pub const DISK_RESERVE_BYTES: u64 = 96 * 1024 * 1024;
 
+/// The file by which a data folder is known, whatever it is called and whichever engine it is of.
+pub const DATA_MARKER: &str = ".cumulet-data";
+
 /// A fenced, atomic, durable batch store over ordered keys: all that a folder under `engines/`
 /// must be. Transactions, ordering and waiting are made from it by the sequencer, once for all.
 pub trait Engine: Send + Sync + 'static {

@@ -19,6 +19,11 @@ const NEVER: &[&str] = &[
     ".cumulet/**",
 ];
 
+/// Whether a folder holds the platform's data, under whatever name: then nothing below it is source.
+pub fn is_data(folder: &Path) -> bool {
+    folder.join(store::DATA_MARKER).exists()
+}
+
 /// Part of a package only where a pattern asks for it.
 const UNLESS_ASKED: &[&str] = &["node_modules/**", ".env", ".env.*"];
 
@@ -68,7 +73,7 @@ fn collect(
             // Links are followed, as the framework does; a circle of them ends at the depth limit.
             let full = entry.path();
             if full.is_dir() {
-                if depth < DEPTH_MAX {
+                if depth < DEPTH_MAX && !is_data(&full) {
                     folders.push((full, format!("{path}/"), depth + 1));
                 }
             } else if is_chosen(patterns, &path, at_first(&path)) {

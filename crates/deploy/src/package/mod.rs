@@ -19,6 +19,8 @@ use crate::assets::{Asset, Assets};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::project::{Function, Project};
 
+pub use files::is_data;
+
 use handler::Handler;
 
 /// Files of one package before they are packed, by their path in it.

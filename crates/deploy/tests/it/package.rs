@@ -93,6 +93,22 @@ fn plain_javascript_is_packed_as_it_stands() {
 }
 
 #[test]
+fn a_data_folder_is_never_packed_whatever_its_name() {
+    let folder = Folder::new(&[
+        ("serverless.yml", &one("f.handler")),
+        ("f.js", "1"),
+        ("state/.cumulet-data", ""),
+        ("state/kv/0.jnl", "huge"),
+        ("deep/[er] {s}/.cumulet-data", ""),
+        ("deep/[er] {s}/kv/0.jnl", "huge"),
+        ("deep/words.txt", "a b"),
+    ]);
+    folder.check(&["deep/words.txt", "f.js"]);
+    folder.write("serverless.yml", &(one("f.handler") + "package: { patterns: ['state/**'] }\n"));
+    folder.check(&["deep/words.txt", "f.js"]);
+}
+
+#[test]
 fn the_same_files_are_the_same_package() {
     let folder = Folder::new(&[("serverless.yml", &one("f.handler")), ("f.js", "1")]);
     let first = folder.package().unwrap();

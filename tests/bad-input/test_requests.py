@@ -10,7 +10,7 @@ import pytest
 
 from package import package
 from server import Server
-from wire import json_call, query_call, request, rest_call, send, signed
+from wire import everything, json_call, query_call, request, rest_call, send, signed
 
 TABLE = "bad-input"
 QUEUE = "bad-input"
@@ -260,6 +260,35 @@ CASES = {
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
         b"Content-Length: 6\r\n\r\nhello", 400,
     ),
+    "the same length twice": raw(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+        b"Content-Length: 5\r\n\r\nhello", 400,
+    ),
+    "a length and chunks": raw(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
+    ),
+    "chunks and a length": raw(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Length: 5\r\n\r\n0\r\n\r\n", 400,
+    ),
+    "a line that ends without CR": raw(
+        b"GET /_cumulet/health HTTP/1.1\r\nHost: localhost\nX-A: a\r\n\r\n", 400
+    ),
+    "a head that ends without CR": raw(b"GET /_cumulet/health HTTP/1.1\nHost: localhost\n\n", 400),
+    "a CR in a header": raw(
+        b"GET /_cumulet/health HTTP/1.1\r\nHost: localhost\r\nX-A: a\rX-B: b\r\n\r\n", 400
+    ),
+    "a chunk that ends without CR": raw(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded"
+        b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5\r\nhello\n0\r\n\r\n", 400,
+    ),
+    "a trailer that ends without CR": raw(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded"
+        b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5\r\nhello\r\n0\r\nX-A: a\n\r\n", 400,
+    ),
     "a length of letters": raw(
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n", 400
     ),
@@ -324,12 +353,32 @@ def test_a_wrong_request_is_told_so(server, case):
 
 def test_a_request_that_smuggles_closes_the_connection(server):
     """What follows an ambiguous request is never read as a request of its own."""
-    second = b"GET /_cumulet/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    for first in ("two lengths",):
-        reply = send(server.url, CASES[first][0] + second)
-        assert reply.status == 400, reply
-        assert reply.text.count("HTTP/1.1") == 0, reply
-        assert "running" not in reply.text, reply
+    health = b"GET /_cumulet/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for wrong in (
+        "two lengths", "the same length twice", "a length and chunks", "chunks and a length",
+        "a line that ends without CR", "a head that ends without CR", "a CR in a header",
+        "a folded header", "a chunk size of letters", "a chunk that ends without CR",
+        "a trailer that ends without CR",
+    ):
+        answers = everything(server.url, health + CASES[wrong][0] + health)
+        assert [answer[:3] for answer in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"400"], wrong
+
+
+def test_what_a_body_holds_is_no_head(server):
+    """Line ends, lengths and whole requests, in bodies of either kind, between other requests."""
+    health = b"GET /_cumulet/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    evil = health + b"\n\nContent-Length: 1\nTransfer-Encoding: chunked\n\n"
+    head = b"POST /2015-03-31/functions/" + FUNCTION.encode() + b"/invocations?x HTTP/1.1\r\n"
+    head += b"Host: localhost\r\nAuthorization: " + signed("lambda")["Authorization"].encode()
+    head += b"\r\nX-Amz-Date: 20260101T000000Z\r\n"
+    whole = head + b"Content-Length: %d\r\n\r\n%b" % (len(evil), evil)
+    chunks = b"".join(b"1;x=y\r\n%c\r\n" % byte for byte in evil)
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\nX-A: a\r\n\r\n"
+    last = health.replace(b"Host", b"Connection: close\r\nHost")
+    answers = everything(server.url, health + whole + chunked + whole + last)
+    statuses = [answer[:3] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+    # Such an event is not JSON: refused, once for each request.
+    assert statuses == [b"200", b"400", b"400", b"400", b"200"], answers
 
 
 def test_clients_that_go_away(server):

@@ -79,6 +79,20 @@ def send(url: str, data: bytes, timeout=30.0, half_close=False) -> Reply:
         return Reply(got)
 
 
+def everything(url: str, data: bytes, timeout=30.0) -> bytes:
+    """Sends bytes as they are and reads until the server closes."""
+    address = urllib.parse.urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=timeout) as peer:
+        peer.sendall(data)
+        got = b""
+        try:
+            while part := peer.recv(65536):
+                got += part
+        except ConnectionResetError:
+            pass  # it had not read all that was sent
+        return got
+
+
 def whole(got: bytes) -> bool:
     head, found, body = got.partition(b"\r\n\r\n")
     if not found:

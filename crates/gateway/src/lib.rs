@@ -9,6 +9,7 @@ mod operation;
 mod reply;
 mod route;
 pub mod steps;
+mod strict;
 mod throttle;
 mod verify;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::CONTENT_LENGTH;
 use http::{StatusCode, request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tracing::debug;
 
 use crate::reply::Refusal;
+use crate::strict::Strict;
 use crate::{Gateway, steps};
 
 /// Bytes of request line and headers together; over: 431.
@@ -83,6 +84,8 @@ async fn serve(gateway: Arc<Gateway>, stream: TcpStream) {
         let gateway = Arc::clone(&gateway);
         async move { Ok::<_, Infallible>(steps::take(&gateway, request).await) }
     });
+    let (read, write) = stream.into_split();
+    let stream = tokio::io::join(Strict::new(read), write);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -99,22 +102,6 @@ async fn serve(gateway: Arc<Gateway>, stream: TcpStream) {
     if let Err(error) = ended {
         debug!(%error, "connection ended");
     }
-}
-
-/// Refuses heads that two servers could read differently (request smuggling). What cannot be
-/// parsed at all never comes this far.
-pub(crate) fn check(head: &request::Parts) -> Result<(), Refusal> {
-    let lengths = head.headers.get_all(CONTENT_LENGTH).iter().count();
-    let encodings = head.headers.get_all(TRANSFER_ENCODING).iter().count();
-    if lengths > 1 || encodings > 1 || (lengths > 0 && encodings > 0) {
-        return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "BadRequest",
-            "The length of the body is given more than once.",
-        )
-        .and_close());
-    }
-    Ok(())
 }
 
 /// Reads the whole body, up to `bytes_max`.

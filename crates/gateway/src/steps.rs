@@ -1,6 +1,6 @@
 //! The way of every request, in order. No step imports a later one.
 //!
-//! 1. `listen`     accepts the connection and refuses what is not well-formed HTTP.
+//! 1. `listen`     accepts the connection and refuses what is not well-formed HTTP (`strict`).
 //! 2. `route`      decides where the request goes: control plane, a user's API, an AWS operation.
 //! 3. `throttle`   takes one of the places for requests in flight.
 //! 4. `listen`     reads the body, up to the limit of its destination.
@@ -40,7 +40,6 @@ async fn step(
     head: http::request::Parts,
     body: Incoming,
 ) -> Result<Response<Body>, reply::Refusal> {
-    listen::check(&head)?;
     let destination = route::find(gateway, &head)?;
     let _place = gateway.throttle.enter()?;
     let body = listen::read(&head, body, destination.body_bytes_max()).await?;

@@ -1,3 +1,4 @@
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
@@ -33,6 +34,11 @@ pub fn encode_fault(protocol: Protocol, names: &Names, request_id: &str, fault: 
         && let Ok(code) = HeaderValue::from_str(fault.code)
     {
         reply.headers.insert("x-amzn-errortype", code);
+    }
+    // A member of Lambda's TooManyRequestsException. A second, the least it can say: places become
+    // free with every invocation that ends.
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        reply.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     // Clients of a service that once spoke Query look for its old code here.
     if let (Protocol::Json10, Some(code)) = (protocol, fault.query_code)
@@ -105,6 +111,19 @@ mod tests {
         };
         let reply = encode_fault(protocol, &names, "id", &fault);
         assert_eq!(String::from_utf8_lossy(&reply.body), expected);
+    }
+
+    #[test]
+    fn who_asks_too_often_is_told_when_to_come_back() {
+        let retry_after = |status| {
+            let (code, message) = ("TooManyRequestsException", "Rate Exceeded.");
+            let (query_code, extra) = (None, None);
+            let fault = Fault { code, query_code, message, status, sender: true, extra };
+            let reply = encode_fault(Protocol::RestJson, &Names::PLAIN, "id", &fault);
+            reply.headers.get(RETRY_AFTER).cloned()
+        };
+        assert_eq!(retry_after(429).unwrap(), "1");
+        assert_eq!(retry_after(400), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 fmt:
     cargo fmt --all
+    cargo fmt --manifest-path tests/sdk/rust/Cargo.toml
 
 lint:
     ./test style

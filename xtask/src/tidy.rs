@@ -139,8 +139,8 @@ fn check_package(package: &Package, all: &[Package], wrong: &mut Vec<String>) {
 
 fn sources(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["crates", "services", "engines", "sandboxes", "xtask"].map(|name| root.join(name)).into();
+    let trees = ["crates", "services", "engines", "sandboxes", "xtask", "tests/sdk/rust/tests"];
+    let mut folders: Vec<PathBuf> = trees.map(|name| root.join(name)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();

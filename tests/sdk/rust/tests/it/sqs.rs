@@ -60,9 +60,12 @@ async fn a_queue_is_made_found_listed_and_deleted() {
     assert_eq!(attributes[&QueueAttributeName::VisibilityTimeout], "7");
     assert_eq!(attributes[&QueueAttributeName::ApproximateNumberOfMessages], "0");
 
+    for more in ["-b", "-c"] {
+        sqs.create_queue().queue_name(format!("{name}{more}")).send().await.unwrap();
+    }
     let pages = sqs.list_queues().queue_name_prefix(&name).into_paginator().page_size(1);
     let listed = pages.items().send().collect::<Result<Vec<String>, _>>().await.unwrap();
-    assert_eq!(listed, [url.clone()]);
+    assert_eq!(listed, [url.clone(), format!("{url}-b"), format!("{url}-c")]);
 
     sqs.delete_queue().queue_url(&url).send().await.unwrap();
     let (error, _) = refused(sqs.get_queue_url().queue_name(&name).send().await);

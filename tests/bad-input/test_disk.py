@@ -1,7 +1,10 @@
 """A full disk: writes are refused by name, reads and deletes go on, and space heals it."""
 
+import itertools
 import os
 import subprocess
+import threading
+import time
 
 import boto3
 import botocore.config
@@ -10,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from server import Server
 
-DISK_MB = 192
+DISK_MB = 256
 
 
 @pytest.fixture
@@ -23,66 +26,149 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
-def test_a_full_disk(disk, eventually):
-    with Server(data=disk / "data") as server:
-        db = boto3.client(
+class Table:
+    """A table of items that remembers what was acknowledged."""
+
+    def __init__(self, server):
+        self.db = boto3.client(
             "dynamodb", endpoint_url=server.url, region_name="us-east-1",
             aws_access_key_id="x", aws_secret_access_key="x",
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )
-        db.create_table(
+        self.written, self.deleted = set(), set()
+
+    def create(self):
+        self.db.create_table(
             TableName="full",
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
-        written = set()
+        return self
 
-        def put(number):
-            item = {"id": {"N": str(number)}, "data": {"B": os.urandom(100_000)}}
-            db.put_item(TableName="full", Item=item)
-            written.add(number)
+    def put(self, number, size=100_000):
+        item = {"id": {"N": str(number)}, "data": {"B": os.urandom(size)}}
+        self.db.put_item(TableName="full", Item=item)
+        self.written.add(number)
 
-        def get(number):
-            return db.get_item(TableName="full", Key={"id": {"N": str(number)}}).get("Item")
+    def get(self, number):
+        return self.db.get_item(TableName="full", Key={"id": {"N": str(number)}}).get("Item")
 
-        for number in range(20):
-            put(number)
+    def delete(self, number):
+        self.written.discard(number)
+        self.db.delete_item(TableName="full", Key={"id": {"N": str(number)}})
+        self.deleted.add(number)
+
+    def put_or_refusal(self, number, **more):
+        """None, or the refusal, which must be one of a full disk."""
+        try:
+            return self.put(number, **more)
+        except ClientError as error:
+            refusal = error.response
+        assert refusal["ResponseMetadata"]["HTTPStatusCode"] == 503, refusal
+        assert refusal["Error"]["Code"] == "ServiceUnavailable", refusal
+        assert "disk" in refusal["Error"]["Message"], refusal
+        return refusal
+
+    def check(self):
+        for number in self.written:
+            assert self.get(number), f"item {number} was acknowledged and is gone"
+        for number in self.deleted:
+            assert not self.get(number), f"item {number} was deleted and is there"
+
+
+def fill(disk, leave_mb):
+    """As another process would: until so much is free, or nothing."""
+    ballast = disk / "ballast"
+    with open(ballast, "ab", buffering=0) as file:
         free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-        ballast = disk / "ballast"
-        ballast.write_bytes(b"\0" * max(0, free - 64_000_000))
-
-        refusal = None
-        for number in range(20, 2000):
+        for _ in range(max(0, free - leave_mb * 1_000_000) // 65536 + 1):
             try:
-                put(number)
-            except ClientError as error:
-                refusal = error.response
+                file.write(b"\0" * 65536)
+            except OSError:
                 break
-        assert refusal, "the disk never filled"
-        assert refusal["ResponseMetadata"]["HTTPStatusCode"] in (500, 503), refusal
-        text = refusal["Error"]["Message"].lower()
-        assert "disk" in text or "space" in text, refusal
+    return ballast
+
+
+def test_a_full_disk(disk, eventually):
+    with Server(data=disk / "data") as server:
+        table = Table(server).create()
+        for number in range(20):
+            table.put(number)
+        ballast = fill(disk, leave_mb=120)
+        refused = any(table.put_or_refusal(number) for number in range(20, 2000))
+        assert refused, "the disk never filled"
 
         assert server.healthy(), server.log()
-        for number in written:
-            assert get(number), f"item {number} was acknowledged and is gone"
-        db.delete_item(TableName="full", Key={"id": {"N": "0"}})
-        written.discard(0)
-        assert get(0) is None
+        table.delete(0)
+        table.check()
 
         ballast.unlink()
-
-        def healed():
-            try:
-                put(5000)
-                return True
-            except ClientError:
-                return None
-
-        eventually(healed, seconds=5)
+        eventually(lambda: table.put_or_refusal(5000) is None, seconds=5)
         server.kill()
         server.start()
-        assert get(0) is None
-        for number in written:
-            assert get(number), f"item {number} was acknowledged and is gone after a restart"
+        table.check()
+
+
+@pytest.mark.parametrize("leave_mb", [60, 0])
+def test_a_start_on_a_full_disk(disk, leave_mb, eventually):
+    """What is there can be read, and as long as there is a reserve, deleted."""
+    with Server(data=disk / "data") as server:
+        table = Table(server).create()
+        for number in range(20):
+            table.put(number, size=1_000 if number % 2 else 100_000)
+        server.kill()
+        ballast = fill(disk, leave_mb)
+        server.start()
+        assert table.put_or_refusal(100), "there was room"
+        if leave_mb:
+            table.delete(0)
+            table.delete(1)
+        table.check()
+        ballast.unlink()
+        eventually(lambda: table.put_or_refusal(100) is None, seconds=5)
+        table.check()
+
+
+def test_a_new_store_on_a_full_disk(disk):
+    fill(disk, leave_mb=60)
+    with pytest.raises(RuntimeError, match="(?s)disk is full.*help: free "):
+        Server(data=disk / "data").start()
+
+
+def test_another_process_fills_the_disk(disk, eventually):
+    """Just when a table is written in the background: fjall does not get over that by itself."""
+    with Server(data=disk / "data") as server:
+        table = Table(server).create()
+        tables = lambda: set((disk / "data" / "kv").rglob("tables/*"))
+        for start in range(0, 20_000, 10_000):
+            fill(disk, leave_mb=150)
+            done, before = threading.Event(), tables()
+
+            def write(numbers):
+                while not done.is_set():
+                    table.put_or_refusal(next(numbers), size=60_000)
+
+            threads = [
+                threading.Thread(target=write, args=(itertools.count(start + of * 1000),))
+                for of in range(4)
+            ]
+            for thread in threads:
+                thread.start()
+            deadline = time.monotonic() + 5
+            while not tables() - before and time.monotonic() < deadline:
+                time.sleep(0.001)
+            ballast = fill(disk, leave_mb=0)
+            time.sleep(0.3)
+            done.set()
+            for thread in threads:
+                thread.join()
+            ballast.unlink()
+            eventually(lambda: table.put_or_refusal(start + 9999) is None, seconds=5)
+            assert server.process.poll() is None, server.log()
+            table.check()
+            for number in sorted(table.written)[10:]:
+                table.delete(number)
+        server.kill()
+        server.start()
+        table.check()

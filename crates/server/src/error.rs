@@ -20,7 +20,7 @@ pub enum StartError {
     Folder { folder: PathBuf, error: io::Error },
     #[error("functions cannot be run: {0}")]
     Host(io::Error),
-    #[error("the store cannot be opened: {0}")]
+    #[error("the store cannot be opened: {0}{help}", help = store_help(.0))]
     Store(#[from] store::Error),
 }
 
@@ -28,6 +28,16 @@ impl StartError {
     pub(crate) fn folder(folder: &Path, error: &io::Error) -> StartError {
         let error = io::Error::new(error.kind(), error.to_string());
         StartError::Folder { folder: folder.to_owned(), error }
+    }
+}
+
+fn store_help(error: &store::Error) -> String {
+    match error {
+        store::Error::Full => format!(
+            "\nhelp: free {} MB on the disk of the data directory, or name another with --data",
+            store::DISK_RESERVE_BYTES >> 20
+        ),
+        _ => String::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use base::{AccountId, BoxFuture};
@@ -56,8 +56,8 @@ pub struct Fjall(Arc<Inner>);
 
 struct Inner {
     // Dropped in this order: the lock goes last.
-    database: Database,
-    keyspace: Keyspace,
+    /// Missing only if fjall could not be opened again.
+    open: RwLock<Option<Open>>,
     guard: Guard,
     writer: Mutex<Writer>,
     path: PathBuf,
@@ -65,11 +65,18 @@ struct Inner {
     _folder: Folder,
 }
 
+struct Open {
+    database: Database,
+    keyspace: Keyspace,
+}
+
 /// What only one commit at a time may touch.
 struct Writer {
     version: u64,
     epochs: HashMap<AccountId, Epoch>,
     closed: bool,
+    /// There was no room, and nothing was written since.
+    was_full: bool,
 }
 
 impl Fjall {
@@ -82,17 +89,21 @@ impl Fjall {
     pub fn open_with(path: &Path, options: Options) -> std::result::Result<Fjall, Error> {
         let folder = Folder::open(path)?;
         let unopened = |e: fjall::Error| Error::Store { folder: path.into(), why: e.to_string() };
-        let (database, keyspace) = open_database(&path.join("kv")).map_err(unopened)?;
-        let version = keyspace.get(VERSION_KEY).map_err(unopened)?;
-        let version = version.map_or(0, |bytes| number(&bytes));
+        let open = open_database(path).map_err(unopened)?;
+        let version = open.version().map_err(unopened)?;
         let (guard, durable) = Guard::open(path)?;
         if version < durable {
             return Err(Error::Behind { folder: path.into(), durable, found: version });
         }
-        let writer = Mutex::new(Writer { version, epochs: HashMap::new(), closed: false });
-        let path = path.to_owned();
-        let inner = Inner { database, keyspace, guard, writer, path, options, _folder: folder };
-        Ok(Fjall(Arc::new(inner)))
+        let writer = Writer { version, epochs: HashMap::new(), closed: false, was_full: false };
+        Ok(Fjall(Arc::new(Inner {
+            open: RwLock::new(Some(open)),
+            guard,
+            writer: Mutex::new(writer),
+            path: path.to_owned(),
+            options,
+            _folder: folder,
+        })))
     }
 
     /// Runs what may block for long, such as a sync, away from the threads that serve.
@@ -110,15 +121,39 @@ impl Fjall {
     }
 }
 
-fn open_database(path: &Path) -> fjall::Result<(Database, Keyspace)> {
-    let database = Database::builder(path)
+fn open_database(folder: &Path) -> fjall::Result<Open> {
+    let database = Database::builder(folder.join("kv"))
         .cache_size(CACHE_BYTES)
         .max_journaling_size(JOURNAL_BYTES)
         .worker_threads(WORKERS)
         .open()?;
     let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
     let keyspace = database.keyspace("kv", options)?;
-    Ok((database, keyspace))
+    Ok(Open { database, keyspace })
+}
+
+impl Open {
+    /// How many batches it holds.
+    fn version(&self) -> fjall::Result<u64> {
+        Ok(self.keyspace.get(VERSION_KEY)?.map_or(0, |bytes| number(&bytes)))
+    }
+
+    fn copy(&self, to: &Path) -> fjall::Result<()> {
+        let snapshot = self.database.snapshot();
+        let Open { database, keyspace } = open_database(to)?;
+        let (mut batch, mut bytes) = (database.batch(), 0);
+        for found in snapshot.iter(&self.keyspace) {
+            let (key, value) = found.into_inner()?;
+            bytes += key.len() + value.len();
+            batch.insert(&keyspace, key, value);
+            if bytes >= BACKUP_BATCH_BYTES {
+                std::mem::replace(&mut batch, database.batch()).commit()?;
+                bytes = 0;
+            }
+        }
+        batch.commit()?;
+        database.persist(PersistMode::SyncAll)
+    }
 }
 
 impl Engine for Fjall {
@@ -128,7 +163,8 @@ impl Engine for Fjall {
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>>> {
         Box::pin(async move {
-            let value = self.0.keyspace.get(key.as_bytes()).map_err(|e| io("read", e))?;
+            let get = |open: &Open| open.keyspace.get(key.as_bytes());
+            let value = self.0.with(|open| get(open).map_err(|e| io("read", e)))?;
             Ok(value.map(Bytes::from))
         })
     }
@@ -139,11 +175,13 @@ impl Engine for Fjall {
                 return Ok(Page::default());
             }
             let KeyRange { start, end } = range;
-            let found = self.0.keyspace.range::<&Bytes, _>(start.as_bytes()..end.as_bytes());
-            match dir {
-                Dir::Forward => Page::collect(found.map(entry), limit),
-                Dir::Backward => Page::collect(found.rev().map(entry), limit),
-            }
+            self.0.with(|open| {
+                let found = open.keyspace.range::<&Bytes, _>(start.as_bytes()..end.as_bytes());
+                match dir {
+                    Dir::Forward => Page::collect(found.map(entry), limit),
+                    Dir::Backward => Page::collect(found.rev().map(entry), limit),
+                }
+            })
         })
     }
 
@@ -177,13 +215,21 @@ impl Engine for Fjall {
 }
 
 impl Inner {
+    fn with<T>(&self, f: impl FnOnce(&Open) -> Result<T>) -> Result<T> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        f(open.as_ref().ok_or(store::Error::Closed)?)
+    }
+
     fn commit(&self, shard: &AccountId, epoch: Epoch, batch: &Batch) -> Result<()> {
         batch.check()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if writer.epochs.get(shard) != Some(&epoch) {
             return Err(store::Error::Fenced);
         }
-        self.check_room(batch.frees())?;
+        self.check_room(batch.frees()).inspect_err(|_full| writer.was_full = true)?;
+        if std::mem::take(&mut writer.was_full) {
+            self.revive(&mut writer)?;
+        }
         let entries = batch.iter().map(|(key, value)| (key.as_bytes().clone(), value.clone()));
         self.write(&mut writer, entries)
     }
@@ -191,7 +237,7 @@ impl Inner {
     fn acquire(&self, shard: AccountId) -> Result<Epoch> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let key = [EPOCH_KEY, shard.as_str().as_bytes()].concat();
-        let last = self.keyspace.get(&key).map_err(|e| io("read", e))?;
+        let last = self.with(|open| open.keyspace.get(&key).map_err(|e| io("read", e)))?;
         let epoch = last.map_or(0, |bytes| number(&bytes)) + 1;
         let value = Bytes::copy_from_slice(&epoch.to_be_bytes());
         self.write(&mut writer, std::iter::once((Bytes::from(key), Some(value))))?;
@@ -209,22 +255,49 @@ impl Inner {
             return Err(store::Error::Closed);
         }
         let version = writer.version + 1;
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        batch.insert(&self.keyspace, VERSION_KEY, version.to_be_bytes());
-        for (key, value) in entries {
-            match value {
-                Some(value) => batch.insert(&self.keyspace, key, value),
-                None => batch.remove(&self.keyspace, key),
+        let committed = self.with(|Open { database, keyspace }| {
+            let mut batch = database.batch().durability(Some(PersistMode::SyncData));
+            batch.insert(keyspace, VERSION_KEY, version.to_be_bytes());
+            for (key, value) in entries {
+                match value {
+                    Some(value) => batch.insert(keyspace, key, value),
+                    None => batch.remove(keyspace, key),
+                }
             }
-        }
-        if let Err(e) = batch.commit() {
+            batch.commit().map_err(|e| io("commit", e))
+        });
+        if let Err(e) = committed {
             // fjall is poisoned now. Even if the cause was a full disk: what the journal holds is
             // unknown until it is opened again, so this must not look like one may go on.
             writer.closed = true;
-            return Err(io("commit", e));
+            return Err(e);
         }
         writer.version = version;
         self.guard.reached(version);
+        Ok(())
+    }
+
+    /// fjall takes no more writes once one of its threads has found no room for a table. All that
+    /// was acknowledged is in the journal: with room again, fjall is opened again from there.
+    fn revive(&self, writer: &mut Writer) -> Result<()> {
+        let probe = |open: &Open| Ok(open.database.persist(PersistMode::Buffer));
+        if !matches!(self.with(probe)?, Err(fjall::Error::Poisoned)) {
+            return Ok(());
+        }
+        tracing::warn!(folder = %self.path.display(), "opened again after the disk was full");
+        // Whatever fails from here on, fjall is not to be written to.
+        writer.closed = true;
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // The old one holds fjall's own lock.
+        drop(open.take());
+        let again = open_database(&self.path).map_err(|e| io("open again", e))?;
+        let found = again.version().map_err(|e| io("open again", e))?;
+        if found != writer.version {
+            let e = format!("{} commits were durable, {found} are there", writer.version);
+            return Err(store::Error::io("open again", std::io::Error::other(e)));
+        }
+        *open = Some(again);
+        writer.closed = false;
         Ok(())
     }
 
@@ -246,21 +319,7 @@ impl Inner {
             let e = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "folder is not empty");
             return Err(store::Error::io(&doing, e));
         }
-        let store_error = |e| io(&doing, e);
-        let snapshot = self.database.snapshot();
-        let (database, keyspace) = open_database(&to.join("kv")).map_err(store_error)?;
-        let (mut batch, mut bytes) = (database.batch(), 0);
-        for found in snapshot.iter(&self.keyspace) {
-            let (key, value) = found.into_inner().map_err(store_error)?;
-            bytes += key.len() + value.len();
-            batch.insert(&keyspace, key, value);
-            if bytes >= BACKUP_BATCH_BYTES {
-                std::mem::replace(&mut batch, database.batch()).commit().map_err(store_error)?;
-                bytes = 0;
-            }
-        }
-        batch.commit().map_err(store_error)?;
-        database.persist(PersistMode::SyncAll).map_err(store_error)?;
+        self.with(|open| open.copy(to).map_err(|e| io(&doing, e)))?;
         // Last: a backup that was cut short has no format and is refused.
         folder::write_format(to).map_err(file_error)
     }
@@ -268,9 +327,10 @@ impl Inner {
     /// Moves what the journal holds into tables, so that the next opening need not read it. All is
     /// durable already: a flush that cannot end, on a full disk say, is not waited for.
     fn empty_journal(&self) -> Result<()> {
-        self.keyspace.rotate_memtable().map_err(|e| io("close", e))?;
+        let keyspace = self.with(|open| Ok(open.keyspace.clone()))?;
+        keyspace.rotate_memtable().map_err(|e| io("close", e))?;
         let mut waited = Duration::ZERO;
-        while self.keyspace.sealed_memtable_count() > 0 && waited < CLOSE_WAIT_MAX {
+        while keyspace.sealed_memtable_count() > 0 && waited < CLOSE_WAIT_MAX {
             std::thread::sleep(CLOSE_STEP);
             waited += CLOSE_STEP;
         }
@@ -280,7 +340,8 @@ impl Inner {
     fn close(&self) -> Result<()> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.closed = true;
-        self.database.persist(PersistMode::SyncAll).map_err(|e| io("close", e))?;
+        let persist = |open: &Open| open.database.persist(PersistMode::SyncAll);
+        self.with(|open| persist(open).map_err(|e| io("close", e)))?;
         self.empty_journal()?;
         self.guard.close().map_err(|e| store::Error::io("close", e))
     }
@@ -302,4 +363,52 @@ fn io(doing: &str, e: fjall::Error) -> store::Error {
         e => std::io::Error::other(e.to_string()),
     };
     store::Error::Io { doing: doing.to_owned(), source: Arc::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Space;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_table_that_found_no_room_stops_nobody_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        // What grows finds no room; what frees room does.
+        let full = Options { disk_reserve_bytes: u64::MAX, disk_floor_bytes: 0 };
+        let engine = Fjall::open_with(folder.path(), full).unwrap();
+        let account: AccountId = "000000000000".parse().unwrap();
+        let epoch = engine.acquire(&account, "test").await.unwrap();
+        let key = |number| Space::new(&account, "test").key(1).u64(number);
+        let commit = async |number, value: Option<&'static str>| {
+            let mut batch = Batch::default();
+            batch.write(key(number), value.map(Bytes::from));
+            // Deletes in the way of what frees room.
+            (100..103).for_each(|other| batch.write(key(other), None));
+            engine.commit(&account, epoch, Arc::new(batch)).await
+        };
+        commit(1, Some("kept")).await.unwrap();
+
+        // A table cannot be written: to fjall this is as a full disk is.
+        let keyspaces = std::fs::read_dir(folder.path().join("kv/keyspaces")).unwrap();
+        let tables: Vec<PathBuf> =
+            keyspaces.map(|entry| entry.unwrap().path().join("tables")).collect();
+        let aside = |table: &PathBuf| table.with_file_name("aside");
+        tables.iter().for_each(|table| std::fs::rename(table, aside(table)).unwrap());
+        engine.0.with(|open| Ok(open.keyspace.rotate_memtable().unwrap())).unwrap();
+        let poisoned = |open: &Open| Ok(open.database.persist(PersistMode::Buffer).is_err());
+        while !engine.0.with(poisoned).unwrap() {
+            std::thread::yield_now();
+        }
+        tables.iter().for_each(|table| std::fs::rename(aside(table), table).unwrap());
+
+        let mut growing = Batch::default();
+        growing.write(key(2), Some("value".into()));
+        let refused = engine.commit(&account, epoch, Arc::new(growing)).await;
+        assert!(matches!(refused, Err(store::Error::Full)), "{refused:?}");
+        commit(3, Some("new")).await.unwrap();
+        for (number, value) in [(1, Some("kept")), (2, None), (3, Some("new"))] {
+            assert_eq!(engine.get(&key(number)).await.unwrap(), value.map(Bytes::from));
+        }
+    }
 }

@@ -343,7 +343,7 @@ def test_an_event_is_taken_now_and_run_later(aws, function, invoke, eventually):
 
     def attempt():
         try:
-            return ran()
+            return ran() or None
         except aws("logs").exceptions.ResourceNotFoundException:
             return None  # it has not written yet
 

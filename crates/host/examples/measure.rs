@@ -116,6 +116,7 @@ fn event() -> Invocation {
         payload: Bytes::from(format!(r#"{{"name":"x","pad":"{}"}}"#, "y".repeat(1000))),
         client_context: None,
         trace_header: None,
+        tail: false,
     }
 }
 

@@ -10,6 +10,10 @@ pub struct Config {
     /// Slots of one revision that are started however short its events are. With fewer, processors
     /// fall asleep between an event and the next. Default twice the number of processors.
     pub slots_eager: usize,
+    /// Slots of one revision that are woken while its events take less time than waking one more
+    /// process; the others join after 2 ms. Default half the number of processors: the other half
+    /// is for the server and its clients.
+    pub slots_brief: usize,
     /// Invocations that wait for a slot; one more is throttled. Default 1,000.
     pub waiting_max: usize,
     /// Booted workers kept ready per runtime when load has shown the need. Default 4.
@@ -24,9 +28,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Config {
             slots_max: 200,
-            slots_eager: 2 * std::thread::available_parallelism().map_or(1, NonZero::get),
+            slots_eager: 2 * processors,
+            slots_brief: (processors / 2).max(1),
             waiting_max: 1_000,
             booted_max: 4,
             keep_alive: Duration::from_secs(600),

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,22 @@ pub struct FunctionSpec {
     pub credentials: Credentials,
     /// Where the function's SDK calls go: `http://127.0.0.1:4566`.
     pub endpoint_url: String,
+}
+
+/// Two are the same where they are the same revision of the same function.
+impl PartialEq for FunctionSpec {
+    fn eq(&self, other: &FunctionSpec) -> bool {
+        std::ptr::eq(self, other) || (self.revision == other.revision && self.arn == other.arn)
+    }
+}
+
+impl Eq for FunctionSpec {}
+
+/// Revisions are hardly ever alike: this is on the path of every event.
+impl Hash for FunctionSpec {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.revision.hash(state);
+    }
 }
 
 /// What a function signs its own requests with.

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -162,7 +163,7 @@ impl Host {
 /// An event on its way, with the one who waits for its answer, who may leave.
 pub(crate) struct Job {
     pub(crate) spec: Arc<FunctionSpec>,
-    event: Invocation,
+    pub(crate) event: Invocation,
     /// How often a worker was found dead.
     tries: usize,
     done: oneshot::Sender<Result<Invoked, HostError>>,
@@ -212,7 +213,7 @@ impl Inner {
         loop {
             sleep(&*self.clock, patience).await;
             match self.places.insist(&spec, self.clock.now(), patience) {
-                Ok(Some((place, job))) => self.drive(Grant::Place(place), job),
+                Ok(Some((grant, job))) => self.drive(grant, job),
                 Ok(None) => {}
                 Err(()) => return,
             }
@@ -223,9 +224,8 @@ impl Inner {
     fn drive(self: &Arc<Self>, grant: Grant, job: Job) {
         let host = Arc::clone(self);
         task::spawn("host.slot", async move {
-            let mut next = host.lease(grant, job).await;
-            while let Some((lease, job)) = next {
-                next = host.run(lease, job).await;
+            if let Some((lease, job)) = host.lease(grant, job).await {
+                host.serve(lease, job).await;
             }
         });
     }
@@ -243,30 +243,48 @@ impl Inner {
         None
     }
 
-    /// Runs one job; gives the next one for the slot.
-    async fn run(self: &Arc<Self>, mut lease: Box<Lease>, job: Job) -> Option<(Box<Lease>, Job)> {
-        match lease.slot.run(self.around(), &job.event).await {
-            Run::Ended(invoked) => {
-                let next = self.places.next(lease, self.clock.now(), invoked.duration_ms);
-                job.answer(Ok(invoked));
-                next
+    /// Runs one job after the other until there is none for the slot, or the slot ends.
+    async fn serve(self: &Arc<Self>, mut lease: Box<Lease>, job: Job) {
+        let mut news = vec![job];
+        // What the worker has, in its order: the first one runs.
+        let mut told = VecDeque::new();
+        loop {
+            if lease.slot.tell(news.iter().map(|job| &job.event)).is_ok() {
+                told.extend(news);
+            } else {
+                // Something ended an idle worker. These events are as they were.
+                news.into_iter().for_each(|job| self.submit_again(job));
             }
-            Run::Last(invoked) => {
-                drop(lease);
-                job.answer(Ok(invoked));
-                None
-            }
-            // Something ended an idle worker. The event is as it was.
-            Run::NotTaken => {
-                drop(lease);
-                if job.tries < TRIES_MAX {
-                    self.submit(Job { tries: job.tries + 1, ..job });
-                } else {
-                    let why = "every worker ended before it took the event";
-                    job.answer(Err(HostError::NoWorker(why.into())));
+            let Some(job) = told.pop_front() else { return };
+            match lease.slot.run(self.around(), &job.event).await {
+                Run::Ended(invoked) => {
+                    let (now, took) = (self.clock.now(), invoked.duration_ms);
+                    let next = self.places.next(lease, now, took, told.len());
+                    job.answer(Ok(invoked));
+                    let Some(next) = next else { return };
+                    (lease, news) = next;
                 }
-                None
+                Run::Last(invoked) => {
+                    job.answer(Ok(invoked));
+                    break;
+                }
+                Run::NotTaken => {
+                    self.submit_again(job);
+                    break;
+                }
             }
+        }
+        drop(lease);
+        // Nor did it begin these, and there was one that it did.
+        told.into_iter().for_each(|job| self.submit(job));
+    }
+
+    fn submit_again(self: &Arc<Self>, job: Job) {
+        if job.tries < TRIES_MAX {
+            self.submit(Job { tries: job.tries + 1, ..job });
+        } else {
+            let why = "every worker ended before it took the event";
+            job.answer(Err(HostError::NoWorker(why.into())));
         }
     }
 

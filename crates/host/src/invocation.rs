@@ -13,6 +13,8 @@ pub struct Invocation {
     pub client_context: Option<String>,
     /// `X-Amzn-Trace-Id`, given to the handler as `_X_AMZN_TRACE_ID`.
     pub trace_header: Option<String>,
+    /// Whether the log's tail is wanted.
+    pub tail: bool,
 }
 
 /// How an invocation ended. A failure of the function is an ending like any other.
@@ -22,7 +24,7 @@ pub struct Invoked {
     pub payload: Bytes,
     /// `Unhandled` where the function failed.
     pub error: Option<&'static str>,
-    /// The last 4 KB of what was logged, START and REPORT included.
+    /// The last 4 KB of what was logged, START and REPORT included; empty where it was not wanted.
     pub log_tail: String,
     pub duration_ms: f64,
     pub billed_ms: u64,

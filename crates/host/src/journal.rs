@@ -16,7 +16,8 @@ pub(crate) struct Journal<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) stream: &'a Arc<StreamName>,
     pub(crate) request_id: Option<Arc<str>>,
-    pub(crate) tail: Tail,
+    /// Kept where it is wanted.
+    pub(crate) tail: Option<Tail>,
 }
 
 impl Journal<'_> {
@@ -24,7 +25,9 @@ impl Journal<'_> {
         if text.len() > LINE_BYTES_MAX {
             text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         }
-        self.tail.push(&text);
+        if let Some(tail) = &mut self.tail {
+            tail.push(&text);
+        }
         self.sink.write(LogLine {
             to: Arc::clone(self.stream),
             time: self.clock.now(),

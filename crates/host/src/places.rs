@@ -2,7 +2,7 @@
 //! jobs that wait.
 //!
 //! A slot that ends an event takes the job that waits longest for its revision, at once and in
-//! the same task. Where the limit is reached, the slot idle for longest makes room.
+//! the same task; several at once where events are so brief that waking a process costs more. Where the limit is reached, the slot idle for longest makes room.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,24 @@ use crate::{Config, FunctionSpec, HostError};
 
 /// What an event costs besides the handler's own time.
 const OVERHEAD_US: f64 = 50.0;
+/// A handler that is done sooner than this computes and waits for nothing. Waking another process
+/// for its event costs more than the event.
+const BRIEF_US: f64 = 200.0;
+/// How long an event may wait for others that are brief before one more slot is woken for it.
+const BRIEF_WAIT: Duration = Duration::from_millis(2);
+/// The same where every processor has its slots already, so that one more helps only if the others
+/// turn out not to be brief.
+const STUCK_WAIT: Duration = Duration::from_millis(20);
+/// Brief events handed to a slot before the first of them has ended, so that the worker finds the
+/// next one without going to sleep. They wait for that first one, however long it takes.
+const TOLD_MAX: usize = 4;
+/// Larger events are handed over one by one.
+const TOLD_BYTES_MAX: usize = 4 * 1024;
 
 pub(crate) struct Places {
     slots_max: usize,
     slots_eager: usize,
+    slots_brief: usize,
     waiting_max: usize,
     /// Runs a job that waited until somebody's place was free.
     run: Box<dyn Fn(Place, Job) + Send + Sync>,
@@ -28,7 +42,7 @@ pub(crate) struct Places {
 
 #[derive(Default)]
 struct State {
-    functions: HashMap<Arn, HashMap<String, Revision>>,
+    revisions: HashMap<Arc<FunctionSpec>, Revision>,
     /// Places taken: slots that are idle, busy or being started.
     taken: usize,
     idle: usize,
@@ -114,12 +128,17 @@ impl Pace {
         // time of a start, another slot is started all the same.
         (wait_us < self.start_us).then(|| Duration::from_secs_f64(self.start_us * 2.0 / 1e6))
     }
+
+    fn is_brief(&self) -> bool {
+        (f64::MIN_POSITIVE..BRIEF_US).contains(&self.event_us)
+    }
 }
 
 impl Places {
     pub(crate) fn new(config: &Config, run: impl Fn(Place, Job) + Send + Sync + 'static) -> Places {
-        let Config { slots_max, slots_eager, waiting_max, .. } = *config;
-        Places { slots_max, slots_eager, waiting_max, run: Box::new(run), state: Mutex::default() }
+        let Config { slots_max, slots_eager, slots_brief, waiting_max, .. } = *config;
+        let state = Mutex::default();
+        Places { slots_max, slots_eager, slots_brief, waiting_max, run: Box::new(run), state }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -130,13 +149,17 @@ impl Places {
     pub(crate) fn ask(self: &Arc<Self>, job: Job, now: Time) -> Asked {
         let mut state = self.lock();
         let revision = state.revision(&job.spec);
-        if let Some(Idle { lease, .. }) = revision.idle.pop() {
-            state.idle -= 1;
-            return Asked::Granted(Grant::Slot(Box::new(lease)), job);
+        let waits = revision.pace.is_brief() && revision.busy() >= self.slots_brief;
+        let brief = (waits && state.waiting.len() < self.waiting_max).then_some(BRIEF_WAIT);
+        if brief.is_none()
+            && let Some(lease) = state.take_idle(&job.spec)
+        {
+            return Asked::Granted(Grant::Slot(lease), job);
         }
+        let revision = state.revision(&job.spec);
         let eager = revision.taken < self.slots_eager;
         let patience = revision.pace.patience(revision.taken, revision.waiting);
-        let patience = patience.filter(|_| !eager);
+        let patience = brief.or_else(|| patience.filter(|_| !eager));
         if patience.is_none()
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
         {
@@ -155,31 +178,38 @@ impl Places {
         watch.map_or(Asked::Waits, Asked::WaitsFor)
     }
 
-    /// The job of a revision that waits longest, if it does so for `patience` and a slot may be
-    /// started for it. `Err`: nobody waits any more, and the next one to wait is to be looked
-    /// after anew.
+    /// The job of a revision that waits longest, if it does so for `patience` and there is a slot
+    /// for it, or one may be started. `Err`: nobody waits any more, and the next one to wait is to
+    /// be looked after anew.
     pub(crate) fn insist(
         self: &Arc<Self>,
         spec: &Arc<FunctionSpec>,
         now: Time,
         patience: Duration,
-    ) -> Result<Option<(Place, Job)>, ()> {
+    ) -> Result<Option<(Grant, Job)>, ()> {
         let mut state = self.lock();
         let mut waiting = state.waiting.iter();
-        let Some(at) = waiting.position(|waiting| same(&waiting.job.spec, spec)) else {
-            if let Some(revision) = state.known(spec) {
+        let Some(at) = waiting.position(|waiting| waiting.job.spec == *spec) else {
+            if let Some(revision) = state.revisions.get_mut(spec) {
                 revision.watched = false;
             }
             return Err(());
         };
-        if now.since(state.waiting[at].since) < patience {
+        let waited = now.since(state.waiting[at].since);
+        let revision = state.revision(spec);
+        let enough = revision.pace.is_brief() && revision.busy() >= self.slots_eager;
+        if waited < if enough { patience.max(STUCK_WAIT) } else { patience } {
             return Ok(None);
         }
+        if let Some(lease) = state.take_idle(spec) {
+            let job = state.next_waiting(|job| job.spec == *spec);
+            return Ok(job.map(|job| (Grant::Slot(lease), job)));
+        }
         let Some((place, evicted)) = self.take_place(&mut state, spec) else { return Ok(None) };
-        let job = state.next_waiting(|job| same(&job.spec, spec));
+        let job = state.next_waiting(|job| job.spec == *spec);
         drop(state);
         drop(evicted);
-        Ok(job.map(|job| (place, job)))
+        Ok(job.map(|job| (Grant::Place(place), job)))
     }
 
     /// A place, made free by ending the slot idle for longest if need be.
@@ -202,26 +232,27 @@ impl Places {
     }
 
     /// Notes how long a start took, from the decision to the slot.
-    pub(crate) fn note_start(&self, spec: &FunctionSpec, millis: f64) {
+    pub(crate) fn note_start(&self, spec: &Arc<FunctionSpec>, millis: f64) {
         Pace::blend(&mut self.lock().revision(spec).pace.start_us, millis * 1000.0);
     }
 
-    /// Gives a slot back after an event that took `millis`, or takes the next job for it.
+    /// Takes the next jobs for a slot that has ended an event, which took `millis`, and has `told`
+    /// others at hand; takes the slot back if there is nothing for it.
     pub(crate) fn next(
         &self,
         lease: Box<Lease>,
         now: Time,
         millis: f64,
-    ) -> Option<(Box<Lease>, Job)> {
+        told: usize,
+    ) -> Option<(Box<Lease>, Vec<Job>)> {
         let mut state = self.lock();
         let spec = &lease.slot.spec;
-        let revision = state.revision(spec);
-        Pace::blend(&mut revision.pace.event_us, millis * 1000.0);
-        let (retired, waiting) = (revision.retired, revision.waiting);
-        if !retired && waiting > 0 {
-            let job = state.next_waiting(|job| same(&job.spec, spec));
-            return job.map(|job| (lease, job));
+        Pace::blend(&mut state.revision(spec).pace.event_us, millis * 1000.0);
+        let jobs = state.next_for(spec, now, told, self.slots_brief);
+        if told > 0 || !jobs.is_empty() {
+            return Some((lease, jobs));
         }
+        let retired = state.revision(spec).retired;
         // Others may wait for a place: this one's, once the slot has ended.
         if retired || (!state.waiting.is_empty() && state.taken >= self.slots_max) {
             drop(state);
@@ -239,9 +270,8 @@ impl Places {
     pub(crate) fn retire(&self, function: &Arn, keep: Option<&str>) {
         let mut ended = Vec::new();
         let mut state = self.lock();
-        let Some(revisions) = state.functions.get_mut(function) else { return };
-        for (name, revision) in revisions {
-            if keep != Some(name.as_str()) {
+        for (spec, revision) in &mut state.revisions {
+            if spec.arn == *function && keep != Some(spec.revision.as_str()) {
                 revision.retired = true;
                 ended.append(&mut revision.idle);
             }
@@ -254,7 +284,7 @@ impl Places {
     pub(crate) fn end_idle(&self, since: Time) {
         let mut ended = Vec::new();
         let mut state = self.lock();
-        for revision in state.functions.values_mut().flat_map(HashMap::values_mut) {
+        for revision in state.revisions.values_mut() {
             let kept = revision.idle.iter().position(|idle| idle.since > since);
             ended.extend(revision.idle.drain(..kept.unwrap_or(revision.idle.len())));
         }
@@ -268,13 +298,13 @@ impl Places {
         (state.idle, state.taken - state.idle, state.waiting.len())
     }
 
-    fn free(self: &Arc<Self>, spec: &FunctionSpec) {
+    fn free(self: &Arc<Self>, spec: &Arc<FunctionSpec>) {
         let mut state = self.lock();
         state.taken -= 1;
         let revision = state.revision(spec);
         revision.taken -= 1;
         if revision.taken == 0 && revision.waiting == 0 {
-            state.forget(spec);
+            state.revisions.remove(spec);
         }
         // Whoever waits longest may start a slot in its stead. Not where the place was made free
         // for somebody, who has it already.
@@ -288,27 +318,20 @@ impl Places {
     }
 }
 
+impl Revision {
+    /// Slots that run an event or are being started.
+    fn busy(&self) -> usize {
+        self.taken - self.idle.len()
+    }
+}
+
 impl State {
-    fn known(&mut self, spec: &FunctionSpec) -> Option<&mut Revision> {
-        self.functions.get_mut(&spec.arn)?.get_mut(&spec.revision)
-    }
-
-    fn revision(&mut self, spec: &FunctionSpec) -> &mut Revision {
+    fn revision(&mut self, spec: &Arc<FunctionSpec>) -> &mut Revision {
         // Looked up by reference first: this is on the path of every event.
-        if self.known(spec).is_none() {
-            let all = self.functions.entry(spec.arn.clone()).or_default();
-            all.insert(spec.revision.clone(), Revision::default());
+        if !self.revisions.contains_key(spec) {
+            self.revisions.insert(Arc::clone(spec), Revision::default());
         }
-        self.known(spec).expect("inserted above")
-    }
-
-    fn forget(&mut self, spec: &FunctionSpec) {
-        if let Some(all) = self.functions.get_mut(&spec.arn) {
-            all.remove(&spec.revision);
-            if all.is_empty() {
-                self.functions.remove(&spec.arn);
-            }
-        }
+        self.revisions.get_mut(spec).expect("inserted above")
     }
 
     /// Takes the job that waits longest among those that fit.
@@ -319,10 +342,48 @@ impl State {
         Some(job)
     }
 
+    /// What a slot gets next that has ended an event and has `told` others at hand.
+    fn next_for(
+        &mut self,
+        spec: &Arc<FunctionSpec>,
+        now: Time,
+        told: usize,
+        slots_brief: usize,
+    ) -> Vec<Job> {
+        let revision = self.revision(spec);
+        if revision.retired || revision.waiting == 0 || told > 1 {
+            return Vec::new();
+        }
+        let brief = revision.pace.is_brief();
+        // More are awake than brief events need: this one may sleep if nobody waits for long, and
+        // somebody sees to it that nobody will.
+        let surplus = brief && told == 0 && revision.watched && revision.busy() > slots_brief;
+        let longest = self.waiting.iter().find(|waiting| waiting.job.spec == *spec);
+        if surplus && longest.is_some_and(|waiting| now.since(waiting.since) < BRIEF_WAIT / 2) {
+            return Vec::new();
+        }
+        let room = if brief { TOLD_MAX } else { 1 }.saturating_sub(told);
+        let mut jobs = Vec::new();
+        while jobs.len() < room {
+            let first = told + jobs.len() == 0;
+            let fits = |job: &Job| first || job.event.payload.len() <= TOLD_BYTES_MAX;
+            let Some(job) = self.next_waiting(|job| job.spec == *spec && fits(job)) else { break };
+            jobs.push(job);
+        }
+        jobs
+    }
+
+    /// The slot of a revision that was used last.
+    fn take_idle(&mut self, spec: &FunctionSpec) -> Option<Box<Lease>> {
+        let Idle { lease, .. } = self.revisions.get_mut(spec)?.idle.pop()?;
+        self.idle -= 1;
+        Some(Box::new(lease))
+    }
+
     /// The slot that is idle for longest.
     fn evict(&mut self) -> Option<Lease> {
         let oldest = |revision: &Revision| revision.idle.first().map(|idle| idle.since);
-        let all = self.functions.values_mut().flat_map(HashMap::values_mut);
+        let all = self.revisions.values_mut();
         let found = all.filter(|revision| !revision.idle.is_empty()).min_by_key(|r| oldest(r))?;
         let Idle { lease, .. } = found.idle.remove(0);
         self.idle -= 1;
@@ -334,10 +395,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.places.free(&self.spec);
     }
-}
-
-fn same(one: &FunctionSpec, other: &FunctionSpec) -> bool {
-    std::ptr::eq(one, other) || (one.arn == other.arn && one.revision == other.revision)
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ mod tests {
             payload: Bytes::from_static(b"{}"),
             client_context: None,
             trace_header: Some("t".into()),
+            tail: false,
         };
         let expected = b"\x16\0\0\0\x02\xb8\x0b\0\0\x02\0\0\0id\x01\0\0\0t\0\0\0\0{}";
         assert_eq!(&invoke(&invocation, 3000)[..], expected);

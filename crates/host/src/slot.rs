@@ -1,11 +1,12 @@
 //! A worker that was told what to become, and the events it runs, one at a time.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, Random, Time, hex};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde_json::json;
 use telemetry::{GroupName, LogSink, StreamName};
 
@@ -105,16 +106,27 @@ impl Slot {
         }
     }
 
-    /// Runs one event until it has ended, or its time has.
+    /// Hands events to the worker, which runs them in this order, one at a time. An error means
+    /// that it is gone and has seen none of them.
+    pub(crate) fn tell<'a>(
+        &mut self,
+        events: impl IntoIterator<Item = &'a Invocation>,
+    ) -> io::Result<()> {
+        let timeout_ms = u32::try_from(self.spec.timeout.as_millis()).unwrap_or(u32::MAX);
+        let mut frames = BytesMut::new();
+        for event in events {
+            frames.unsplit(protocol::invoke(event, timeout_ms));
+        }
+        if frames.is_empty() { Ok(()) } else { self.worker.say(frames) }
+    }
+
+    /// Waits until the first event of those told has ended, or its time has.
     pub(crate) async fn run(&mut self, around: Surroundings<'_>, event: &Invocation) -> Run {
         let timeout = self.spec.timeout;
         let started = around.clock.now();
-        let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-        if self.worker.say(protocol::invoke(event, timeout_ms)).is_err() {
-            return Run::NotTaken;
-        }
         let request_id: Arc<str> = event.request_id.as_str().into();
         let mut journal = journal(around, &self.stream, Some(Arc::clone(&request_id)));
+        journal.tail = event.tail.then(Tail::default);
         journal.write(start_line(&request_id, &self.spec));
         let heard = tokio::select! {
             biased;
@@ -161,6 +173,7 @@ impl Failed {
     ) -> Invoked {
         let request_id: Arc<str> = event.request_id.as_str().into();
         let mut journal = journal(around, &self.stream, Some(Arc::clone(&request_id)));
+        journal.tail = event.tail.then(Tail::default);
         journal.write(start_line(&request_id, spec));
         let duration_ms = self.init_ms;
         let figures = Figures { duration_ms, init_ms: None, memory_kb: 0 };
@@ -228,7 +241,7 @@ impl Ending {
         Invoked {
             payload,
             error,
-            log_tail: journal.tail.into_text(),
+            log_tail: journal.tail.map(Tail::into_text).unwrap_or_default(),
             duration_ms: figures.duration_ms,
             billed_ms: figures.billed_ms(),
             init_ms: figures.init_ms,
@@ -263,7 +276,7 @@ fn journal<'a>(
     request_id: Option<Arc<str>>,
 ) -> Journal<'a> {
     let Surroundings { clock, logs: sink, .. } = around;
-    Journal { sink, clock, stream, request_id, tail: Tail::default() }
+    Journal { sink, clock, stream, request_id, tail: None }
 }
 
 fn start_line(request_id: &str, spec: &FunctionSpec) -> String {
@@ -292,7 +305,7 @@ fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
     }
 }
 
-fn assign(runtime: &Runtime, spec: &FunctionSpec, stream: &StreamName) -> bytes::BytesMut {
+fn assign(runtime: &Runtime, spec: &FunctionSpec, stream: &StreamName) -> BytesMut {
     let env = environment(runtime, spec, stream);
     protocol::assign(&protocol::Assign {
         code: &spec.code,

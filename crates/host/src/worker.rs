@@ -55,10 +55,14 @@ impl Worker {
         })
     }
 
-    /// Sends a frame, as much of it as the pipe takes; [`Worker::hear`] sends the rest. An error
+    /// Sends frames, as much of them as the pipe takes; [`Worker::hear`] sends the rest. An error
     /// means that the worker is gone and has seen nothing of it.
-    pub(crate) fn say(&mut self, frame: BytesMut) -> io::Result<()> {
-        self.outbox = frame;
+    pub(crate) fn say(&mut self, frames: BytesMut) -> io::Result<()> {
+        if self.outbox.is_empty() {
+            self.outbox = frames;
+        } else {
+            self.outbox.unsplit(frames);
+        }
         match self.events.try_write(&self.outbox) {
             Ok(bytes) => self.sent(bytes),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -19,6 +19,8 @@ pub struct Invoke {
     pub client_context: Option<String>,
     /// `X-Amzn-Trace-Id`, passed on as `_X_AMZN_TRACE_ID`.
     pub trace: Option<String>,
+    /// Whether the answer is to have the log's tail.
+    pub tail: bool,
 }
 
 /// What a function answered.
@@ -30,7 +32,7 @@ pub struct Invoked {
     pub error: Option<&'static str>,
     /// The version that ran.
     pub version: String,
-    /// The last 4 KB of what it logged.
+    /// The last 4 KB of what it logged; empty where nobody asked.
     pub log_tail: String,
     pub request_id: String,
 }

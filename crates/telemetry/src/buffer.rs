@@ -51,7 +51,7 @@ pub(crate) struct Pending {
 }
 
 impl Buffer {
-    pub(crate) fn push(&mut self, line: &LogLine) {
+    pub(crate) fn push(&mut self, line: LogLine) {
         let full = self.bytes >= BYTES_MAX;
         let group = &line.to.group;
         // Looked up by reference first: this is on the path of every invocation.
@@ -67,7 +67,7 @@ impl Buffer {
         if said > 0 {
             let text = format!("{said} lines are missing here: they came faster than is stored");
             let notice = LogLine { text, ..line.clone() };
-            self.bytes += pending.add(&notice, &self.sequence);
+            self.bytes += pending.add(notice, &self.sequence);
         }
         self.bytes += pending.add(line, &self.sequence);
     }
@@ -93,7 +93,7 @@ impl Buffer {
 }
 
 impl Pending {
-    fn add(&mut self, line: &LogLine, sequence: &Sequence) -> usize {
+    fn add(&mut self, line: LogLine, sequence: &Sequence) -> usize {
         let stream = match &self.last {
             Some((name, stream)) if Arc::ptr_eq(name, &line.to) => Arc::clone(stream),
             _ => {
@@ -106,8 +106,8 @@ impl Pending {
             number: sequence.next(line.time),
             time: line.time,
             stream,
-            request_id: line.request_id.clone(),
-            text: line.text.clone(),
+            request_id: line.request_id,
+            text: line.text,
         };
         let bytes = line.bytes();
         self.lines.push(line);

@@ -88,10 +88,10 @@ impl LogStore {
 
 impl LogSink for LogStore {
     fn write(&self, line: LogLine) {
-        self.0.buffer().push(&line);
         if self.0.live.receiver_count() > 0 {
-            let _nobody_listens_any_more = self.0.live.send(Arc::new(line));
+            let _nobody_listens_any_more = self.0.live.send(Arc::new(line.clone()));
         }
+        self.0.buffer().push(line);
     }
 }
 

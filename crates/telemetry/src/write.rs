@@ -117,7 +117,8 @@ impl Inner {
             writer.forget_streams();
         }
         let mut touched: HashMap<Key, Stream> = HashMap::new();
-        for line in lines {
+        for run in lines.chunk_by(|one, next| Arc::ptr_eq(&one.stream, &next.stream)) {
+            let (Some(line), Some(last)) = (run.first(), run.last()) else { continue };
             let stream = StreamName { group: name.clone(), name: line.stream.to_string() };
             let key = data::stream_key(&stream);
             let record = match touched.get_mut(&key) {
@@ -132,7 +133,7 @@ impl Inner {
                 }
             };
             let first = record.lines.map_or(line.time, |(first, _)| first);
-            record.lines = Some((first, line.time));
+            record.lines = Some((first, last.time));
         }
         Ok(touched)
     }

@@ -183,6 +183,7 @@ impl Lambda {
             payload: call.payload,
             client_context: call.client_context,
             trace_header: call.trace,
+            tail: call.tail,
         };
         let invoked = self.runner.invoke(&loaded.spec, invocation).await.map_err(run::refusal)?;
         Ok(Invoked {

@@ -1,6 +1,8 @@
 //! The event a function gets for an HTTP request, in API Gateway's two payload formats.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use base::Time;
 use base64::Engine as _;
@@ -48,16 +50,16 @@ impl Request<'_> {
     }
 
     /// The body as text, or in base64 where its type says that it is not text.
-    fn body(&self) -> (Option<String>, bool) {
+    fn body(&self) -> (Option<Cow<'_, str>>, bool) {
         if self.body.is_empty() {
             return (None, false);
         }
         let content_type = self.head.headers.get(CONTENT_TYPE);
         match std::str::from_utf8(self.body) {
             Ok(body) if is_text(content_type.map_or(&b""[..], |v| v.as_bytes())) => {
-                (Some(body.to_owned()), false)
+                (Some(body.into()), false)
             }
-            _ => (Some(STANDARD.encode(self.body)), true),
+            _ => (Some(STANDARD.encode(self.body).into()), true),
         }
     }
 
@@ -80,6 +82,9 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
+/// A usual event without its body.
+const EVENT_BYTES: usize = 2048;
+
 /// Where the connection comes from. We answer loopback and what a reverse proxy passes on.
 const SOURCE_IP: &str = "127.0.0.1";
 
@@ -100,12 +105,12 @@ struct V2<'a> {
     raw_query_string: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cookies: Vec<&'a str>,
-    headers: BTreeMap<&'a str, String>,
+    headers: BTreeMap<&'a str, Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     query_string_parameters: Option<BTreeMap<String, String>>,
     request_context: V2Context<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
+    body: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_parameters: Option<BTreeMap<&'a str, &'a str>>,
     is_base64_encoded: bool,
@@ -147,7 +152,7 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
     // Whatever its name says, AWS decodes this one.
     let path = matching::unescape(&request.full_path());
     let (body, is_base64_encoded) = request.body();
-    write(&V2 {
+    let event = V2 {
         version: "2.0",
         route_key: &route_key,
         raw_path: &path,
@@ -176,7 +181,8 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
         body,
         path_parameters: request.variables(),
         is_base64_encoded,
-    })
+    };
+    write(&event, request)
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<&str> {
@@ -185,15 +191,20 @@ fn cookies(headers: &HeaderMap) -> Vec<&str> {
 }
 
 /// Values of a repeated header are joined with commas; cookies have a list of their own.
-fn joined_headers(headers: &HeaderMap) -> BTreeMap<&str, String> {
-    let mut joined: BTreeMap<&str, String> = BTreeMap::new();
+fn joined_headers(headers: &HeaderMap) -> BTreeMap<&str, Cow<'_, str>> {
+    let mut joined: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| *name != COOKIE) {
         let value = String::from_utf8_lossy(value.as_bytes());
-        let entry = joined.entry(name.as_str()).or_default();
-        if !entry.is_empty() {
-            entry.push(',');
+        match joined.entry(name.as_str()) {
+            Entry::Vacant(place) => {
+                place.insert(value);
+            }
+            Entry::Occupied(mut before) => {
+                let before = before.get_mut().to_mut();
+                before.push(',');
+                before.push_str(&value);
+            }
         }
-        entry.push_str(&value);
     }
     joined
 }
@@ -227,7 +238,7 @@ struct V1<'a> {
     path_parameters: Option<BTreeMap<&'a str, &'a str>>,
     stage_variables: Option<()>,
     request_context: V1Context<'a>,
-    body: Option<String>,
+    body: Option<Cow<'a, str>>,
     is_base64_encoded: bool,
 }
 
@@ -272,7 +283,7 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
     let multi_query = grouped(query.into_owned());
     let multi_query = (!multi_query.is_empty()).then_some(multi_query);
     let (body, is_base64_encoded) = request.body();
-    write(&V1 {
+    let event = V1 {
         resource: &route.path,
         path: &request.target.path,
         http_method: request.head.method.as_str(),
@@ -308,7 +319,8 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
         },
         body,
         is_base64_encoded,
-    })
+    };
+    write(&event, request)
 }
 
 /// HTTP names have no case and reach us in lower case; REST APIs pass on the usual spelling of
@@ -351,6 +363,9 @@ fn last_of_each(groups: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, Stri
     groups.iter().map(last).collect()
 }
 
-fn write(event: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(event).expect("events are maps with text keys")
+fn write(event: &impl Serialize, request: &Request<'_>) -> Vec<u8> {
+    // Room for what escaping adds, so that the bytes are not moved while they are written.
+    let mut bytes = Vec::with_capacity(EVENT_BYTES + request.body.len() * 5 / 4);
+    serde_json::to_writer(&mut bytes, event).expect("events are maps with text keys");
+    bytes
 }

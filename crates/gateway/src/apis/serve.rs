@@ -46,6 +46,7 @@ pub(crate) async fn serve(
                     request_id: None,
                     client_context: None,
                     trace: trace(head),
+                    tail: false,
                 };
                 invoke(gateway, api.kind, *format, call).await
             }

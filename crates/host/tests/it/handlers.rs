@@ -105,6 +105,7 @@ async fn the_context_is_complete() {
     let event = Invocation {
         client_context: Some(r#"{"custom":{"a":1}}"#.into()),
         trace_header: Some("Root=1-2-3".into()),
+        tail: true,
         ..invocation(json!({}))
     };
     let answer = world.host.invoke(&function.spec, event.clone()).await.unwrap();

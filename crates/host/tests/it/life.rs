@@ -1,5 +1,6 @@
 //! Slots: how many there are, how long they live, who gets them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,80 @@ async fn short_events_share_a_slot_instead_of_starting_many() {
         done.unwrap();
     }
     assert!(world.host.stats().idle < 10, "{:?}", world.host.stats());
+}
+
+#[tokio::test]
+async fn brief_events_run_one_at_a_time_each_with_its_own_answer() {
+    let world = World::with(|config| (config.slots_eager, config.slots_brief) = (2, 1));
+    // One at a time is what a handler may rely on, also across its own waiting.
+    let function = Function::js(
+        "let runs = 0;
+         exports.handler = async (e) => {
+             if (++runs > 1) throw new Error('two at a time');
+             await null;
+             runs--;
+             return e.n;
+         }",
+    );
+    for n in 0..200 {
+        world.invoke(&function, json!({ "n": n })).await;
+    }
+    let all = (0..300).map(|n| world.invoke(&function, json!({ "n": n }))).collect();
+    for (n, (answer, failed)) in futures(all).await.into_iter().enumerate() {
+        assert!(!failed && answer == n, "{n}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn events_told_to_a_slot_that_ends_run_in_another() {
+    let world = World::with(|config| (config.slots_eager, config.slots_brief) = (1, 1));
+    let function = Function::js(
+        "exports.handler = async (e) => {
+             if (e.exit) process.exit(3);
+             return e.n;
+         }",
+    );
+    for n in 0..200 {
+        world.invoke(&function, json!({ "n": n })).await;
+    }
+    let event = |n| world.invoke(&function, json!({ "n": n, "exit": n % 50 == 10 }));
+    let ended = futures((0..200).map(event).collect()).await;
+    for (n, (answer, failed)) in ended.into_iter().enumerate() {
+        assert_eq!(failed, n % 50 == 10, "{n}: {answer}");
+        assert!(failed || answer == n, "{n}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_stuck_among_brief_ones_holds_up_few() {
+    let world = World::with(|config| (config.slots_eager, config.slots_brief) = (2, 1));
+    let function = Function::js(
+        "exports.handler = async (e) => {
+             while (e.stuck && !require('fs').existsSync('open')) {
+                 await new Promise((r) => setTimeout(r, 10));
+             }
+             return e.n;
+         }",
+    );
+    for n in 0..200 {
+        world.invoke(&function, json!({ "n": n })).await;
+    }
+    let (done, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..200 {
+        let (host, spec, done) = (world.host.clone(), Arc::clone(&function.spec), done.clone());
+        let event = invocation(json!({ "n": n, "stuck": n == 20 }));
+        base::task::spawn("event", async move {
+            done.send(host.invoke(&spec, event).await.unwrap().error).unwrap();
+        });
+    }
+    // It and three that were handed over with it are not among these.
+    for _ in 0..196 {
+        assert_eq!(ended.recv().await, Some(None));
+    }
+    std::fs::write(Path::new(&function.folder()).join("open"), "").unwrap();
+    for _ in 0..4 {
+        assert_eq!(ended.recv().await, Some(None));
+    }
 }
 
 /// Runs all at once, on this task.

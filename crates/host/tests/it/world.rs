@@ -136,5 +136,6 @@ pub(crate) fn invocation(event: Value) -> Invocation {
         payload: Bytes::from(event.to_string()),
         client_context: None,
         trace_header: None,
+        tail: true,
     }
 }

@@ -43,6 +43,7 @@ pub(crate) async fn invoke(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
                 request_id: Some(ctx.request_id.clone()),
                 client_context: client_context(header("x-amz-client-context"))?,
                 trace: header("x-amzn-trace-id").map(str::to_owned),
+                tail,
             };
             reply(ctx, Lambda::of(ctx).invoke(&place, call).await?, tail)
         }

@@ -118,6 +118,7 @@ impl Deliver {
             request_id: Some(work.request_id.clone()),
             client_context: work.client_context.clone(),
             trace: None,
+            tail: false,
         };
         match self.0.run(loaded, call).await {
             Ok(invoked) if invoked.error.is_none() => End::Done,

@@ -197,6 +197,7 @@ impl Poller {
             request_id: None,
             client_context: None,
             trace: None,
+            tail: false,
         };
         match self.lambda.invoke(place, call).await {
             Ok(invoked) => {

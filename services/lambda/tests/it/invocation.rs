@@ -108,6 +108,7 @@ async fn others_invoke_through_the_kit() {
             request_id: None,
             client_context: None,
             trace: None,
+            tail: false,
         };
         m.kit.functions().unwrap().invoke(call).await
     };

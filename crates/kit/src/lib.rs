@@ -8,6 +8,7 @@
 mod context;
 mod error;
 pub mod functions;
+pub mod members;
 mod operation;
 mod service;
 pub mod sources;

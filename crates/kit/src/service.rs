@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wire::{Input, Names, Protocol};
 
+use crate::members::{self, Fate, Shape, Step};
 use crate::operation::{self, Handler, Prepare, RawHandler};
 use crate::{Call, Ctx, Error, Every, Kit, Worker};
 
@@ -41,6 +42,8 @@ pub struct Operation {
     action: Arc<str>,
     status: StatusCode,
     prepare: Prepare,
+    /// The input's type; `None` where it is opaque bytes.
+    shape: Option<Shape>,
 }
 
 struct Route {
@@ -76,7 +79,7 @@ impl Service {
         F: for<'a> Handler<'a, I> + Copy,
     {
         let prepare = operation::typed(self.api.names, resources, handler);
-        self.add(name, prepare)
+        self.add(name, prepare, Some(members::shape::<I>))
     }
 
     /// Adds an operation that reads and writes opaque bytes.
@@ -90,12 +93,12 @@ impl Service {
     where
         F: for<'a> RawHandler<'a> + Copy,
     {
-        self.add(name, operation::raw(resources, handler))
+        self.add(name, operation::raw(resources, handler), None)
     }
 
-    fn add(mut self, name: &'static str, prepare: Prepare) -> Service {
+    fn add(mut self, name: &'static str, prepare: Prepare, shape: Option<Shape>) -> Service {
         let action = format!("{}:{name}", self.api.id).into();
-        let added = Operation { name, action, status: StatusCode::OK, prepare };
+        let added = Operation { name, action, status: StatusCode::OK, prepare, shape };
         let before = self.operations.insert(name, added);
         assert!(before.is_none(), "{}.{name} is registered twice", self.api.id);
         self
@@ -150,6 +153,24 @@ impl Service {
     /// The IAM action of an operation.
     pub fn action_of(&self, operation: &str) -> Option<&str> {
         self.operations.get(operation).map(|op| &*op.action)
+    }
+
+    /// Whether an operation takes its input as opaque bytes, of whose members nothing is known.
+    pub fn is_raw(&self, operation: &str) -> bool {
+        self.operations.get(operation).is_some_and(|op| op.shape.is_none())
+    }
+
+    /// What becomes of a member of an operation's input; `None` if the operation takes it as
+    /// opaque bytes, or demands what cannot be made up.
+    pub fn fate_of(&self, operation: &str, member: &[Step]) -> Option<Fate> {
+        members::fate(self.operations.get(operation)?.shape?, member)
+    }
+
+    /// The method, the path and the status of its success by which a REST operation is found.
+    pub fn rest_of(&self, operation: &str) -> Option<(&Method, String, StatusCode)> {
+        let route = self.routes.iter().find(|route| route.operation == operation)?;
+        let status = self.operations.get(operation)?.status;
+        Some((&route.method, format!("/{}", route.path.join("/")), status))
     }
 
     /// Its background work.

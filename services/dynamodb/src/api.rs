@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use kit::unserved::Unserved;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 use wire::Epoch;
 
 use crate::value::{Given, Item, Value};
-
-pub(crate) type Unserved = Option<Json>;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

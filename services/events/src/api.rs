@@ -1,9 +1,8 @@
 //! Wire shapes, nothing else. Members of AWS that we do not serve are held as raw values, so that
 //! `unserved` can refuse them by name instead of ignoring them.
 
-use kit::unserved::Member;
+use kit::unserved::{Member, Unserved};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -14,8 +13,8 @@ pub(crate) struct PutRuleInput {
     pub(crate) description: Option<String>,
     pub(crate) role_arn: Option<String>,
     pub(crate) event_bus_name: Option<String>,
-    tags: Option<Value>,
-    event_pattern: Option<Value>,
+    tags: Unserved,
+    event_pattern: Unserved,
 }
 
 impl PutRuleInput {
@@ -98,18 +97,18 @@ pub(crate) struct TargetInput {
     pub(crate) role_arn: Option<String>,
     pub(crate) input: Option<String>,
     pub(crate) sqs_parameters: Option<SqsParameters>,
-    input_path: Option<Value>,
-    input_transformer: Option<Value>,
-    kinesis_parameters: Option<Value>,
-    run_command_parameters: Option<Value>,
-    ecs_parameters: Option<Value>,
-    batch_parameters: Option<Value>,
-    http_parameters: Option<Value>,
-    redshift_data_parameters: Option<Value>,
-    sage_maker_pipeline_parameters: Option<Value>,
-    dead_letter_config: Option<Value>,
-    retry_policy: Option<Value>,
-    app_sync_parameters: Option<Value>,
+    input_path: Unserved,
+    input_transformer: Unserved,
+    kinesis_parameters: Unserved,
+    run_command_parameters: Unserved,
+    ecs_parameters: Unserved,
+    batch_parameters: Unserved,
+    http_parameters: Unserved,
+    redshift_data_parameters: Unserved,
+    sage_maker_pipeline_parameters: Unserved,
+    dead_letter_config: Unserved,
+    retry_policy: Unserved,
+    app_sync_parameters: Unserved,
 }
 
 impl TargetInput {

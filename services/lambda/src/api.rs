@@ -5,9 +5,8 @@ pub(crate) mod mapping;
 
 use std::collections::BTreeMap;
 
-use kit::unserved::Member;
+use kit::unserved::{Member, Unserved};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use wire::Blob;
 
 #[derive(Deserialize)]
@@ -20,10 +19,10 @@ pub(crate) struct CreateFunctionInput {
     pub(crate) architectures: Option<Vec<String>>,
     pub(crate) tags: Option<BTreeMap<String, String>>,
     package_type: Option<String>,
-    publish: Option<Value>,
-    code_signing_config_arn: Option<Value>,
-    publish_to: Option<Value>,
-    tenancy_config: Option<Value>,
+    publish: Unserved,
+    code_signing_config_arn: Unserved,
+    publish_to: Unserved,
+    tenancy_config: Unserved,
 }
 
 impl CreateFunctionInput {
@@ -51,12 +50,12 @@ impl CreateFunctionInput {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct FunctionCode {
     pub(crate) zip_file: Option<Blob>,
-    s3_bucket: Option<Value>,
-    s3_key: Option<Value>,
-    s3_object_version: Option<Value>,
-    image_uri: Option<Value>,
+    s3_bucket: Unserved,
+    s3_key: Unserved,
+    s3_object_version: Unserved,
+    image_uri: Unserved,
     #[serde(rename = "SourceKMSKeyArn")]
-    source_kms_key_arn: Option<Value>,
+    source_kms_key_arn: Unserved,
 }
 
 /// What CreateFunction and UpdateFunctionConfiguration have in common.
@@ -75,14 +74,14 @@ pub(crate) struct ConfigInput {
     pub(crate) ephemeral_storage: Option<EphemeralStorage>,
     pub(crate) snap_start: Option<SnapStart>,
     pub(crate) logging_config: Option<LoggingConfig>,
-    vpc_config: Option<Value>,
+    vpc_config: Unserved,
     #[serde(rename = "KMSKeyArn")]
-    kms_key_arn: Option<Value>,
-    layers: Option<Value>,
-    file_system_configs: Option<Value>,
-    image_config: Option<Value>,
-    capacity_provider_config: Option<Value>,
-    durable_config: Option<Value>,
+    kms_key_arn: Unserved,
+    layers: Unserved,
+    file_system_configs: Unserved,
+    image_config: Unserved,
+    capacity_provider_config: Unserved,
+    durable_config: Unserved,
 }
 
 impl ConfigInput {
@@ -134,8 +133,8 @@ pub(crate) struct SnapStart {
 pub(crate) struct LoggingConfig {
     pub(crate) log_format: Option<String>,
     pub(crate) log_group: Option<String>,
-    pub(crate) application_log_level: Option<Value>,
-    pub(crate) system_log_level: Option<Value>,
+    pub(crate) application_log_level: Unserved,
+    pub(crate) system_log_level: Unserved,
 }
 
 #[derive(Deserialize)]
@@ -147,8 +146,8 @@ pub(crate) struct UpdateCodeInput {
     pub(crate) revision_id: Option<String>,
     #[serde(flatten)]
     pub(crate) code: FunctionCode,
-    publish: Option<Value>,
-    publish_to: Option<Value>,
+    publish: Unserved,
+    publish_to: Unserved,
 }
 
 impl UpdateCodeInput {
@@ -189,7 +188,7 @@ pub(crate) struct ListFunctionsInput {
     pub(crate) marker: Option<String>,
     pub(crate) max_items: Option<u32>,
     pub(crate) function_version: Option<String>,
-    master_region: Option<Value>,
+    master_region: Unserved,
 }
 
 impl ListFunctionsInput {
@@ -277,11 +276,11 @@ pub(crate) struct AddPermissionInput {
     pub(crate) source_account: Option<String>,
     pub(crate) qualifier: Option<String>,
     pub(crate) revision_id: Option<String>,
-    event_source_token: Option<Value>,
+    event_source_token: Unserved,
     #[serde(rename = "PrincipalOrgID")]
-    principal_org_id: Option<Value>,
-    function_url_auth_type: Option<Value>,
-    invoked_via_function_url: Option<Value>,
+    principal_org_id: Unserved,
+    function_url_auth_type: Unserved,
+    invoked_via_function_url: Unserved,
 }
 
 impl AddPermissionInput {

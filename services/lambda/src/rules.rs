@@ -227,7 +227,8 @@ fn log_group(logging: &LoggingConfig) -> Result<Option<String>, Error> {
     if let Some(format) = logging.log_format.as_deref() {
         only_served("LoggingConfig.LogFormat", format, "Text")?;
     }
-    if logging.application_log_level.is_some() || logging.system_log_level.is_some() {
+    if logging.application_log_level.given().is_some() || logging.system_log_level.given().is_some()
+    {
         return Err(kit::Error::not_served("lambda: log levels in LoggingConfig").into());
     }
     let Some(group) = logging.log_group.clone().filter(|group| !group.is_empty()) else {

@@ -1,8 +1,8 @@
 //! The shapes on the wire. Members that AWS requires are optional here, because a missing one has
 //! its own error.
 
+use kit::unserved::Unserved;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// The answer of an operation that has nothing to say.
 #[derive(Serialize)]
@@ -12,8 +12,8 @@ pub(crate) struct Nothing {}
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreateLogGroupInput {
     pub(crate) log_group_name: Option<String>,
-    pub(crate) kms_key_id: Option<Value>,
-    pub(crate) tags: Option<Value>,
+    pub(crate) kms_key_id: Unserved,
+    pub(crate) tags: Unserved,
     pub(crate) log_group_class: Option<String>,
 }
 
@@ -30,10 +30,10 @@ pub(crate) struct DescribeLogGroupsInput {
     pub(crate) log_group_name_pattern: Option<String>,
     pub(crate) next_token: Option<String>,
     pub(crate) limit: Option<i64>,
-    pub(crate) account_identifiers: Option<Value>,
-    pub(crate) include_linked_accounts: Option<Value>,
-    pub(crate) log_group_class: Option<Value>,
-    pub(crate) log_group_identifiers: Option<Value>,
+    pub(crate) account_identifiers: Unserved,
+    pub(crate) include_linked_accounts: Unserved,
+    pub(crate) log_group_class: Unserved,
+    pub(crate) log_group_identifiers: Unserved,
 }
 
 #[derive(Serialize)]
@@ -113,7 +113,7 @@ pub(crate) struct GetLogEventsInput {
     pub(crate) limit: Option<i64>,
     #[serde(default)]
     pub(crate) start_from_head: bool,
-    pub(crate) unmask: Option<Value>,
+    pub(crate) unmask: Unserved,
 }
 
 #[derive(Serialize)]
@@ -144,7 +144,7 @@ pub(crate) struct FilterLogEventsInput {
     pub(crate) filter_pattern: Option<String>,
     pub(crate) next_token: Option<String>,
     pub(crate) limit: Option<i64>,
-    pub(crate) unmask: Option<Value>,
+    pub(crate) unmask: Unserved,
     // `interleaved` is not here: AWS ignores it since 2019, and events always come interleaved.
 }
 

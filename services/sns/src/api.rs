@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use kit::unserved::Unserved;
 use serde::{Deserialize, Serialize};
 use wire::Blob;
 
@@ -28,7 +29,7 @@ pub(crate) struct CreateTopicInput {
     pub(crate) attributes: Texts,
     #[serde(default)]
     pub(crate) tags: Vec<Tag>,
-    pub(crate) data_protection_policy: Option<serde_json::Value>,
+    pub(crate) data_protection_policy: Unserved,
 }
 
 #[derive(Debug, Serialize)]

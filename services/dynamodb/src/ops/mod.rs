@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use base::Arn;
 use kit::Ctx;
+use kit::unserved::Unserved;
 use serde_json::Value;
 
-use crate::api::{Capacity, ConsumedCapacity, Unserved};
+use crate::api::{Capacity, ConsumedCapacity};
 use crate::data::{Table, Tables};
 use crate::error::Error;
 
@@ -49,8 +50,8 @@ fn refuse_legacy(ctx: &Ctx, members: &[(&str, &Unserved)]) -> Result<(), Error> 
         Value::Object(all) => all.is_empty(),
         other => other.is_null(),
     };
-    for (name, given) in members {
-        if given.as_ref().is_some_and(|value| !is_empty(value)) {
+    for (name, member) in members {
+        if member.given().is_some_and(|value| !is_empty(value)) {
             let what = format_args!("{}.{} with {name}", ctx.service, ctx.operation);
             return Err(kit::Error::not_served(what).into());
         }

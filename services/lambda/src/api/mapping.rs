@@ -1,8 +1,7 @@
 //! Shapes of event source mappings.
 
-use kit::unserved::Member;
+use kit::unserved::{Member, Unserved};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use wire::Epoch;
 
 #[derive(Deserialize)]
@@ -12,14 +11,14 @@ pub(crate) struct CreateMappingInput {
     pub(crate) function_name: String,
     #[serde(flatten)]
     pub(crate) settings: MappingSettings,
-    tags: Option<Value>,
-    topics: Option<Value>,
-    queues: Option<Value>,
-    starting_position: Option<Value>,
-    starting_position_timestamp: Option<Value>,
-    self_managed_event_source: Option<Value>,
-    amazon_managed_kafka_event_source_config: Option<Value>,
-    self_managed_kafka_event_source_config: Option<Value>,
+    tags: Unserved,
+    topics: Unserved,
+    queues: Unserved,
+    starting_position: Unserved,
+    starting_position_timestamp: Unserved,
+    self_managed_event_source: Unserved,
+    amazon_managed_kafka_event_source_config: Unserved,
+    self_managed_kafka_event_source_config: Unserved,
 }
 
 impl CreateMappingInput {
@@ -56,21 +55,21 @@ pub(crate) struct MappingSettings {
     pub(crate) maximum_batching_window_in_seconds: Option<i64>,
     pub(crate) function_response_types: Option<Vec<String>>,
     pub(crate) scaling_config: Option<ScalingConfig>,
-    filter_criteria: Option<Value>,
-    parallelization_factor: Option<Value>,
-    destination_config: Option<Value>,
-    maximum_record_age_in_seconds: Option<Value>,
-    bisect_batch_on_function_error: Option<Value>,
-    maximum_retry_attempts: Option<Value>,
-    tumbling_window_in_seconds: Option<Value>,
-    source_access_configurations: Option<Value>,
+    filter_criteria: Unserved,
+    parallelization_factor: Unserved,
+    destination_config: Unserved,
+    maximum_record_age_in_seconds: Unserved,
+    bisect_batch_on_function_error: Unserved,
+    maximum_retry_attempts: Unserved,
+    tumbling_window_in_seconds: Unserved,
+    source_access_configurations: Unserved,
     #[serde(rename = "DocumentDBEventSourceConfig")]
-    document_db_event_source_config: Option<Value>,
+    document_db_event_source_config: Unserved,
     #[serde(rename = "KMSKeyArn")]
-    kms_key_arn: Option<Value>,
-    metrics_config: Option<Value>,
-    logging_config: Option<Value>,
-    provisioned_poller_config: Option<Value>,
+    kms_key_arn: Unserved,
+    metrics_config: Unserved,
+    logging_config: Unserved,
+    provisioned_poller_config: Unserved,
 }
 
 impl MappingSettings {

@@ -92,7 +92,10 @@ fn stale(there: &str, wanted: &str) -> Option<String> {
             (Some(old), Some(new)) if old == new => {}
             (None, None) => return Some("its last line does not end".to_owned()),
             (old, new) => {
-                let text = |line: Option<&str>| line.map_or("nothing".into(), |l| format!("`{l}`"));
+                let text = |line: Option<&str>| match line {
+                    Some(line) => format!("`{line}`"),
+                    None => "nothing".to_owned(),
+                };
                 return Some(format!("line {number} is {}, should be {}", text(old), text(new)));
             }
         }

@@ -75,8 +75,9 @@ impl<'de> Visitor<'de> for AnythingVisitor {
 /// A member known to AWS and not served here, with what the request gave for it.
 pub type Member<'a> = (&'static str, &'a Unserved);
 
-/// Refuses the first member that says something. One that says nothing (`null`, `false`, an empty
-/// text, list or object) asks for what happens anyway.
+/// Refuses the first member that says something. One that says nothing (`null`, `false`, also as
+/// the text that query strings and forms have, an empty text, list or object) asks for what
+/// happens anyway.
 pub fn refuse(ctx: &Ctx, members: &[Member]) -> Result<(), Error> {
     for (name, member) in members {
         if member.given().is_some_and(says_something) {
@@ -91,7 +92,7 @@ fn says_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::Bool(true) | Value::Number(_) => true,
-        Value::String(text) => !text.is_empty(),
+        Value::String(text) => !matches!(text.as_str(), "" | "false"),
         Value::Array(items) => items.iter().any(says_something),
         Value::Object(members) => members.values().any(says_something),
     }
@@ -103,7 +104,15 @@ mod tests {
 
     #[test]
     fn an_empty_shell_says_nothing() {
-        for text in ["null", "false", r#""""#, "[]", "{}", r#"{"SubnetIds":[],"X":{"Y":null}}"#] {
+        for text in [
+            "null",
+            "false",
+            r#""""#,
+            r#""false""#,
+            "[]",
+            "{}",
+            r#"{"SubnetIds":[],"X":{"Y":null}}"#,
+        ] {
             assert!(!says_something(&serde_json::from_str(text).unwrap()), "{text}");
         }
         for text in ["true", "0", r#""x""#, r#"{"SubnetIds":["subnet-1"]}"#] {

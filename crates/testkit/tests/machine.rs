@@ -132,3 +132,31 @@ async fn a_package_that_is_none_is_refused_with_a_reason() {
     assert_ne!(nowhere.json()["message"], Value::Null);
     machine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apis_are_listed_by_pages() {
+    let machine = Machine::start(9).await;
+    let kit = machine.server.kit();
+    for (service, import, list, items, next, [after, limit]) in [
+        ("apigateway", "ImportRestApi", "GetRestApis", "item", "position", ["position", "limit"]),
+        ("apigatewayv2", "ImportApi", "GetApis", "items", "nextToken", ["nextToken", "maxResults"]),
+    ] {
+        let document = json!({ "openapi": "3.0.1", "info": { "title": "t" }, "paths": {} });
+        let mut input = document.clone();
+        input["mode"] = json!("import");
+        let input =
+            if service == "apigateway" { input } else { json!({ "body": document.to_string() }) };
+        for _ in 0..3 {
+            kit.call(service, import, input.clone()).await.unwrap();
+        }
+        let count = |page: &Value| page[items].as_array().unwrap().len();
+        let all = kit.call(service, list, json!({})).await.unwrap();
+        assert_eq!((count(&all), &all[next]), (3, &Value::Null));
+        let first = kit.call(service, list, json!({ limit: 2 })).await.unwrap();
+        assert_eq!(count(&first), 2);
+        let rest = json!({ limit: 2, after: first[next] });
+        let rest = kit.call(service, list, rest).await.unwrap();
+        assert_eq!((&rest[items][0], &rest[next]), (&all[items][2], &Value::Null));
+    }
+    machine.stop().await;
+}

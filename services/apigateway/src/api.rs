@@ -1,15 +1,21 @@
 //! Wire shapes. The REST-JSON of this service writes members in camelCase; the body of an import
 //! is the OpenAPI document itself, so its members stand beside those of the path and the query.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use kit::unserved::{Member, Unserved};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 #[derive(Deserialize)]
 pub(crate) struct ImportRestApiInput {
     /// `import`; without it the request is CreateRestApi.
     pub(crate) mode: Option<String>,
+    #[serde(rename = "failonwarnings")]
+    pub(crate) fail_on_warnings: Unserved,
     #[serde(flatten)]
-    pub(crate) body: Map<String, Value>,
+    pub(crate) body: Document,
 }
 
 #[derive(Deserialize)]
@@ -17,8 +23,63 @@ pub(crate) struct PutRestApiInput {
     pub(crate) restapi_id: String,
     /// `merge` (AWS's default) or `overwrite`.
     pub(crate) mode: Option<String>,
+    #[serde(rename = "failonwarnings")]
+    pub(crate) fail_on_warnings: Unserved,
     #[serde(flatten)]
-    pub(crate) body: Map<String, Value>,
+    pub(crate) body: Document,
+}
+
+/// What an OpenAPI document of version 2 or 3 has at its top, besides extensions.
+const DOCUMENT: &[&str] = &[
+    "openapi",
+    "swagger",
+    "info",
+    "paths",
+    "components",
+    "servers",
+    "security",
+    "tags",
+    "externalDocs",
+    "host",
+    "basePath",
+    "schemes",
+    "consumes",
+    "produces",
+    "definitions",
+    "parameters",
+    "responses",
+    "securityDefinitions",
+];
+
+/// An OpenAPI document. What is none of its members came with the query string, where AWS takes
+/// directions for the import; we know none of them, so it is refused.
+pub(crate) struct Document(pub(crate) Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Document, D::Error> {
+        deserializer.deserialize_map(DocumentVisitor)
+    }
+}
+
+struct DocumentVisitor;
+
+impl<'de> Visitor<'de> for DocumentVisitor {
+    type Value = Document;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an OpenAPI document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut given: A) -> Result<Document, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = given.next_key::<String>()? {
+            if !DOCUMENT.contains(&name.as_str()) && !name.starts_with("x-") {
+                return Err(A::Error::unknown_field(&name, DOCUMENT));
+            }
+            members.insert(name, given.next_value()?);
+        }
+        Ok(Document(members))
+    }
 }
 
 #[derive(Deserialize)]
@@ -26,6 +87,35 @@ pub(crate) struct CreateDeploymentInput {
     pub(crate) restapi_id: String,
     #[serde(rename = "stageName")]
     pub(crate) stage_name: String,
+    #[serde(flatten)]
+    pub(crate) stage: StageSettings,
+}
+
+/// What AWS would set on the stage and its deployment.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StageSettings {
+    stage_description: Unserved,
+    description: Unserved,
+    cache_cluster_enabled: Unserved,
+    cache_cluster_size: Unserved,
+    variables: Unserved,
+    canary_settings: Unserved,
+    tracing_enabled: Unserved,
+}
+
+impl StageSettings {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 7] {
+        [
+            ("stageDescription", &self.stage_description),
+            ("description", &self.description),
+            ("cacheClusterEnabled", &self.cache_cluster_enabled),
+            ("cacheClusterSize", &self.cache_cluster_size),
+            ("variables", &self.variables),
+            ("canarySettings", &self.canary_settings),
+            ("tracingEnabled", &self.tracing_enabled),
+        ]
+    }
 }
 
 #[derive(Deserialize)]
@@ -39,7 +129,10 @@ pub(crate) struct DeleteRestApiInput {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct GetRestApisInput {}
+pub(crate) struct GetRestApisInput {
+    pub(crate) position: Option<String>,
+    pub(crate) limit: Option<u32>,
+}
 
 /// What every operation on one API answers.
 #[derive(Serialize)]
@@ -53,6 +146,8 @@ pub(crate) struct RestApiOutput {
 #[derive(Serialize)]
 pub(crate) struct GetRestApisOutput {
     pub(crate) item: Vec<RestApiOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) position: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -64,3 +159,20 @@ pub(crate) struct CreateDeploymentOutput {
 
 #[derive(Serialize)]
 pub(crate) struct DeleteRestApiOutput {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_part_of_a_document_is_refused_by_name() {
+        let read = |text: &str| match serde_json::from_str::<ImportRestApiInput>(text) {
+            Ok(input) => Value::Object(input.body.0).to_string(),
+            Err(error) => error.to_string(),
+        };
+        let body = r#"{"openapi":"3.0.1","info":{"title":"t"},"paths":{},"x-ours":[1]}"#;
+        assert_eq!(read(&body.replacen('{', r#"{"mode":"import","#, 1)), body);
+        let refused = read(r#"{"mode":"import","basepath":"split"}"#);
+        assert!(refused.starts_with("unknown field `basepath`, expected one of"), "{refused}");
+    }
+}

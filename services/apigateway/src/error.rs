@@ -9,11 +9,19 @@ pub(crate) enum Error {
     InvalidStage(String),
     Invalid(InvalidDefinition),
     Store(store::Error),
+    /// A member that is not served.
+    Refused(kit::Error),
 }
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         Error::Store(error)
+    }
+}
+
+impl From<kit::Error> for Error {
+    fn from(error: kit::Error) -> Error {
+        Error::Refused(error)
     }
 }
 
@@ -37,6 +45,7 @@ impl From<Error> for kit::Error {
             ),
             Error::Invalid(why) => kit::Error::sender("BadRequestException", why.to_string()),
             Error::Store(error) => error.into(),
+            Error::Refused(error) => error,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Wire shapes. The REST-JSON of this service writes members in camelCase.
 
+use kit::unserved::{Member, Unserved};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -7,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct ImportApiInput {
     /// The OpenAPI document, as text.
     pub(crate) body: String,
+    #[serde(flatten)]
+    pub(crate) directions: Directions,
 }
 
 #[derive(Deserialize)]
@@ -14,6 +17,22 @@ pub(crate) struct ImportApiInput {
 pub(crate) struct ReimportApiInput {
     pub(crate) api_id: String,
     pub(crate) body: String,
+    #[serde(flatten)]
+    pub(crate) directions: Directions,
+}
+
+/// How AWS would import a definition.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Directions {
+    basepath: Unserved,
+    fail_on_warnings: Unserved,
+}
+
+impl Directions {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 2] {
+        [("basepath", &self.basepath), ("failOnWarnings", &self.fail_on_warnings)]
+    }
 }
 
 #[derive(Deserialize)]
@@ -29,7 +48,11 @@ pub(crate) struct DeleteApiInput {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct GetApisInput {}
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GetApisInput {
+    pub(crate) max_results: Option<u32>,
+    pub(crate) next_token: Option<String>,
+}
 
 /// What every operation on one API answers.
 #[derive(Serialize)]
@@ -44,8 +67,11 @@ pub(crate) struct ApiOutput {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct GetApisOutput {
     pub(crate) items: Vec<ApiOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_token: Option<String>,
 }
 
 #[derive(Serialize)]

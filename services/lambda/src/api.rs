@@ -30,7 +30,7 @@ impl CreateFunctionInput {
         self.package_type.as_deref()
     }
 
-    pub(crate) fn unserved(&self) -> [Member<'_>; 9] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 10] {
         let code = &self.code;
         [
             ("Publish", &self.publish),
@@ -40,6 +40,7 @@ impl CreateFunctionInput {
             ("Code.S3Bucket", &code.s3_bucket),
             ("Code.S3Key", &code.s3_key),
             ("Code.S3ObjectVersion", &code.s3_object_version),
+            ("Code.S3ObjectStorageMode", &code.s3_object_storage_mode),
             ("Code.ImageUri", &code.image_uri),
             ("Code.SourceKMSKeyArn", &code.source_kms_key_arn),
         ]
@@ -53,6 +54,7 @@ pub(crate) struct FunctionCode {
     s3_bucket: Unserved,
     s3_key: Unserved,
     s3_object_version: Unserved,
+    s3_object_storage_mode: Unserved,
     image_uri: Unserved,
     #[serde(rename = "SourceKMSKeyArn")]
     source_kms_key_arn: Unserved,
@@ -82,10 +84,12 @@ pub(crate) struct ConfigInput {
     image_config: Unserved,
     capacity_provider_config: Unserved,
     durable_config: Unserved,
+    runtime_config: Unserved,
+    accelerator_config: Unserved,
 }
 
 impl ConfigInput {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 7] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 9] {
         [
             ("VpcConfig", &self.vpc_config),
             ("KMSKeyArn", &self.kms_key_arn),
@@ -94,6 +98,8 @@ impl ConfigInput {
             ("ImageConfig", &self.image_config),
             ("CapacityProviderConfig", &self.capacity_provider_config),
             ("DurableConfig", &self.durable_config),
+            ("RuntimeConfig", &self.runtime_config),
+            ("AcceleratorConfig", &self.accelerator_config),
         ]
     }
 }
@@ -151,7 +157,7 @@ pub(crate) struct UpdateCodeInput {
 }
 
 impl UpdateCodeInput {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 7] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 8] {
         let code = &self.code;
         [
             ("Publish", &self.publish),
@@ -159,6 +165,7 @@ impl UpdateCodeInput {
             ("S3Bucket", &code.s3_bucket),
             ("S3Key", &code.s3_key),
             ("S3ObjectVersion", &code.s3_object_version),
+            ("S3ObjectStorageMode", &code.s3_object_storage_mode),
             ("ImageUri", &code.image_uri),
             ("SourceKMSKeyArn", &code.source_kms_key_arn),
         ]

@@ -14,6 +14,7 @@ pub(crate) struct CreateLogGroupInput {
     pub(crate) log_group_name: Option<String>,
     pub(crate) kms_key_id: Unserved,
     pub(crate) tags: Unserved,
+    pub(crate) deletion_protection_enabled: Unserved,
     pub(crate) log_group_class: Option<String>,
 }
 
@@ -145,7 +146,10 @@ pub(crate) struct FilterLogEventsInput {
     pub(crate) next_token: Option<String>,
     pub(crate) limit: Option<i64>,
     pub(crate) unmask: Unserved,
-    // `interleaved` is not here: AWS ignores it since 2019, and events always come interleaved.
+    pub(crate) start_from_head: Option<bool>,
+    /// AWS ignores it since 2019, and events always come interleaved.
+    #[serde(rename = "interleaved")]
+    _interleaved: Option<bool>,
 }
 
 #[derive(Serialize)]

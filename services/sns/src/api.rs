@@ -89,6 +89,9 @@ pub(crate) struct SubscribeInput {
     pub(crate) endpoint: Option<String>,
     #[serde(default)]
     pub(crate) attributes: Texts,
+    /// Matters where a subscription waits for its confirmation, which none does here.
+    #[serde(rename = "ReturnSubscriptionArn")]
+    _return_subscription_arn: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]

@@ -7,6 +7,8 @@ use crate::coverage::model::{Model, Operation, Reference};
 
 /// How deep members are followed; none of ours is deeper, and some of AWS's have no end.
 const DEPTH_MAX: usize = 4;
+/// Stands for every name that no member has.
+const ANY_NAME: Step = Step::Member("\u{1}");
 
 /// A service and its model.
 pub(crate) struct Compared {
@@ -49,7 +51,7 @@ pub(crate) fn service(service: &Service, model: &Model) -> Compared {
             continue;
         };
         if model.metadata.protocol == "rest-json" {
-            wrong.extend(rest(service, operation, about));
+            wrong.extend(rest(service, operation, about, model));
         }
         let members = (!service.is_raw(operation)).then(|| {
             let mut walk =
@@ -65,16 +67,22 @@ pub(crate) fn service(service: &Service, model: &Model) -> Compared {
 }
 
 /// How a REST operation is found, and the status of its success.
-fn rest(service: &Service, operation: &str, about: &Operation) -> Option<String> {
+fn rest(service: &Service, operation: &str, about: &Operation, model: &Model) -> Option<String> {
     let at = format!("{}.{operation}", service.api().id);
     let Some((method, path, status)) = service.rest_of(operation) else {
         return Some(format!("{at}: has no method and path"));
     };
+    // Where the status is a member of the answer, the one of the model is an example.
+    let varies =
+        about.output.as_ref().and_then(|output| model.shape(output)).is_some_and(|shape| {
+            shape.members.values().any(|member| member.location.as_deref() == Some("statusCode"))
+        });
+    let expected = if varies { status.as_u16() } else { about.http.response_code };
     let ours = format!("{method} {path} {}", status.as_u16());
     // What the model writes as a constant query distinguishes operations only for itself.
     let path = about.http.request_uri.split('?').next().unwrap_or_default();
     let path = if path == "/" { path } else { path.trim_end_matches('/') };
-    let theirs = format!("{} {path} {}", about.http.method, about.http.response_code);
+    let theirs = format!("{} {path} {expected}", about.http.method);
     (ours != theirs).then(|| format!("{at}: is `{ours}`, in the model `{theirs}`"))
 }
 
@@ -93,24 +101,37 @@ impl<'a> Walk<'a> {
             return;
         };
         for (name, member) in &shape.members {
-            let wire = member.wire_name(name);
-            let path = vec![Step::Member(wire)];
+            if shape.payload.as_ref() == Some(name) {
+                self.payload(name);
+                continue;
+            }
+            let path = vec![Step::Member(member.wire_name(name))];
             let is_map = || self.model.shape(member).is_some_and(|shape| shape.kind == "map");
             let fate = match member.location.as_deref() {
                 // An input is decoded from the body, the path and the query string.
                 Some("header" | "headers") => Some(Fate::Ignored),
-                // Its keys are variables of the query string by names of their own.
-                Some("querystring") if is_map() => Some(Fate::Ignored),
-                _ => self.service.fate_of(self.operation, &path),
+                // Its keys are variables of the query string, by names of their own.
+                Some("querystring") if is_map() => self.fate_of(&[ANY_NAME]),
+                _ => self.fate_of(&path),
             };
-            let is_payload = shape.payload.as_ref() == Some(name);
             match fate {
-                // What takes all takes the body, but gives no meaning to what stands beside it.
-                Some(Fate::Taken) if is_payload => self.found.read.push(name.clone()),
+                // What takes all gives no meaning to what stands beside the body.
                 Some(Fate::Taken) => self.ignored(name),
                 fate => self.fate(fate, path, name.clone(), member),
             }
         }
+    }
+
+    /// The body as it stands, which has no name of its own: the input must look at all names.
+    fn payload(&mut self, name: &str) {
+        match self.fate_of(&[ANY_NAME]) {
+            Some(Fate::Ignored) | None => self.ignored(name),
+            Some(_) => self.found.read.push(name.to_owned()),
+        }
+    }
+
+    fn fate_of(&self, path: &[Step]) -> Option<Fate> {
+        self.service.fate_of(self.operation, path)
     }
 
     fn fate(
@@ -157,7 +178,7 @@ impl<'a> Walk<'a> {
         for (name, member) in members {
             let mut path = path.clone();
             path.push(Step::Member(member.wire_name(name)));
-            let fate = self.service.fate_of(self.operation, &path);
+            let fate = self.fate_of(&path);
             self.fate(fate, path, format!("{label}.{name}"), member);
         }
     }
@@ -165,5 +186,134 @@ impl<'a> Walk<'a> {
     fn ignored(&mut self, label: &str) {
         let at = format!("{}.{}", self.service.api().id, self.operation);
         self.wrong.push(format!("{at}: {label} is accepted and ignored"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use kit::unserved::Unserved;
+    use kit::{Api, Ctx};
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+    use wire::{Names, Protocol};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Cup {
+        size: String,
+        milk: Option<Milk>,
+        straw: Unserved,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Milk {
+        fat: Option<f64>,
+        foam: Unserved,
+    }
+
+    fn cafe() -> Service {
+        async fn fill(_: &Ctx, _: Cup) -> Result<(), Error> {
+            Ok(())
+        }
+        async fn raw(_: &Ctx, _: wire::Input) -> Result<wire::Reply, Error> {
+            Err(Error)
+        }
+        let api = Api {
+            id: "cafe",
+            protocols: &[Protocol::RestJson],
+            target_prefix: "",
+            version: "",
+            names: &Names::PLAIN,
+        };
+        Service::new(api, ())
+            .op("Fill", fill, |_, _| Vec::new())
+            .rest("Fill", Method::PUT, "/cups/{Size}", 201)
+            .raw_op("Pour", raw, |_, _| Vec::new())
+            .rest("Pour", Method::POST, "/pour", 200)
+    }
+
+    struct Error;
+
+    impl From<Error> for kit::Error {
+        fn from(_: Error) -> kit::Error {
+            kit::Error::not_served("coffee")
+        }
+    }
+
+    fn model() -> Value {
+        json!({
+            "metadata": { "protocol": "rest-json" },
+            "operations": {
+                "Fill": {
+                    "http": { "method": "PUT", "requestUri": "/cups/{Size}", "responseCode": 201 },
+                    "input": { "shape": "Cup" },
+                },
+                "Pour": { "http": { "method": "POST", "requestUri": "/pour/?how=slowly" } },
+                "Wash": { "http": { "method": "POST", "requestUri": "/wash" } },
+            },
+            "shapes": {
+                "Cup": { "type": "structure", "members": {
+                    "Size": { "shape": "Text", "location": "uri" },
+                    "Milk": { "shape": "Milk" },
+                    "Straw": { "shape": "Text" },
+                }},
+                "Milk": { "type": "structure", "members": {
+                    "Fat": { "shape": "Text" },
+                    "Foam": { "shape": "Text" },
+                }},
+                "Text": { "type": "string" },
+            },
+        })
+    }
+
+    fn check(model: Value, wrong: &[&str]) -> Compared {
+        let compared = service(&cafe(), &serde_json::from_value(model).unwrap());
+        assert_eq!(compared.wrong, wrong);
+        compared
+    }
+
+    #[test]
+    fn what_agrees_is_told_as_it_is() {
+        let found = check(model(), &[]);
+        assert_eq!(found.unserved, ["Wash"]);
+        let names: Vec<&str> = found.served.iter().map(|served| served.operation).collect();
+        assert_eq!(names, ["Fill", "Pour"]);
+        let members = found.served[0].members.as_ref().unwrap();
+        assert_eq!(members.read, ["Milk", "Size"]);
+        assert_eq!(members.refused, ["Milk.Foam", "Straw"]);
+        assert!(found.served[1].members.is_none());
+    }
+
+    #[test]
+    fn a_planted_disagreement_is_found() {
+        let planted = |pointer: &str, value: Value, wrong: &[&str]| {
+            let mut model = model();
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            model.pointer_mut(parent).unwrap()[name] = value;
+            check(model, wrong);
+        };
+        let text = || json!({ "shape": "Text" });
+        let sugar = "cafe.Fill: Sugar is accepted and ignored";
+        planted("/shapes/Cup/members/Sugar", text(), &[sugar]);
+        let warm = "cafe.Fill: Milk.Warm is accepted and ignored";
+        planted("/shapes/Milk/members/Warm", text(), &[warm]);
+        let size = json!({ "shape": "Text", "location": "header" });
+        let header = "cafe.Fill: Size is accepted and ignored";
+        planted("/shapes/Cup/members/Size", size, &[header]);
+        let method = "cafe.Fill: is `PUT /cups/{Size} 201`, in the model `POST /cups/{Size} 201`";
+        planted("/operations/Fill/http/method", json!("POST"), &[method]);
+        let status = "cafe.Fill: is `PUT /cups/{Size} 201`, in the model `PUT /cups/{Size} 202`";
+        planted("/operations/Fill/http/responseCode", json!(202), &[status]);
+        let path = "cafe.Pour: is `POST /pour 200`, in the model `POST /spill 200`";
+        planted("/operations/Pour/http/requestUri", json!("/spill"), &[path]);
+        let mut without = model();
+        without["operations"].as_object_mut().unwrap().remove("Pour");
+        check(without, &["cafe.Pour: the model has no such operation"]);
     }
 }

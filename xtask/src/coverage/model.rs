@@ -79,6 +79,7 @@ pub(crate) struct Metadata {
 pub(crate) struct Operation {
     pub(crate) http: Http,
     pub(crate) input: Option<Reference>,
+    pub(crate) output: Option<Reference>,
 }
 
 #[derive(Deserialize)]

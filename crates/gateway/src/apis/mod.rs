@@ -12,7 +12,7 @@ mod store;
 pub use cors::Cors;
 pub use openapi::{Definition, InvalidDefinition, parse};
 pub(crate) use serve::serve;
-pub use store::Apis;
+pub use store::{Apis, Page};
 
 use std::sync::Arc;
 

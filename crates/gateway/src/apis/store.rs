@@ -19,6 +19,15 @@ pub struct Apis {
     known: RwLock<HashMap<String, Arc<Api>>>,
 }
 
+/// Which part of a list is wanted.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The id after which it begins.
+    pub after: Option<String>,
+    /// At most so many; without it all.
+    pub limit: Option<u32>,
+}
+
 impl Apis {
     /// Reads what is stored.
     pub async fn open(store: Store, account: AccountId) -> ::store::Result<Apis> {
@@ -61,13 +70,19 @@ impl Apis {
         base::hex(&*kit.random, 5)
     }
 
-    /// All APIs of a kind, by name.
-    pub fn list(&self, kind: Kind) -> Vec<Arc<Api>> {
+    /// The APIs of a kind by id, and where the next page begins if that were not all.
+    pub fn list(&self, kind: Kind, page: &Page) -> (Vec<Arc<Api>>, Option<String>) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Arc<Api>> =
-            known.values().filter(|api| api.kind == kind).cloned().collect();
-        all.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        all
+        let after = page.after.as_deref().unwrap_or_default();
+        let wanted = |api: &&Arc<Api>| api.kind == kind && api.id.as_str() > after;
+        let mut found: Vec<Arc<Api>> = known.values().filter(wanted).cloned().collect();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        // Not AWS's 25: callers who name no limit seldom go on to a second page.
+        let limit = page.limit.map_or(usize::MAX, |limit| limit.max(1) as usize);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|last| last.id.clone());
+        (found, next)
     }
 
     /// Makes or replaces an API; requests that come later see the new routes.

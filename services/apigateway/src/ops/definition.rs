@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use gateway::apis::{Api, Apis, Kind, parse};
-use kit::Ctx;
-use serde_json::{Map, Value};
+use gateway::apis::{Api, Apis, Kind, Page, parse};
+use kit::{Ctx, unserved};
+use serde_json::Value;
 
 use crate::api::{
     CreateDeploymentInput, CreateDeploymentOutput, DeleteRestApiInput, DeleteRestApiOutput,
-    GetRestApiInput, GetRestApisInput, GetRestApisOutput, ImportRestApiInput, PutRestApiInput,
-    RestApiOutput,
+    Document, GetRestApiInput, GetRestApisInput, GetRestApisOutput, ImportRestApiInput,
+    PutRestApiInput, RestApiOutput,
 };
 use crate::error::Error;
 
@@ -18,6 +18,7 @@ pub(crate) async fn import(ctx: &Ctx, input: ImportRestApiInput) -> Result<RestA
     if input.mode.as_deref() != Some("import") {
         return Err(Error::NotServed("apigateway.CreateRestApi"));
     }
+    unserved::refuse(ctx, &[("failonwarnings", &input.fail_on_warnings)])?;
     let api = Apis::fresh(Kind::Rest, parse(&document(input.body), Kind::Rest)?, &ctx.kit);
     let output = describe(&api);
     apis(ctx).put(api).await?;
@@ -29,6 +30,7 @@ pub(crate) async fn put(ctx: &Ctx, input: PutRestApiInput) -> Result<RestApiOutp
     if input.mode.as_deref() != Some("overwrite") {
         return Err(Error::NotServed("apigateway.PutRestApi in mode merge"));
     }
+    unserved::refuse(ctx, &[("failonwarnings", &input.fail_on_warnings)])?;
     let before = find(ctx, &input.restapi_id)?;
     let api = before.redefined(parse(&document(input.body), Kind::Rest)?);
     let output = describe(&api);
@@ -41,6 +43,7 @@ pub(crate) async fn deploy(
     ctx: &Ctx,
     input: CreateDeploymentInput,
 ) -> Result<CreateDeploymentOutput> {
+    unserved::refuse(ctx, &input.stage.unserved())?;
     let name = &input.stage_name;
     let valid = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > 128 || !name.chars().all(valid) {
@@ -56,10 +59,11 @@ pub(crate) async fn get(ctx: &Ctx, input: GetRestApiInput) -> Result<RestApiOutp
     Ok(describe(&*find(ctx, &input.restapi_id)?))
 }
 
-/// `GetRestApis`: all of them at once; there are at most 600.
-pub(crate) async fn list(ctx: &Ctx, _: GetRestApisInput) -> Result<GetRestApisOutput> {
-    let all = apis(ctx).list(Kind::Rest);
-    Ok(GetRestApisOutput { item: all.iter().map(|api| describe(api)).collect() })
+/// `GetRestApis`: all of them at once unless a limit is given; there are at most 600.
+pub(crate) async fn list(ctx: &Ctx, input: GetRestApisInput) -> Result<GetRestApisOutput> {
+    let page = Page { after: input.position, limit: input.limit };
+    let (found, position) = apis(ctx).list(Kind::Rest, &page);
+    Ok(GetRestApisOutput { item: found.iter().map(|api| describe(api)).collect(), position })
 }
 
 /// `DeleteRestApi`.
@@ -69,8 +73,8 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteRestApiInput) -> Result<Delet
     Ok(DeleteRestApiOutput {})
 }
 
-fn document(body: Map<String, Value>) -> String {
-    Value::Object(body).to_string()
+fn document(Document(members): Document) -> String {
+    Value::Object(members).to_string()
 }
 
 fn apis(ctx: &Ctx) -> &Apis {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use gateway::apis::{Api, Apis, Kind, parse};
-use kit::Ctx;
+use gateway::apis::{Api, Apis, Kind, Page, parse};
+use kit::{Ctx, unserved};
 
 use crate::api::{
     ApiOutput, DeleteApiInput, DeleteApiOutput, GetApiInput, GetApisInput, GetApisOutput,
@@ -13,6 +13,7 @@ type Result<T> = std::result::Result<T, Error>;
 
 /// `ImportApi`: a new API from a definition.
 pub(crate) async fn import(ctx: &Ctx, input: ImportApiInput) -> Result<ApiOutput> {
+    unserved::refuse(ctx, &input.directions.unserved())?;
     let api = Apis::fresh(Kind::Http, parse(&input.body, Kind::Http)?, &ctx.kit);
     let output = describe(ctx, &api);
     apis(ctx).put(api).await?;
@@ -21,6 +22,7 @@ pub(crate) async fn import(ctx: &Ctx, input: ImportApiInput) -> Result<ApiOutput
 
 /// `ReimportApi`: the same API with another definition.
 pub(crate) async fn reimport(ctx: &Ctx, input: ReimportApiInput) -> Result<ApiOutput> {
+    unserved::refuse(ctx, &input.directions.unserved())?;
     let before = find(ctx, &input.api_id)?;
     let api = before.redefined(parse(&input.body, Kind::Http)?);
     let output = describe(ctx, &api);
@@ -33,10 +35,11 @@ pub(crate) async fn get(ctx: &Ctx, input: GetApiInput) -> Result<ApiOutput> {
     Ok(describe(ctx, &*find(ctx, &input.api_id)?))
 }
 
-/// `GetApis`: all of them at once; there are at most 600.
-pub(crate) async fn list(ctx: &Ctx, _: GetApisInput) -> Result<GetApisOutput> {
-    let all = apis(ctx).list(Kind::Http);
-    Ok(GetApisOutput { items: all.iter().map(|api| describe(ctx, api)).collect() })
+/// `GetApis`: all of them at once unless a limit is given; there are at most 600.
+pub(crate) async fn list(ctx: &Ctx, input: GetApisInput) -> Result<GetApisOutput> {
+    let page = Page { after: input.next_token, limit: input.max_results };
+    let (found, next_token) = apis(ctx).list(Kind::Http, &page);
+    Ok(GetApisOutput { items: found.iter().map(|api| describe(ctx, api)).collect(), next_token })
 }
 
 /// `DeleteApi`.

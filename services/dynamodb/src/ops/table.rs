@@ -63,6 +63,7 @@ fn refuse_create(ctx: &Ctx, input: &CreateTableInput) -> Result<(), Error> {
         &[
             ("LocalSecondaryIndexes", &input.local_secondary_indexes),
             ("GlobalSecondaryIndexes", &input.global_secondary_indexes),
+            ("VectorIndexes", &input.vector_indexes),
             ("StreamSpecification", &input.stream_specification),
             ("OnDemandThroughput", &input.on_demand_throughput),
             ("WarmThroughput", &input.warm_throughput),
@@ -120,6 +121,8 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
         ctx,
         &[
             ("GlobalSecondaryIndexUpdates", &input.global_secondary_index_updates),
+            ("VectorIndexUpdates", &input.vector_index_updates),
+            ("DisassociationProtectionEnabled", &input.disassociation_protection_enabled),
             ("StreamSpecification", &input.stream_specification),
             ("ReplicaUpdates", &input.replica_updates),
             ("OnDemandThroughput", &input.on_demand_throughput),

@@ -144,6 +144,7 @@ async fn what_cannot_be_a_table_is_refused() {
         ("GlobalSecondaryIndexes", json!([{ "IndexName": "abc" }])),
         ("LocalSecondaryIndexes", json!([{ "IndexName": "abc" }])),
         ("StreamSpecification", json!({ "StreamEnabled": true })),
+        ("VectorIndexes", json!([{ "IndexName": "abc" }])),
     ] {
         let wanted = format!("NotImplemented: dynamodb.CreateTable with {member} is not served");
         machine.check("CreateTable", with(member, value), json!(wanted)).await;

@@ -17,12 +17,10 @@ pub(crate) struct CreateMappingInput {
     starting_position: Unserved,
     starting_position_timestamp: Unserved,
     self_managed_event_source: Unserved,
-    amazon_managed_kafka_event_source_config: Unserved,
-    self_managed_kafka_event_source_config: Unserved,
 }
 
 impl CreateMappingInput {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 8] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 6] {
         [
             ("Tags", &self.tags),
             ("Topics", &self.topics),
@@ -30,8 +28,6 @@ impl CreateMappingInput {
             ("StartingPosition", &self.starting_position),
             ("StartingPositionTimestamp", &self.starting_position_timestamp),
             ("SelfManagedEventSource", &self.self_managed_event_source),
-            ("AmazonManagedKafkaEventSourceConfig", &self.amazon_managed_kafka_event_source_config),
-            ("SelfManagedKafkaEventSourceConfig", &self.self_managed_kafka_event_source_config),
         ]
     }
 }
@@ -63,6 +59,8 @@ pub(crate) struct MappingSettings {
     maximum_retry_attempts: Unserved,
     tumbling_window_in_seconds: Unserved,
     source_access_configurations: Unserved,
+    amazon_managed_kafka_event_source_config: Unserved,
+    self_managed_kafka_event_source_config: Unserved,
     #[serde(rename = "DocumentDBEventSourceConfig")]
     document_db_event_source_config: Unserved,
     #[serde(rename = "KMSKeyArn")]
@@ -73,7 +71,7 @@ pub(crate) struct MappingSettings {
 }
 
 impl MappingSettings {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 13] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 15] {
         [
             ("FilterCriteria", &self.filter_criteria),
             ("ParallelizationFactor", &self.parallelization_factor),
@@ -83,6 +81,8 @@ impl MappingSettings {
             ("MaximumRetryAttempts", &self.maximum_retry_attempts),
             ("TumblingWindowInSeconds", &self.tumbling_window_in_seconds),
             ("SourceAccessConfigurations", &self.source_access_configurations),
+            ("AmazonManagedKafkaEventSourceConfig", &self.amazon_managed_kafka_event_source_config),
+            ("SelfManagedKafkaEventSourceConfig", &self.self_managed_kafka_event_source_config),
             ("DocumentDBEventSourceConfig", &self.document_db_event_source_config),
             ("KMSKeyArn", &self.kms_key_arn),
             ("MetricsConfig", &self.metrics_config),

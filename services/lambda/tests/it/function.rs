@@ -172,6 +172,8 @@ async fn what_is_not_served_or_not_valid_is_refused() {
         ("FileSystemConfigs", json!([{ "Arn": "a" }])),
         ("KMSKeyArn", json!("arn:aws:kms:us-east-1:000000000000:key/k")),
         ("Publish", json!(true)),
+        ("RuntimeConfig", json!({ "x": 1 })),
+        ("AcceleratorConfig", json!({ "x": 1 })),
         ("ImageConfig", json!({ "Command": ["x"] })),
     ] {
         let refused = format!("NotImplemented: lambda.CreateFunction with {member} is not served");

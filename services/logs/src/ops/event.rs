@@ -92,6 +92,9 @@ pub(crate) async fn filter(
     input: api::FilterLogEventsInput,
 ) -> Result<api::FilterLogEventsOutput> {
     unserved::refuse(ctx, &[("unmask", &input.unmask)])?;
+    if input.start_from_head == Some(false) {
+        return Err(Error::not_served("logs.FilterLogEvents with startFromHead false"));
+    }
     let logs: &LogStore = ctx.state();
     let pattern = Pattern::parse(input.filter_pattern.as_deref().unwrap_or_default())?;
     let limit = limit(input.limit)?;

@@ -12,7 +12,14 @@ use crate::rules::name;
 const DESCRIBE_MAX: i64 = 50;
 
 pub(crate) async fn create(ctx: &Ctx, input: api::CreateLogGroupInput) -> Result<api::Nothing> {
-    unserved::refuse(ctx, &[("kmsKeyId", &input.kms_key_id), ("tags", &input.tags)])?;
+    unserved::refuse(
+        ctx,
+        &[
+            ("kmsKeyId", &input.kms_key_id),
+            ("tags", &input.tags),
+            ("deletionProtectionEnabled", &input.deletion_protection_enabled),
+        ],
+    )?;
     if let Some(class) = input.log_group_class.filter(|class| class != "STANDARD") {
         return Err(Error::not_served(format_args!("log group class {class}")));
     }

@@ -262,3 +262,20 @@ async fn mistakes_have_their_names() {
         assert_eq!(server.call(operation, input).await.unwrap_err(), expected, "{operation}");
     }
 }
+
+#[tokio::test]
+async fn what_would_change_the_answer_is_refused_by_name() {
+    let server = Server::start().await;
+    for (operation, input, what) in [
+        ("FilterLogEvents", json!({ "startFromHead": false }), "startFromHead false"),
+        ("FilterLogEvents", json!({ "unmask": true }), "unmask"),
+        (
+            "CreateLogGroup",
+            json!({ "deletionProtectionEnabled": true }),
+            "deletionProtectionEnabled",
+        ),
+    ] {
+        let expected = format!("NotImplemented: logs.{operation} with {what} is not served");
+        assert_eq!(server.call(operation, input).await.unwrap_err(), expected);
+    }
+}

@@ -32,6 +32,8 @@ let assigned;
 let handler;
 /** The event that runs, or undefined. */
 let current;
+/** Whether the last event set _X_AMZN_TRACE_ID; asking the environment is dear. */
+let traced = true;
 let memoryKb = 0;
 let memorySampled = -Infinity;
 
@@ -117,25 +119,20 @@ function begin(event) {
   current = event;
   log.setRequest(event.requestId);
   if (event.trace) process.env._X_AMZN_TRACE_ID = event.trace;
-  else if (process.env._X_AMZN_TRACE_ID !== undefined) delete process.env._X_AMZN_TRACE_ID;
+  else if (traced) delete process.env._X_AMZN_TRACE_ID;
+  traced = event.trace !== '';
 
   event.succeed = (value) => finish(event, value);
   event.fail = (error) => fail(event, 'Invoke Error', error, 0);
-  let waits = true;
   const done = (error, value) => (error == null ? event.succeed(value) : event.fail(error));
   const callback = (error, value) => {
-    if (error != null || !waits) return done(error, value);
+    if (error != null || !context.callbackWaitsForEmptyEventLoop) return done(error, value);
     event.result = value;
   };
   const { functionName, functionVersion, invokedFunctionArn } = assigned.function;
   const { memoryLimitInMB, logGroupName, logStreamName } = assigned.function;
   const context = {
-    get callbackWaitsForEmptyEventLoop() {
-      return waits;
-    },
-    set callbackWaitsForEmptyEventLoop(value) {
-      waits = value;
-    },
+    callbackWaitsForEmptyEventLoop: true,
     succeed: (value) => done(null, value),
     fail: (error) => done(error ?? 'handled'),
     done,

@@ -74,7 +74,7 @@ function write(kind, numbers, text) {
   const length = head + frame.write(text, head, 'utf8');
   frame.writeUInt32LE(length - 4, 0);
   frame[4] = kind;
-  numbers.forEach((number, i) => frame.writeUInt32LE(number >>> 0, HEADER + 4 * i));
+  for (let i = 0; i < numbers.length; i++) frame.writeUInt32LE(numbers[i] >>> 0, HEADER + 4 * i);
   for (let sent = 0; sent < length; ) {
     sent += fs.writeSync(TO_HOST, frame, sent, length - sent);
   }

@@ -73,7 +73,7 @@ impl<'de> Visitor<'de> for AnythingVisitor {
 }
 
 /// A member known to AWS and not served here, with what the request gave for it.
-pub type Member<'a> = (&'static str, &'a Unserved);
+pub type Member<'a> = (&'a str, &'a Unserved);
 
 /// Refuses the first member that says something. One that says nothing (`null`, `false`, also as
 /// the text that query strings and forms have, an empty text, list or object) asks for what
@@ -81,11 +81,15 @@ pub type Member<'a> = (&'static str, &'a Unserved);
 pub fn refuse(ctx: &Ctx, members: &[Member]) -> Result<(), Error> {
     for (name, member) in members {
         if member.given().is_some_and(says_something) {
-            let what = format_args!("{}.{} with {name}", ctx.service, ctx.operation);
-            return Err(Error::not_served(what));
+            return Err(refusal(ctx, name));
         }
     }
     Ok(())
+}
+
+/// Names the operation and what of its request is not served.
+pub fn refusal(ctx: &Ctx, name: &str) -> Error {
+    Error::not_served(format_args!("{}.{} with {name}", ctx.service, ctx.operation))
 }
 
 fn says_something(value: &Value) -> bool {

@@ -160,3 +160,46 @@ async fn apis_are_listed_by_pages() {
     }
     machine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_definition_says_and_is_not_served_is_refused_by_its_place() {
+    let machine = Machine::start(10).await;
+    let secured = json!({
+        "openapi": "3.0.1", "info": { "title": "t" }, "paths": {}, "security": [{ "key": [] }],
+    });
+    let (rest, http) = ("/restapis?mode=import", "/v2/apis");
+    let wrapped = |document: &Value| json!({ "body": document.to_string() });
+    let mut unknown = secured.clone();
+    unknown["security"] = json!([]);
+    unknown["infos"] = json!({});
+    let unserved = StatusCode::NOT_IMPLEMENTED;
+    for (method, path, body, status, message) in [
+        (
+            Method::POST,
+            rest,
+            secured.clone(),
+            unserved,
+            "apigateway.ImportRestApi with #/security is not served",
+        ),
+        (
+            Method::PUT,
+            http,
+            wrapped(&secured),
+            unserved,
+            "apigatewayv2.ImportApi with #/security is not served",
+        ),
+        (
+            Method::POST,
+            "/restapis?mode=import&basepath=split",
+            secured.clone(),
+            unserved,
+            "apigateway.ImportRestApi with basepath is not served",
+        ),
+        (Method::PUT, http, wrapped(&unknown), StatusCode::BAD_REQUEST, "#/infos is unexpected"),
+    ] {
+        let answer = machine.send(method, path, &[], body.to_string()).await;
+        let told = answer.json();
+        assert_eq!((answer.status, told["Message"].as_str()), (status, Some(message)), "{told}");
+    }
+    machine.stop().await;
+}

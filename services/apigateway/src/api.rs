@@ -4,7 +4,7 @@
 use std::fmt;
 
 use kit::unserved::{Member, Unserved};
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -51,9 +51,13 @@ const DOCUMENT: &[&str] = &[
     "securityDefinitions",
 ];
 
-/// An OpenAPI document. What is none of its members came with the query string, where AWS takes
-/// directions for the import; we know none of them, so it is refused.
-pub(crate) struct Document(pub(crate) Map<String, Value>);
+/// An OpenAPI document.
+pub(crate) struct Document {
+    pub(crate) members: Map<String, Value>,
+    /// What is no member of a document came with the query string, where AWS takes directions for
+    /// the import by any name; we know none of them.
+    pub(crate) others: Vec<(String, Unserved)>,
+}
 
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Document, D::Error> {
@@ -71,14 +75,15 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut given: A) -> Result<Document, A::Error> {
-        let mut members = Map::new();
+        let (mut members, mut others) = (Map::new(), Vec::new());
         while let Some(name) = given.next_key::<String>()? {
-            if !DOCUMENT.contains(&name.as_str()) && !name.starts_with("x-") {
-                return Err(A::Error::unknown_field(&name, DOCUMENT));
+            if DOCUMENT.contains(&name.as_str()) || name.starts_with("x-") {
+                members.insert(name, given.next_value()?);
+            } else {
+                others.push((name, given.next_value()?));
             }
-            members.insert(name, given.next_value()?);
         }
-        Ok(Document(members))
+        Ok(Document { members, others })
     }
 }
 
@@ -165,14 +170,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_part_of_a_document_is_refused_by_name() {
-        let read = |text: &str| match serde_json::from_str::<ImportRestApiInput>(text) {
-            Ok(input) => Value::Object(input.body.0).to_string(),
-            Err(error) => error.to_string(),
-        };
+    fn what_is_no_part_of_a_document_is_kept_apart() {
         let body = r#"{"openapi":"3.0.1","info":{"title":"t"},"paths":{},"x-ours":[1]}"#;
-        assert_eq!(read(&body.replacen('{', r#"{"mode":"import","#, 1)), body);
-        let refused = read(r#"{"mode":"import","basepath":"split"}"#);
-        assert!(refused.starts_with("unknown field `basepath`, expected one of"), "{refused}");
+        let given = body.replacen('{', r#"{"mode":"import","basepath":"split","#, 1);
+        let input: ImportRestApiInput = serde_json::from_str(&given).unwrap();
+        assert_eq!(Value::Object(input.body.members).to_string(), body);
+        let [(name, given)] = &input.body.others[..] else { panic!("one is no member") };
+        assert_eq!((name.as_str(), given.given()), ("basepath", Some(&Value::from("split"))));
     }
 }

@@ -1,5 +1,3 @@
-use gateway::apis::InvalidDefinition;
-
 /// What can go wrong.
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -7,9 +5,8 @@ pub(crate) enum Error {
     /// An operation of this address that is not served.
     NotServed(&'static str),
     InvalidStage(String),
-    Invalid(InvalidDefinition),
     Store(store::Error),
-    /// A member that is not served.
+    /// A member or a definition that is not taken.
     Refused(kit::Error),
 }
 
@@ -25,12 +22,6 @@ impl From<kit::Error> for Error {
     }
 }
 
-impl From<InvalidDefinition> for Error {
-    fn from(error: InvalidDefinition) -> Error {
-        Error::Invalid(error)
-    }
-}
-
 impl From<Error> for kit::Error {
     fn from(error: Error) -> kit::Error {
         match error {
@@ -43,7 +34,6 @@ impl From<Error> for kit::Error {
                 "BadRequestException",
                 format!("Stage name '{name}' only allows a-zA-Z0-9_"),
             ),
-            Error::Invalid(why) => kit::Error::sender("BadRequestException", why.to_string()),
             Error::Store(error) => error.into(),
             Error::Refused(error) => error,
         }

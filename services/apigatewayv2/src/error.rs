@@ -1,12 +1,9 @@
-use gateway::apis::InvalidDefinition;
-
 /// What can go wrong.
 #[derive(Debug)]
 pub(crate) enum Error {
     NotFound(String),
-    Invalid(InvalidDefinition),
     Store(store::Error),
-    /// A member that is not served.
+    /// A member or a definition that is not taken.
     Refused(kit::Error),
 }
 
@@ -22,12 +19,6 @@ impl From<kit::Error> for Error {
     }
 }
 
-impl From<InvalidDefinition> for Error {
-    fn from(error: InvalidDefinition) -> Error {
-        Error::Invalid(error)
-    }
-}
-
 impl From<Error> for kit::Error {
     fn from(error: Error) -> kit::Error {
         match error {
@@ -35,7 +26,6 @@ impl From<Error> for kit::Error {
                 let message = format!("Invalid API identifier specified {id}");
                 kit::Error::new("NotFoundException", 404, message)
             }
-            Error::Invalid(why) => kit::Error::sender("BadRequestException", why.to_string()),
             Error::Store(error) => error.into(),
             Error::Refused(error) => error,
         }

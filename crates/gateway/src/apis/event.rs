@@ -49,16 +49,17 @@ impl Request<'_> {
         (!all.is_empty()).then(|| pairs.collect())
     }
 
-    /// The body as text, or in base64 where its type says that it is not text.
+    /// The body as text, or in base64 where its type or the API says that it is not text.
     fn body(&self) -> (Option<Cow<'_, str>>, bool) {
         if self.body.is_empty() {
             return (None, false);
         }
         let content_type = self.head.headers.get(CONTENT_TYPE);
+        let kind = content_type.map_or("", |value| text(value.as_bytes()));
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let is_binary = is_among(&self.api().binary_media_types, kind);
         match std::str::from_utf8(self.body) {
-            Ok(body) if is_text(content_type.map_or(&b""[..], |v| v.as_bytes())) => {
-                (Some(body.into()), false)
-            }
+            Ok(body) if is_text(kind) && !is_binary => (Some(body.into()), false),
             _ => (Some(STANDARD.encode(self.body).into()), true),
         }
     }
@@ -68,9 +69,13 @@ impl Request<'_> {
     }
 }
 
+/// Whether a type is one of an API's binary media types.
+fn is_among(binary: &[String], kind: &str) -> bool {
+    binary.iter().any(|known| known == "*/*" || known.eq_ignore_ascii_case(kind))
+}
+
 /// Types API Gateway passes on as they are.
-fn is_text(content_type: &[u8]) -> bool {
-    let kind = text(content_type).split(';').next().unwrap_or_default().trim();
+fn is_text(kind: &str) -> bool {
     kind.is_empty()
         || kind.starts_with("text/")
         || kind.ends_with("+json")
@@ -368,4 +373,20 @@ fn write(event: &impl Serialize, request: &Request<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(EVENT_BYTES + request.body.len() * 5 / 4);
     serde_json::to_writer(&mut bytes, event).expect("events are maps with text keys");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_media_type_is_one_type_or_all() {
+        let types = ["image/png".to_owned(), "Application/JSON".to_owned()];
+        assert!(is_among(&types, "image/png"));
+        assert!(is_among(&types, "application/json"));
+        assert!(!is_among(&types, "text/plain"));
+        assert!(is_among(&["*/*".to_owned()], "text/plain"));
+        assert!(is_among(&["*/*".to_owned()], ""));
+        assert!(!is_among(&[], "image/png"));
+    }
 }

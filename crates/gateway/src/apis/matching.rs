@@ -86,6 +86,7 @@ mod tests {
             stage: "$default".into(),
             routes,
             cors: None,
+            binary_media_types: Vec::new(),
             created: base::Time::default(),
         };
         let (method, path) = request.split_once(' ').unwrap();

@@ -31,6 +31,9 @@ pub struct Api {
     pub stage: String,
     pub routes: Vec<Route>,
     pub cors: Option<Cors>,
+    /// Types of bodies a function gets in base64 even if they are text; `*/*` is all.
+    #[serde(default)]
+    pub binary_media_types: Vec<String>,
     pub created: Time,
 }
 
@@ -42,8 +45,8 @@ impl Api {
     /// The same API with another definition.
     #[must_use]
     pub fn redefined(&self, definition: Definition) -> Api {
-        let Definition { name, routes, cors } = definition;
-        Api { name, routes, cors, ..self.clone() }
+        let Definition { name, routes, cors, binary_media_types } = definition;
+        Api { name, routes, cors, binary_media_types, ..self.clone() }
     }
 
     /// Where the API is reached below our own address, whatever names a machine resolves.
@@ -155,6 +158,7 @@ mod tests {
             stage: stage.into(),
             routes: Vec::new(),
             cors: None,
+            binary_media_types: Vec::new(),
             created: Time::default(),
         };
         let rest = api(Kind::Rest, "dev");

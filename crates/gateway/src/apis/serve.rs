@@ -89,7 +89,7 @@ fn mock(status: u16, headers: &[(String, String)]) -> Response<Body> {
 }
 
 /// How long a function may take to answer an HTTP request.
-const fn integration_timeout(kind: Kind) -> Duration {
+pub(super) const fn integration_timeout(kind: Kind) -> Duration {
     match kind {
         Kind::Rest => Duration::from_secs(29),
         Kind::Http => Duration::from_secs(30),

@@ -57,12 +57,13 @@ impl Apis {
 
     /// A new API with an id of its own, not stored yet.
     pub fn fresh(kind: Kind, definition: Definition, kit: &Kit) -> Api {
-        let Definition { name, routes, cors } = definition;
+        let Definition { name, routes, cors, binary_media_types } = definition;
         let stage = match kind {
             Kind::Http => "$default".to_owned(),
             Kind::Rest => String::new(),
         };
-        Api { id: Apis::fresh_id(kit), name, kind, stage, routes, cors, created: kit.now() }
+        let (id, created) = (Apis::fresh_id(kit), kit.now());
+        Api { id, name, kind, stage, routes, cors, binary_media_types, created }
     }
 
     /// Ten random lower-case letters and digits, as API Gateway names things.

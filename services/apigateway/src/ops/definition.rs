@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gateway::apis::{Api, Apis, Kind, Page, parse};
+use gateway::apis::{Api, Apis, Definition, Kind, Page, parse};
 use kit::{Ctx, unserved};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub(crate) async fn import(ctx: &Ctx, input: ImportRestApiInput) -> Result<RestA
         return Err(Error::NotServed("apigateway.CreateRestApi"));
     }
     unserved::refuse(ctx, &[("failonwarnings", &input.fail_on_warnings)])?;
-    let api = Apis::fresh(Kind::Rest, parse(&document(input.body), Kind::Rest)?, &ctx.kit);
+    let api = Apis::fresh(Kind::Rest, define(ctx, input.body)?, &ctx.kit);
     let output = describe(&api);
     apis(ctx).put(api).await?;
     Ok(output)
@@ -32,7 +32,7 @@ pub(crate) async fn put(ctx: &Ctx, input: PutRestApiInput) -> Result<RestApiOutp
     }
     unserved::refuse(ctx, &[("failonwarnings", &input.fail_on_warnings)])?;
     let before = find(ctx, &input.restapi_id)?;
-    let api = before.redefined(parse(&document(input.body), Kind::Rest)?);
+    let api = before.redefined(define(ctx, input.body)?);
     let output = describe(&api);
     apis(ctx).put(api).await?;
     Ok(output)
@@ -73,8 +73,11 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteRestApiInput) -> Result<Delet
     Ok(DeleteRestApiOutput {})
 }
 
-fn document(Document(members): Document) -> String {
-    Value::Object(members).to_string()
+fn define(ctx: &Ctx, document: Document) -> Result<Definition> {
+    let others: Vec<_> = document.others.iter().map(|(name, given)| (&**name, given)).collect();
+    unserved::refuse(ctx, &others)?;
+    let body = Value::Object(document.members).to_string();
+    Ok(parse(&body, Kind::Rest).map_err(|invalid| invalid.refusal(ctx))?)
 }
 
 fn apis(ctx: &Ctx) -> &Apis {

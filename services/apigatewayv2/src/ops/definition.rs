@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gateway::apis::{Api, Apis, Kind, Page, parse};
+use gateway::apis::{Api, Apis, Definition, Kind, Page, parse};
 use kit::{Ctx, unserved};
 
 use crate::api::{
@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, Error>;
 /// `ImportApi`: a new API from a definition.
 pub(crate) async fn import(ctx: &Ctx, input: ImportApiInput) -> Result<ApiOutput> {
     unserved::refuse(ctx, &input.directions.unserved())?;
-    let api = Apis::fresh(Kind::Http, parse(&input.body, Kind::Http)?, &ctx.kit);
+    let api = Apis::fresh(Kind::Http, define(ctx, &input.body)?, &ctx.kit);
     let output = describe(ctx, &api);
     apis(ctx).put(api).await?;
     Ok(output)
@@ -24,7 +24,7 @@ pub(crate) async fn import(ctx: &Ctx, input: ImportApiInput) -> Result<ApiOutput
 pub(crate) async fn reimport(ctx: &Ctx, input: ReimportApiInput) -> Result<ApiOutput> {
     unserved::refuse(ctx, &input.directions.unserved())?;
     let before = find(ctx, &input.api_id)?;
-    let api = before.redefined(parse(&input.body, Kind::Http)?);
+    let api = before.redefined(define(ctx, &input.body)?);
     let output = describe(ctx, &api);
     apis(ctx).put(api).await?;
     Ok(output)
@@ -47,6 +47,10 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteApiInput) -> Result<DeleteApi
     find(ctx, &input.api_id)?;
     apis(ctx).remove(&input.api_id).await?;
     Ok(DeleteApiOutput {})
+}
+
+fn define(ctx: &Ctx, body: &str) -> Result<Definition> {
+    Ok(parse(body, Kind::Http).map_err(|invalid| invalid.refusal(ctx))?)
 }
 
 fn apis(ctx: &Ctx) -> &Apis {

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from server import Server
 
-DISK_MB = 256
+DISK_MB = 384
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_full_disk(disk, eventually):
 
 @pytest.mark.parametrize("leave_mb", [60, 0])
 def test_a_start_on_a_full_disk(disk, leave_mb, eventually):
-    """What is there can be read, and as long as there is a reserve, deleted."""
+    """What is there can be read and deleted."""
     with Server(data=disk / "data") as server:
         table = Table(server).create()
         for number in range(20):
@@ -121,12 +121,40 @@ def test_a_start_on_a_full_disk(disk, leave_mb, eventually):
         ballast = fill(disk, leave_mb)
         server.start()
         assert table.put_or_refusal(100), "there was room"
-        if leave_mb:
-            table.delete(0)
-            table.delete(1)
+        table.delete(0)
+        table.delete(1)
         table.check()
         ballast.unlink()
         eventually(lambda: table.put_or_refusal(100) is None, seconds=5)
+        table.check()
+
+
+def test_what_frees_space_goes_on_where_others_leave_none(disk, eventually):
+    """A reserve is set aside for it, and set aside again once there is room."""
+    with Server(data=disk / "data") as server:
+        table = Table(server).create()
+        sqs = boto3.client(
+            "sqs", endpoint_url=server.url, region_name="us-east-1",
+            aws_access_key_id="x", aws_secret_access_key="x",
+        )
+        queue = sqs.create_queue(QueueName="full")["QueueUrl"]
+        for again in range(2):
+            numbers = range(again * 1000, again * 1000 + 200)
+            for number in numbers:
+                table.put(number, size=1_000)
+            sqs.send_message(QueueUrl=queue, MessageBody=f"message {again}")
+            ballast = fill(disk, leave_mb=0)
+            assert table.put_or_refusal(9999), "there was room"
+            for number in numbers[:100]:
+                table.delete(number)
+            [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            assert table.put_or_refusal(9999), "the reserve is for what frees space"
+            table.check()
+            ballast.unlink()
+            eventually(lambda: table.put_or_refusal(5000) is None, seconds=5)
+        server.kill()
+        server.start()
         table.check()
 
 

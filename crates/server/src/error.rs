@@ -35,7 +35,7 @@ fn store_help(error: &store::Error) -> String {
     match error {
         store::Error::Full => format!(
             "\nhelp: free {} MB on the disk of the data directory, or name another with --data",
-            store::DISK_RESERVE_BYTES >> 20
+            (store::DISK_RESERVE_BYTES + store::DISK_ASIDE_BYTES) >> 20
         ),
         _ => String::new(),
     }

@@ -16,6 +16,10 @@ pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Free space that only what frees space may use, so that a full disk can be emptied again.
 pub const DISK_RESERVE_BYTES: u64 = 96 * 1024 * 1024;
+/// What an engine on a disk takes of it in advance, to have it for what frees space when others
+/// have left nothing. Twice what its own threads need at once: the rest is the journal of 100,000
+/// deletes and their tables.
+pub const DISK_ASIDE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The file by which a data folder is known, whatever it is called and whichever engine it is of.
 pub const DATA_MARKER: &str = ".cumulet-data";

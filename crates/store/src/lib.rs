@@ -22,8 +22,8 @@ mod tx;
 pub use blobs::{BlobId, Blobs};
 pub use body::{BODY_INLINE_BYTES_MAX, Body, Staged};
 pub use engine::{
-    BATCH_BYTES_MAX, Batch, Caps, DATA_MARKER, DISK_RESERVE_BYTES, Dir, Engine, Epoch,
-    KEY_BYTES_MAX, Limit, Page, VALUE_BYTES_MAX,
+    BATCH_BYTES_MAX, Batch, Caps, DATA_MARKER, DISK_ASIDE_BYTES, DISK_RESERVE_BYTES, Dir, Engine,
+    Epoch, KEY_BYTES_MAX, Limit, Page, VALUE_BYTES_MAX,
 };
 pub use error::{Error, Result};
 pub use key::{Elements, Key, KeyRange, Space};

@@ -8,12 +8,14 @@ use base::{AccountId, BoxFuture};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 use store::{
-    Batch, Caps, DISK_RESERVE_BYTES, Dir, Engine, Epoch, Key, KeyRange, Limit, Page, Result,
+    Batch, Caps, DISK_ASIDE_BYTES, DISK_RESERVE_BYTES, Dir, Engine, Epoch, Key, KeyRange, Limit,
+    Page, Result,
 };
 
 use crate::Error;
 use crate::folder::{self, Folder};
 use crate::guard::Guard;
+use crate::reserve::Reserve;
 
 /// Blocks kept in memory. Small, for the process is to stay small; the system caches files too.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -40,7 +42,8 @@ pub struct Options {
     /// Below this much free space only batches that free space are taken. fjall cannot go on
     /// after a write that found no room, so none may be started that might not find it.
     pub disk_reserve_bytes: u64,
-    /// Below this much free space nothing is taken.
+    /// Below this much free space the room set aside is given back for those batches, and without
+    /// it nothing is taken.
     pub disk_floor_bytes: u64,
 }
 
@@ -77,6 +80,7 @@ struct Writer {
     closed: bool,
     /// There was no room, and nothing was written since.
     was_full: bool,
+    reserve: Reserve,
 }
 
 impl Fjall {
@@ -95,7 +99,8 @@ impl Fjall {
         if version < durable {
             return Err(Error::Behind { folder: path.into(), durable, found: version });
         }
-        let writer = Writer { version, epochs: HashMap::new(), closed: false, was_full: false };
+        let (epochs, reserve) = (HashMap::new(), Reserve::open(path));
+        let writer = Writer { version, epochs, closed: false, was_full: false, reserve };
         Ok(Fjall(Arc::new(Inner {
             open: RwLock::new(Some(open)),
             guard,
@@ -226,8 +231,9 @@ impl Inner {
         if writer.epochs.get(shard) != Some(&epoch) {
             return Err(store::Error::Fenced);
         }
-        self.check_room(batch.frees()).inspect_err(|_full| writer.was_full = true)?;
-        if std::mem::take(&mut writer.was_full) {
+        self.make_room(&mut writer, batch.frees())?;
+        // Without the reserve there may be no room at any time, and so for fjall's own threads.
+        if std::mem::take(&mut writer.was_full) || writer.reserve.is_missing() {
             self.revive(&mut writer)?;
         }
         let entries = batch.iter().map(|(key, value)| (key.as_bytes().clone(), value.clone()));
@@ -240,6 +246,8 @@ impl Inner {
         let last = self.with(|open| open.keyspace.get(&key).map_err(|e| io("read", e)))?;
         let epoch = last.map_or(0, |bytes| number(&bytes)) + 1;
         let value = Bytes::copy_from_slice(&epoch.to_be_bytes());
+        // Too small to be refused, but with the reserve it is sure to find room.
+        let _tried = self.make_room(&mut writer, true);
         self.write(&mut writer, std::iter::once((Bytes::from(key), Some(value))))?;
         writer.epochs.insert(shard, Epoch(epoch));
         Ok(Epoch(epoch))
@@ -301,13 +309,36 @@ impl Inner {
         Ok(())
     }
 
-    fn check_room(&self, frees: bool) -> Result<()> {
+    /// Refuses what there is no room for. What frees space may have the reserve, which is set aside
+    /// again before anything else may grow.
+    fn make_room(&self, writer: &mut Writer, frees: bool) -> Result<()> {
+        let Options { disk_reserve_bytes, disk_floor_bytes } = self.options;
+        let mut free = self.free_bytes()?;
+        if writer.reserve.is_missing()
+            && free >= disk_reserve_bytes.saturating_add(DISK_ASIDE_BYTES)
+        {
+            writer.reserve.take();
+            free = self.free_bytes()?;
+        }
+        let enough = if frees {
+            free >= disk_floor_bytes
+        } else {
+            free >= disk_reserve_bytes && !writer.reserve.is_missing()
+        };
+        if enough {
+            return Ok(());
+        }
+        writer.was_full = true;
+        if frees && writer.reserve.give_back() && self.free_bytes()? >= disk_floor_bytes {
+            return Ok(());
+        }
+        Err(store::Error::Full)
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
         let disk = rustix::fs::statvfs(&self.path)
             .map_err(|e| store::Error::io("ask for free space", e.into()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let Options { disk_reserve_bytes, disk_floor_bytes } = self.options;
-        let needed = if frees { disk_floor_bytes } else { disk_reserve_bytes };
-        if free < needed { Err(store::Error::Full) } else { Ok(()) }
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Copies a snapshot into a new store: no copy of files can be torn, and it comes out compact.

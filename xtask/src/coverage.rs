@@ -18,20 +18,21 @@ use crate::coverage::model::Models;
 /// The page, from the root of the workspace.
 const PAGE: &str = "docs/served.md";
 
-/// Writes the page, or with `--check` only looks whether it is up to date.
+/// Writes the files, or with `--check` only looks whether they are up to date.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root")?;
     let Asked { check, model } = asked(arguments)?;
     let models = Models::open(root, model)?;
     let found = tokio::runtime::Runtime::new()?.block_on(compare(&models))?;
-    let written = page::page(&models.version, &found);
-    let path = root.join(PAGE);
     let mut wrong: Vec<String> = found.iter().flat_map(|one| one.wrong.iter().cloned()).collect();
-    if !check {
-        fs::create_dir_all(path.parent().context("the page has a folder")?)?;
-        fs::write(&path, &written)?;
-    } else if let Some(why) = stale(&fs::read_to_string(&path).unwrap_or_default(), &written) {
-        wrong.push(format!("{PAGE} is not up to date: {why}; run `cargo xtask coverage`"));
+    for (name, written) in files(&models.version, &found) {
+        let path = root.join(&name);
+        if !check {
+            fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+            fs::write(&path, &written)?;
+        } else if let Some(why) = stale(&fs::read_to_string(&path).unwrap_or_default(), &written) {
+            wrong.push(format!("{name} is not up to date: {why}; run `cargo xtask coverage`"));
+        }
     }
     if !wrong.is_empty() {
         bail!(
@@ -43,6 +44,16 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
     }
     println!("coverage: {}", page::summary(&found));
     Ok(())
+}
+
+/// What is written, by names from the root: the page, and by what REST services refuse.
+fn files(version: &str, found: &[Compared]) -> Vec<(String, String)> {
+    let mut files = vec![(PAGE.to_owned(), page::page(version, found))];
+    for one in found {
+        let routes = one.routes.clone();
+        files.extend(routes.map(|routes| (format!("services/{}/unserved.txt", one.id), routes)));
+    }
+    files
 }
 
 struct Asked {

@@ -33,6 +33,8 @@ pub struct Service {
     state: Arc<dyn Any + Send + Sync>,
     operations: BTreeMap<&'static str, Operation>,
     routes: Vec<Route>,
+    /// Of operations that are not served.
+    unserved: Vec<Route>,
     workers: Vec<Worker>,
 }
 
@@ -61,6 +63,7 @@ impl Service {
             state: Arc::new(state),
             operations: BTreeMap::new(),
             routes: Vec::new(),
+            unserved: Vec::new(),
             workers: Vec::new(),
         }
     }
@@ -126,6 +129,14 @@ impl Service {
         self
     }
 
+    /// Where AWS has the REST operations that are not served, so that they are refused by name:
+    /// lines of a method, a path and the name, as `cargo xtask coverage` writes them.
+    #[must_use]
+    pub fn unserved(mut self, lines: &'static str) -> Service {
+        self.unserved = lines.lines().filter_map(Route::read).collect();
+        self
+    }
+
     fn operation_mut(&mut self, name: &str) -> &mut Operation {
         self.operations.get_mut(name).expect("the operation is registered before its details")
     }
@@ -178,15 +189,15 @@ impl Service {
         &self.workers
     }
 
-    /// The REST operation at a method and path, with the labels found in the path.
+    /// The REST operation at a method and path, with the labels found in the path. It may be one
+    /// that is not served, which [`Service::prepare`] refuses.
     pub fn route(
         &self,
         method: &Method,
         path: &str,
     ) -> Option<(&'static str, Vec<(String, String)>)> {
-        self.routes
-            .iter()
-            .filter(|route| route.method == *method)
+        let all = self.routes.iter().chain(&self.unserved);
+        all.filter(|route| route.method == *method)
             .find_map(|route| labels(&route.path, path).map(|found| (route.operation, found)))
     }
 
@@ -231,6 +242,14 @@ impl Service {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&reply.body).map_err(Error::internal)
+    }
+}
+
+impl Route {
+    fn read(line: &'static str) -> Option<Route> {
+        let mut words = line.split_whitespace();
+        let (method, path, operation) = (words.next()?, words.next()?, words.next()?);
+        Some(Route { method: method.parse().ok()?, path: segments(path).collect(), operation })
     }
 }
 

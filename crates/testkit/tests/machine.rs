@@ -203,3 +203,29 @@ async fn what_a_definition_says_and_is_not_served_is_refused_by_its_place() {
     }
     machine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rest_operation_that_is_not_served_is_refused_by_name() {
+    let machine = Machine::start(11).await;
+    let mut refused = 0;
+    for (id, lines) in [
+        ("apigateway", include_str!("../../../services/apigateway/unserved.txt")),
+        ("apigatewayv2", include_str!("../../../services/apigatewayv2/unserved.txt")),
+        ("lambda", include_str!("../../../services/lambda/unserved.txt")),
+    ] {
+        for line in lines.lines() {
+            let [method, path, name] = line.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{line}")
+            };
+            let method: Method = method.parse().unwrap();
+            // What is read from a path stands for any label.
+            let path = path.replace(['{', '}'], "");
+            let answer = machine.send(method, &path, &[], "").await;
+            let message = format!("{id}.{name} is not served");
+            assert_eq!(answer.json()["Message"], json!(message), "{line}: {}", answer.text);
+            refused += 1;
+        }
+    }
+    assert!(refused > 200, "only {refused}");
+    machine.stop().await;
+}

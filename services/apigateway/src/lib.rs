@@ -25,6 +25,7 @@ pub fn service(apis: Arc<Apis>) -> Service {
         names: &Names::PLAIN,
     };
     Service::new(about, apis)
+        .unserved(include_str!("../unserved.txt"))
         .op("ImportRestApi", definition::import, |ctx, _| vec![resource(ctx, "/restapis")])
         .rest("ImportRestApi", Method::POST, "/restapis", 201)
         .op("PutRestApi", definition::put, |ctx, input| one(ctx, &input.restapi_id))

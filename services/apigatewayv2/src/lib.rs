@@ -25,6 +25,7 @@ pub fn service(apis: Arc<Apis>) -> Service {
         names: &Names::PLAIN,
     };
     Service::new(about, apis)
+        .unserved(include_str!("../unserved.txt"))
         .op("ImportApi", definition::import, |ctx, _| vec![resource(ctx, "/apis")])
         .rest("ImportApi", Method::PUT, "/v2/apis", 201)
         .op("ReimportApi", definition::reimport, |ctx, input| one(ctx, &input.api_id))

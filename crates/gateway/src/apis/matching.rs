@@ -67,6 +67,7 @@ pub(super) fn unescape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::api;
     use super::super::{Integration, Kind};
     use super::*;
 
@@ -79,16 +80,7 @@ mod tests {
                 Route { method: method.into(), path: path.into(), integration }
             })
             .collect();
-        let api = Api {
-            id: "a".into(),
-            name: "a".into(),
-            kind: Kind::Http,
-            stage: "$default".into(),
-            routes,
-            cors: None,
-            binary_media_types: Vec::new(),
-            created: base::Time::default(),
-        };
+        let api = Api { routes, ..api(Kind::Http) };
         let (method, path) = request.split_once(' ').unwrap();
         let found = find(&api, method, path)
             .map(|found| (format!("{} {}", found.route.method, found.route.path), found.variables));

@@ -5,6 +5,7 @@ mod answer;
 mod cors;
 mod event;
 mod matching;
+mod media;
 mod openapi;
 mod serve;
 mod store;
@@ -31,7 +32,7 @@ pub struct Api {
     pub stage: String,
     pub routes: Vec<Route>,
     pub cors: Option<Cors>,
-    /// Types of bodies a function gets in base64 even if they are text; `*/*` is all.
+    /// Types of bodies a function gets in base64, and answers are decoded to; `*/*` is all.
     #[serde(default)]
     pub binary_media_types: Vec<String>,
     pub created: Time,
@@ -149,9 +150,10 @@ fn behind_stage(api: &Api, path: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_stage_is_part_of_the_url_where_aws_has_it() {
-        let api = |kind, stage: &str| Api {
+    /// An API without routes.
+    pub(super) fn api(kind: Kind) -> Api {
+        let stage = if kind == Kind::Http { "$default" } else { "dev" };
+        Api {
             id: "abc".into(),
             name: "a".into(),
             kind,
@@ -160,12 +162,16 @@ mod tests {
             cors: None,
             binary_media_types: Vec::new(),
             created: Time::default(),
-        };
-        let rest = api(Kind::Rest, "dev");
+        }
+    }
+
+    #[test]
+    fn the_stage_is_part_of_the_url_where_aws_has_it() {
+        let rest = api(Kind::Rest);
         assert_eq!(behind_stage(&rest, "/dev/orders/1"), "/orders/1");
         assert_eq!(behind_stage(&rest, "/dev"), "/");
         assert_eq!(behind_stage(&rest, "/developer"), "//developer");
-        let http = api(Kind::Http, "$default");
+        let http = api(Kind::Http);
         assert_eq!(behind_stage(&http, "/orders"), "/orders");
         assert_eq!(behind_stage(&http, "/$default/orders"), "/orders");
     }

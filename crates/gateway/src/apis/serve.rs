@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, request};
 use kit::functions::Invoke;
 
@@ -48,7 +49,10 @@ pub(crate) async fn serve(
                     trace: trace(head),
                     tail: false,
                 };
-                invoke(gateway, api.kind, *format, call).await
+                let accept = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+                let accept = accept.unwrap_or_default();
+                let asked = answer::Asked { api, format: *format, accept };
+                invoke(gateway, &asked, call).await
             }
         },
     };
@@ -96,7 +100,8 @@ pub(super) const fn integration_timeout(kind: Kind) -> Duration {
     }
 }
 
-async fn invoke(gateway: &Gateway, kind: Kind, format: Format, call: Invoke) -> Response<Body> {
+async fn invoke(gateway: &Gateway, asked: &answer::Asked<'_>, call: Invoke) -> Response<Body> {
+    let kind = asked.api.kind;
     let Ok(functions) = gateway.kit.functions() else { return answer::failed(kind) };
     let due = base::sleep(&*gateway.kit.clock, integration_timeout(kind));
     let invoked = tokio::select! {
@@ -104,9 +109,7 @@ async fn invoke(gateway: &Gateway, kind: Kind, format: Format, call: Invoke) -> 
         () = due => return answer::late(kind),
     };
     match invoked {
-        Ok(invoked) if invoked.error.is_none() => {
-            answer::from_result(kind, format, &invoked.payload)
-        }
+        Ok(invoked) if invoked.error.is_none() => answer::from_result(asked, &invoked.payload),
         Ok(_) => answer::failed(kind),
         Err(error) if error.status == 429 => answer::throttled(kind),
         Err(error) => {

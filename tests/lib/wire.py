@@ -57,10 +57,11 @@ def unchunk(body: bytes) -> bytes:
     return whole
 
 
-def send(url: str, data: bytes, timeout=30.0, half_close=False) -> Reply:
+def send(url: str, data: bytes, timeout=30.0, half_close=False, source=None) -> Reply:
     """Sends bytes as they are and reads until one response is whole or the server closes."""
     address = urllib.parse.urlsplit(url)
-    with socket.create_connection((address.hostname, address.port), timeout=timeout) as peer:
+    to, own = (address.hostname, address.port), (source, 0) if source else None
+    with socket.create_connection(to, timeout=timeout, source_address=own) as peer:
         try:
             peer.sendall(data)
             if half_close:

@@ -29,11 +29,12 @@ def apis(tmp_path_factory):
             .split("/")[3],
         }
 
-        def call(kind, method, path, body=b"", **headers):
+        def call(kind, method, path, body=b"", source=None, **headers):
             host = f"{ids[kind]}.execute-api.localhost:{server.port}"
             stage = "/dev" if kind == "rest" else ""
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            return send(server.url, request(method, stage + path, named, body, host=host))
+            data = request(method, stage + path, named, body, host=host)
+            return send(server.url, data, source=source)
 
         call.server = server
         call.ids = ids
@@ -78,6 +79,13 @@ def test_an_event_without_anything(apis):
     for absent in ("body", "cookies", "queryStringParameters"):
         assert absent not in event
     assert event["rawQueryString"] == ""
+
+
+def test_where_a_request_came_from(apis):
+    event = json.loads(apis("http", "GET", "/v2/a/b", source="127.0.0.2").text)
+    assert event["requestContext"]["http"]["sourceIp"] == "127.0.0.2"
+    event = json.loads(apis("rest", "GET", "/v1/a/b", source="127.0.0.2").text)
+    assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.2"
 
 
 def test_a_binary_body(apis):

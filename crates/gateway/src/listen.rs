@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,13 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Connections open at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 20_000;
 
+/// Where a request came in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    /// The other end of the connection.
+    pub(crate) peer: IpAddr,
+}
+
 /// A bound port.
 pub struct Listener {
     socket: TcpListener,
@@ -55,8 +62,8 @@ impl Listener {
                 accepted = self.socket.accept() => accepted,
                 () = closing.wait() => break,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors, most likely: others will close.
                     tracing::warn!(%error, "accept failed");
@@ -65,8 +72,10 @@ impl Listener {
                 }
             };
             let gateway = Arc::clone(&gateway);
+            // A socket for both families sees IPv4 as a part of IPv6.
+            let origin = Origin { peer: peer.ip().to_canonical() };
             base::task::spawn("connection", async move {
-                serve(gateway, stream).await;
+                serve(gateway, stream, origin).await;
                 drop(place);
             });
         }
@@ -77,12 +86,12 @@ impl Listener {
     }
 }
 
-async fn serve(gateway: Arc<Gateway>, stream: TcpStream) {
+async fn serve(gateway: Arc<Gateway>, stream: TcpStream, origin: Origin) {
     let _unsupported = stream.set_nodelay(true);
     let mut closing = gateway.kit.closing();
     let service = service_fn(|request| {
         let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(steps::take(&gateway, request).await) }
+        async move { Ok::<_, Infallible>(steps::take(&gateway, origin, request).await) }
     });
     let (read, write) = stream.into_split();
     let stream = tokio::io::join(Strict::new(read), write);

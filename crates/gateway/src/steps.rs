@@ -14,17 +14,22 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tracing::debug;
 
+use crate::listen::Origin;
 use crate::reply::Body;
 use crate::route::Destination;
 use crate::{Gateway, apis, control, listen, operation, reply, route, verify};
 
 /// Takes one request through all steps.
-pub async fn take(gateway: &Gateway, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn take(
+    gateway: &Gateway,
+    origin: Origin,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let request_id = gateway.kit.uuid();
     let started = gateway.kit.now();
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-    let response = match step(gateway, &request_id, head, body).await {
+    let response = match step(gateway, origin, &request_id, head, body).await {
         Ok(response) => response,
         Err(refusal) => reply::refuse(&request_id, &refusal),
     };
@@ -36,6 +41,7 @@ pub async fn take(gateway: &Gateway, request: Request<Incoming>) -> Response<Bod
 
 async fn step(
     gateway: &Gateway,
+    origin: Origin,
     request_id: &str,
     head: http::request::Parts,
     body: Incoming,
@@ -44,7 +50,9 @@ async fn step(
     let _place = gateway.throttle.enter()?;
     let body = listen::read(&head, body, destination.body_bytes_max()).await?;
     match destination {
-        Destination::Api(target) => Ok(apis::serve(gateway, request_id, target, &head, body).await),
+        Destination::Api(target) => {
+            Ok(apis::serve(gateway, origin, request_id, target, &head, body).await)
+        }
         Destination::Control => {
             verify::control(gateway, &head, &body).await?;
             Ok(control::serve(gateway, &head, body).await)

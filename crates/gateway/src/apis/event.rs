@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::net::IpAddr;
 
 use base::Time;
 use base64::Engine as _;
@@ -14,10 +15,12 @@ use serde::Serialize;
 
 use super::matching::{self, Match};
 use super::{Api, Target, media};
+use crate::listen::Origin;
 
 /// A request with everything an event is made of.
 pub(super) struct Request<'a> {
     pub(super) target: &'a Target,
+    pub(super) origin: Origin,
     pub(super) found: &'a Match<'a>,
     pub(super) head: &'a request::Parts,
     pub(super) body: &'a Bytes,
@@ -75,9 +78,6 @@ fn text(bytes: &[u8]) -> &str {
 /// A usual event without its body.
 const EVENT_BYTES: usize = 2048;
 
-/// Where the connection comes from. We answer loopback and what a reverse proxy passes on.
-const SOURCE_IP: &str = "127.0.0.1";
-
 /// `12/Mar/2020:19:03:58 +0000`, as access logs have it.
 fn common_log_time(now: Time) -> String {
     let millis = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
@@ -127,7 +127,7 @@ struct V2Http<'a> {
     method: &'a str,
     path: &'a str,
     protocol: &'static str,
-    source_ip: &'static str,
+    source_ip: IpAddr,
     user_agent: &'a str,
 }
 
@@ -159,7 +159,7 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
                 method: request.head.method.as_str(),
                 path: &path,
                 protocol: "HTTP/1.1",
-                source_ip: SOURCE_IP,
+                source_ip: request.origin.peer,
                 user_agent: request.user_agent(),
             },
             request_id: request.request_id,
@@ -257,7 +257,7 @@ struct V1Context<'a> {
 struct V1Identity<'a> {
     account_id: Option<()>,
     caller: Option<()>,
-    source_ip: &'static str,
+    source_ip: IpAddr,
     user: Option<()>,
     user_agent: &'a str,
     user_arn: Option<()>,
@@ -293,7 +293,7 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
             identity: V1Identity {
                 account_id: None,
                 caller: None,
-                source_ip: SOURCE_IP,
+                source_ip: request.origin.peer,
                 user: None,
                 user_agent: request.user_agent(),
                 user_arn: None,

@@ -7,11 +7,13 @@ use kit::functions::Invoke;
 
 use super::{Format, Integration, Kind, Target, answer, event, matching};
 use crate::Gateway;
+use crate::listen::Origin;
 use crate::reply::{Body, whole};
 
 /// Takes a request through a user's API: match, event, function, response.
 pub(crate) async fn serve(
     gateway: &Gateway,
+    origin: Origin,
     request_id: &str,
     target: Target,
     head: &request::Parts,
@@ -30,6 +32,7 @@ pub(crate) async fn serve(
             Integration::Function { arn, format } => {
                 let request = event::Request {
                     target: &target,
+                    origin,
                     found,
                     head,
                     body: &body,

@@ -193,7 +193,10 @@ fn check_spec(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
             wrong.push(format!("SPEC.md:{number}: names no `test` in `path`"));
             continue;
         };
-        let there = fs::read_to_string(root.join(path)).is_ok_and(|text| text.contains(test));
+        // A function of that name, or a command of a script.
+        let forms = [format!("fn {test}("), format!("def {test}("), format!("{test} ")];
+        let there = fs::read_to_string(root.join(path))
+            .is_ok_and(|text| forms.iter().any(|form| text.contains(form.as_str())));
         if !there {
             wrong.push(format!("SPEC.md:{number}: there is no test {test} in {path}"));
         }

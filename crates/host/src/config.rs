@@ -14,6 +14,9 @@ pub struct Config {
     /// process; the others join after 2 ms. Default half the number of processors: the other half
     /// is for the server and its clients.
     pub slots_brief: usize,
+    /// Slots of one revision that are started at the same time; one more after half a second of
+    /// waiting. Default the number of processors, and at least two.
+    pub starts_max: usize,
     /// Invocations that wait for a slot; one more is throttled. Default 1,000.
     pub waiting_max: usize,
     /// Booted workers kept ready per runtime when load has shown the need. Default 4.
@@ -32,6 +35,7 @@ impl Default for Config {
         Config {
             slots_max: 200,
             slots_eager: 2 * processors,
+            starts_max: processors.max(2),
             slots_brief: (processors / 2).max(1),
             waiting_max: 1_000,
             booted_max: 4,

@@ -292,7 +292,7 @@ impl Inner {
     async fn start(
         self: &Arc<Self>,
         spec: &Arc<FunctionSpec>,
-        place: Place,
+        mut place: Place,
         event: &Invocation,
     ) -> Result<Result<Lease, Invoked>, HostError> {
         let began = self.clock.now();
@@ -306,7 +306,7 @@ impl Inner {
             match Slot::start(self.around(), runtime, spec, worker, limit).await {
                 Ok(slot) => {
                     let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
-                    self.places.note_start(spec, took.max(1.0));
+                    self.places.note_start(&mut place, took.max(1.0));
                     self.refill_later(runtime, spec);
                     return Ok(Ok(Lease { slot, _place: place }));
                 }

@@ -28,6 +28,9 @@ const STUCK_WAIT: Duration = Duration::from_millis(20);
 /// Brief events handed to a slot before the first of them has ended, so that the worker finds the
 /// next one without going to sleep. They wait for that first one, however long it takes.
 const TOLD_MAX: usize = 4;
+/// How long an event waits for a start of its function that is under way before another is begun
+/// beside as many as should be.
+const START_WAIT: Duration = Duration::from_millis(500);
 /// Larger events are handed over one by one.
 const TOLD_BYTES_MAX: usize = 4 * 1024;
 
@@ -35,6 +38,7 @@ pub(crate) struct Places {
     slots_max: usize,
     slots_eager: usize,
     slots_brief: usize,
+    starts_max: usize,
     waiting_max: usize,
     /// Runs a job that waited until somebody's place was free.
     run: Box<dyn Fn(Place, Job) + Send + Sync>,
@@ -55,6 +59,8 @@ struct Revision {
     /// The last one used is the first to be used again, so that the others can end.
     idle: Vec<Idle>,
     taken: usize,
+    /// Those among the taken that are being started.
+    starting: usize,
     waiting: usize,
     pace: Pace,
     /// Somebody looks after those who wait for a busy slot by choice.
@@ -77,6 +83,7 @@ struct Waiting {
 pub(crate) struct Place {
     places: Arc<Places>,
     spec: Arc<FunctionSpec>,
+    started: bool,
 }
 
 /// A slot with its place. The slot comes first: it ends before its place is free again.
@@ -137,9 +144,9 @@ impl Pace {
 
 impl Places {
     pub(crate) fn new(config: &Config, run: impl Fn(Place, Job) + Send + Sync + 'static) -> Places {
-        let Config { slots_max, slots_eager, slots_brief, waiting_max, .. } = *config;
-        let state = Mutex::default();
-        Places { slots_max, slots_eager, slots_brief, waiting_max, run: Box::new(run), state }
+        let Config { slots_max, slots_eager, slots_brief, starts_max, waiting_max, .. } = *config;
+        let (run, state) = (Box::new(run), Mutex::default());
+        Places { slots_max, slots_eager, slots_brief, starts_max, waiting_max, run, state }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -161,6 +168,10 @@ impl Places {
         let eager = revision.taken < self.slots_eager;
         let patience = revision.pace.patience(revision.taken, revision.waiting);
         let patience = brief.or_else(|| patience.filter(|_| !eager));
+        // Processes that start beside each other slow each other down; the first one that is up
+        // serves many.
+        let crowd = (revision.starting >= self.starts_max).then_some(START_WAIT);
+        let patience = patience.or(crowd);
         if patience.is_none()
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
         {
@@ -228,13 +239,31 @@ impl Places {
 
     fn place(self: &Arc<Self>, state: &mut State, spec: &Arc<FunctionSpec>) -> Place {
         state.taken += 1;
-        state.revision(spec).taken += 1;
-        Place { places: Arc::clone(self), spec: Arc::clone(spec) }
+        let revision = state.revision(spec);
+        revision.taken += 1;
+        revision.starting += 1;
+        Place { places: Arc::clone(self), spec: Arc::clone(spec), started: false }
     }
 
-    /// Notes how long a start took, from the decision to the slot.
-    pub(crate) fn note_start(&self, spec: &Arc<FunctionSpec>, millis: f64) {
-        Pace::blend(&mut self.lock().revision(spec).pace.start_us, millis * 1000.0);
+    /// Notes that a slot is up, and how long that took from the decision on. The next one may be
+    /// started, where one is still wanted.
+    pub(crate) fn note_start(self: &Arc<Self>, place: &mut Place, millis: f64) {
+        place.started = true;
+        let mut state = self.lock();
+        let revision = state.revision(&place.spec);
+        revision.starting -= 1;
+        Pace::blend(&mut revision.pace.start_us, millis * 1000.0);
+        let wanted = revision.waiting > 0
+            && revision.starting < self.starts_max
+            && revision.pace.patience(revision.taken, revision.waiting - 1).is_none();
+        if wanted
+            && state.taken < self.slots_max
+            && let Some(job) = state.next_waiting(|job| job.spec == place.spec)
+        {
+            let place = self.place(&mut state, &job.spec);
+            drop(state);
+            (self.run)(place, job);
+        }
     }
 
     /// Takes the next jobs for a slot that has ended an event, which took `millis`, and has `told`
@@ -299,11 +328,12 @@ impl Places {
         (state.idle, state.taken - state.idle, state.waiting.len())
     }
 
-    fn free(self: &Arc<Self>, spec: &Arc<FunctionSpec>) {
+    fn free(self: &Arc<Self>, spec: &Arc<FunctionSpec>, started: bool) {
         let mut state = self.lock();
         state.taken -= 1;
         let revision = state.revision(spec);
         revision.taken -= 1;
+        revision.starting -= usize::from(!started);
         if revision.taken == 0 && revision.waiting == 0 {
             state.revisions.remove(spec);
         }
@@ -394,7 +424,7 @@ impl State {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.free(&self.spec);
+        self.places.free(&self.spec, self.started);
     }
 }
 

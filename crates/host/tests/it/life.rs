@@ -1,5 +1,6 @@
 //! Slots: how many there are, how long they live, who gets them.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,6 +143,16 @@ async fn futures<F: Future>(all: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     all.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+#[tokio::test]
+async fn a_crowd_before_a_cold_function_starts_few_slots_at_a_time() {
+    let world = World::with(|config| config.starts_max = 1);
+    let function = Function::js(PID);
+    let all = (0..40).map(|_| world.invoke(&function, json!({}))).collect();
+    let pids: HashSet<u64> =
+        futures(all).await.iter().filter_map(|(pid, _)| pid.as_u64()).collect();
+    assert!(pids.len() < 10, "{} slots were started", pids.len());
 }
 
 #[tokio::test]

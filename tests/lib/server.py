@@ -10,6 +10,7 @@ As a program it runs a command against a fresh server:
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -38,9 +39,16 @@ def binary() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the system gives to outgoing connections: a server that is started again
+    must find its port free."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Server:

@@ -3,6 +3,7 @@
 import base64
 import json
 import pathlib
+import re
 import shutil
 import urllib.parse
 
@@ -86,6 +87,31 @@ def test_where_a_request_came_from(apis):
     assert event["requestContext"]["http"]["sourceIp"] == "127.0.0.2"
     event = json.loads(apis("rest", "GET", "/v1/a/b", source="127.0.0.2").text)
     assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.2"
+
+
+def test_the_way_of_a_request(apis):
+    own = {}
+    for kind, path in (("http", "/v2/a/b"), ("rest", "/v1/a/b")):
+        headers = json.loads(apis(kind, "GET", path).text)["headers"]
+        own[kind] = {name: value for name, value in headers.items() if name.lower()[:2] == "x-"}
+        trace = own[kind].pop("x-amzn-trace-id" if kind == "http" else "X-Amzn-Trace-Id")
+        assert re.fullmatch("Root=1-[0-9a-f]{8}-[0-9a-f]{24}", trace)
+        asked = {"X_Forwarded_For": "1.2.3.4", "X_Amzn_Trace_Id": "Root=1-a-b"}
+        headers = json.loads(apis(kind, "GET", path, **asked).text)["headers"]
+        headers = {name.lower(): value for name, value in headers.items()}
+        assert headers["x-forwarded-for"] == "1.2.3.4, 127.0.0.1"
+        assert headers["x-amzn-trace-id"] == "Root=1-a-b"
+    port = str(apis.server.port)
+    assert own["rest"] == {
+        "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Port": port, "X-Forwarded-Proto": "http"
+    }
+    assert own["http"] == {name.lower(): value for name, value in own["rest"].items()}
+
+
+def test_a_trace_reaches_the_function(apis):
+    for method in ("GET", "POST"):
+        reply = json.loads(apis("http", method, "/trace").text)
+        assert reply["environment"] == reply["header"].split(";")[0] != ""
 
 
 def test_a_binary_body(apis):

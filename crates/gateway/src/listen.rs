@@ -34,6 +34,8 @@ const CONNECTIONS_MAX: usize = 20_000;
 pub(crate) struct Origin {
     /// The other end of the connection.
     pub(crate) peer: IpAddr,
+    /// The port it was accepted on.
+    pub(crate) port: u16,
 }
 
 /// A bound port.
@@ -56,6 +58,7 @@ impl Listener {
     pub async fn run(self, gateway: Arc<Gateway>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut closing = gateway.kit.closing();
+        let port = self.address().map_or(0, |address| address.port());
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
@@ -73,7 +76,7 @@ impl Listener {
             };
             let gateway = Arc::clone(&gateway);
             // A socket for both families sees IPv4 as a part of IPv6.
-            let origin = Origin { peer: peer.ip().to_canonical() };
+            let origin = Origin { peer: peer.ip().to_canonical(), port };
             base::task::spawn("connection", async move {
                 serve(gateway, stream, origin).await;
                 drop(place);

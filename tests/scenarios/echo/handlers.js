@@ -7,6 +7,12 @@ exports.event = async (event) => ({
   body: JSON.stringify(event),
 });
 
+/** The trace, as the header and as the environment tell it. */
+exports.trace = async (event) => ({
+  header: event.headers['x-amzn-trace-id'],
+  environment: process.env._X_AMZN_TRACE_ID,
+});
+
 /** The body of the request is what the handler returns. */
 exports.answer = async (event) => JSON.parse(event.body);
 

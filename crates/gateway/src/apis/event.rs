@@ -10,10 +10,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, USER_AGENT};
-use http::{HeaderMap, request};
+use http::{HeaderMap, HeaderName, request};
 use serde::Serialize;
 
 use super::matching::{self, Match};
+use super::way::{self, Way};
 use super::{Api, Target, media};
 use crate::listen::Origin;
 
@@ -21,6 +22,7 @@ use crate::listen::Origin;
 pub(super) struct Request<'a> {
     pub(super) target: &'a Target,
     pub(super) origin: Origin,
+    pub(super) way: &'a Way,
     pub(super) found: &'a Match<'a>,
     pub(super) head: &'a request::Parts,
     pub(super) body: &'a Bytes,
@@ -32,6 +34,12 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     fn api(&self) -> &Api {
         &self.target.api
+    }
+
+    /// The client's headers without those that we say ourselves.
+    fn headers(&self) -> impl Iterator<Item = (&HeaderName, Cow<'_, str>)> {
+        let all = self.head.headers.iter().filter(|(name, _)| !way::replaces(name.as_str()));
+        all.map(|(name, value)| (name, String::from_utf8_lossy(value.as_bytes())))
     }
 
     fn user_agent(&self) -> &str {
@@ -148,7 +156,7 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
         raw_path: &path,
         raw_query_string,
         cookies: cookies(&request.head.headers),
-        headers: joined_headers(&request.head.headers),
+        headers: joined_headers(request),
         query_string_parameters: joined_query(raw_query_string),
         request_context: V2Context {
             account_id: request.account,
@@ -181,10 +189,10 @@ fn cookies(headers: &HeaderMap) -> Vec<&str> {
 }
 
 /// Values of a repeated header are joined with commas; cookies have a list of their own.
-fn joined_headers(headers: &HeaderMap) -> BTreeMap<&str, Cow<'_, str>> {
-    let mut joined: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| *name != COOKIE) {
-        let value = String::from_utf8_lossy(value.as_bytes());
+fn joined_headers<'a>(request: &'a Request<'_>) -> BTreeMap<&'a str, Cow<'a, str>> {
+    let ours = request.way.plain().map(|(name, value)| (name, value.into()));
+    let mut joined: BTreeMap<&str, Cow<'_, str>> = ours.collect();
+    for (name, value) in request.headers().filter(|(name, _)| *name != COOKIE) {
         match joined.entry(name.as_str()) {
             Entry::Vacant(place) => {
                 place.insert(value);
@@ -266,9 +274,10 @@ struct V1Identity<'a> {
 /// Payload format 1.0.
 pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
     let route = request.found.route;
-    let multi_headers = grouped(request.head.headers.iter().map(|(name, value)| {
-        (usual_case(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    }));
+    let theirs = request.headers();
+    let theirs = theirs.map(|(name, value)| (usual_case(name.as_str()), value.into_owned()));
+    let ours = request.way.spelled().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let multi_headers = grouped(theirs.chain(ours));
     let query = form_urlencoded::parse(request.head.uri.query().unwrap_or_default().as_bytes());
     let multi_query = grouped(query.into_owned());
     let multi_query = (!multi_query.is_empty()).then_some(multi_query);
@@ -316,7 +325,7 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
 /// HTTP names have no case and reach us in lower case; REST APIs pass on the usual spelling of
 /// the names everybody knows, and handlers look them up that way.
 fn usual_case(name: &str) -> String {
-    const USUAL: [&str; 16] = [
+    const USUAL: [&str; 15] = [
         "Accept",
         "Accept-Encoding",
         "Accept-Language",
@@ -331,7 +340,6 @@ fn usual_case(name: &str) -> String {
         "Origin",
         "Referer",
         "User-Agent",
-        "X-Forwarded-For",
         "X-Requested-With",
     ];
     let usual = USUAL.iter().find(|usual| usual.eq_ignore_ascii_case(name));

@@ -9,6 +9,7 @@ mod media;
 mod openapi;
 mod serve;
 mod store;
+mod way;
 
 pub use cors::Cors;
 pub use openapi::{Definition, InvalidDefinition, parse};

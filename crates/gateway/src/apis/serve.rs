@@ -5,6 +5,7 @@ use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, request};
 use kit::functions::Invoke;
 
+use super::way::Way;
 use super::{Format, Integration, Kind, Target, answer, event, matching};
 use crate::Gateway;
 use crate::listen::Origin;
@@ -30,15 +31,18 @@ pub(crate) async fn serve(
         (Some(found), _) => match &found.route.integration {
             Integration::Mock { status, headers } => mock(*status, headers),
             Integration::Function { arn, format } => {
+                let (now, random) = (gateway.kit.now(), &*gateway.kit.random);
+                let way = Way::new(origin, &head.headers, now, random);
                 let request = event::Request {
                     target: &target,
                     origin,
+                    way: &way,
                     found,
                     head,
                     body: &body,
                     request_id,
                     account: gateway.kit.account.as_str(),
-                    now: gateway.kit.now(),
+                    now,
                 };
                 let payload = match format {
                     Format::V1 => event::v1(&request),
@@ -49,7 +53,7 @@ pub(crate) async fn serve(
                     payload: payload.into(),
                     request_id: None,
                     client_context: None,
-                    trace: trace(head),
+                    trace: Some(way.trace().to_owned()),
                     tail: false,
                 };
                 let accept = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -78,10 +82,6 @@ fn is_preflight(head: &request::Parts) -> bool {
 
 fn takes_options(found: Option<&matching::Match<'_>>) -> bool {
     found.is_some_and(|found| found.route.method == "OPTIONS")
-}
-
-fn trace(head: &request::Parts) -> Option<String> {
-    Some(head.headers.get("x-amzn-trace-id")?.to_str().ok()?.to_owned())
 }
 
 fn mock(status: u16, headers: &[(String, String)]) -> Response<Body> {

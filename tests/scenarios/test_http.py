@@ -114,6 +114,18 @@ def test_a_trace_reaches_the_function(apis):
         assert reply["environment"] == reply["header"].split(";")[0] != ""
 
 
+def test_a_rest_api_passes_names_as_they_were_spelled(apis):
+    sent = {"X_aPi_KEY": "1", "x_low": "2", "Content_TYPE": "text/plain", "user_agent": "3"}
+    event = json.loads(apis("rest", "POST", "/v1/a/b", b"x", **sent).text)
+    for name, value in (("X-aPi-KEY", "1"), ("x-low", "2"), ("Content-TYPE", "text/plain"),
+                        ("User-Agent", "3")):
+        assert event["headers"][name] == value
+        assert event["multiValueHeaders"][name] == [value]
+    assert "Host" in event["headers"]
+    headers = json.loads(apis("http", "POST", "/v2/a/b", b"x", **sent).text)["headers"]
+    assert all(name == name.lower() for name in headers)
+
+
 def test_a_binary_body(apis):
     data = bytes(range(256))
     for kind in ("http", "rest"):

@@ -8,6 +8,7 @@ mod listen;
 mod operation;
 mod reply;
 mod route;
+mod spelling;
 pub mod steps;
 mod strict;
 mod throttle;

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tracing::debug;
 
 use crate::reply::Refusal;
+use crate::spelling::{Spelling, Spellings};
 use crate::strict::Strict;
 use crate::{Gateway, steps};
 
@@ -30,12 +31,13 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 const CONNECTIONS_MAX: usize = 20_000;
 
 /// Where a request came in.
-#[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
     /// The other end of the connection.
     pub(crate) peer: IpAddr,
     /// The port it was accepted on.
     pub(crate) port: u16,
+    /// The names of its headers.
+    pub(crate) spelling: Spelling,
 }
 
 /// A bound port.
@@ -75,10 +77,9 @@ impl Listener {
                 }
             };
             let gateway = Arc::clone(&gateway);
-            // A socket for both families sees IPv4 as a part of IPv6.
-            let origin = Origin { peer: peer.ip().to_canonical(), port };
             base::task::spawn("connection", async move {
-                serve(gateway, stream, origin).await;
+                // A socket for both families sees IPv4 as a part of IPv6.
+                serve(gateway, stream, peer.ip().to_canonical(), port).await;
                 drop(place);
             });
         }
@@ -89,15 +90,18 @@ impl Listener {
     }
 }
 
-async fn serve(gateway: Arc<Gateway>, stream: TcpStream, origin: Origin) {
+async fn serve(gateway: Arc<Gateway>, stream: TcpStream, peer: IpAddr, port: u16) {
     let _unsupported = stream.set_nodelay(true);
     let mut closing = gateway.kit.closing();
-    let service = service_fn(|request| {
+    let spellings = Spellings::default();
+    let heads = spellings.clone();
+    let service = service_fn(move |request| {
         let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(steps::take(&gateway, origin, request).await) }
+        let origin = Origin { peer, port, spelling: heads.next() };
+        async move { Ok::<_, Infallible>(steps::take(&gateway, &origin, request).await) }
     });
     let (read, write) = stream.into_split();
-    let stream = tokio::io::join(Strict::new(read), write);
+    let stream = tokio::io::join(Strict::new(read, spellings), write);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

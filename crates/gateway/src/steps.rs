@@ -22,7 +22,7 @@ use crate::{Gateway, apis, control, listen, operation, reply, route, verify};
 /// Takes one request through all steps.
 pub(crate) async fn take(
     gateway: &Gateway,
-    origin: Origin,
+    origin: &Origin,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let request_id = gateway.kit.uuid();
@@ -41,7 +41,7 @@ pub(crate) async fn take(
 
 async fn step(
     gateway: &Gateway,
-    origin: Origin,
+    origin: &Origin,
     request_id: &str,
     head: http::request::Parts,
     body: Incoming,

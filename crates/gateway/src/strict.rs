@@ -12,7 +12,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// As much of a line as is looked at: what decides about a body must stand in it.
+use crate::spelling::{Spelling, Spellings};
+
+/// As much of a line as is looked at: what decides about a body must stand in it. The spelling of
+/// a longer name is lost.
 const LINE_BYTES_MAX: usize = 64;
 
 /// A reader that passes on what can be read in one way only.
@@ -22,8 +25,9 @@ pub(crate) struct Strict<R> {
 }
 
 impl<R> Strict<R> {
-    pub(crate) fn new(inner: R) -> Strict<R> {
-        Strict { inner, filter: Filter::new() }
+    /// Notes the names of headers in `spellings` on the way.
+    pub(crate) fn new(inner: R, spellings: Spellings) -> Strict<R> {
+        Strict { inner, filter: Filter::new(spellings) }
     }
 }
 
@@ -53,6 +57,8 @@ struct Filter {
     last: u8,
     length: Option<u64>,
     chunked: bool,
+    spelling: Spelling,
+    spellings: Spellings,
 }
 
 /// What the next line is.
@@ -68,7 +74,7 @@ enum Next {
 }
 
 impl Filter {
-    fn new() -> Filter {
+    fn new(spellings: Spellings) -> Filter {
         Filter {
             next: Next::Request,
             body: 0,
@@ -77,6 +83,8 @@ impl Filter {
             last: 0,
             length: None,
             chunked: false,
+            spelling: Spelling::default(),
+            spellings,
         }
     }
 
@@ -130,6 +138,7 @@ impl Filter {
     fn header(&mut self, line: &[u8], is_cut: bool) -> bool {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return is_cut };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        self.spelling.note(name);
         if name.eq_ignore_ascii_case(b"content-length") {
             let again = self.length.is_some();
             self.length = number(value, 10);
@@ -143,14 +152,16 @@ impl Filter {
     }
 
     fn after_head(&mut self) -> Option<Next> {
-        match (self.length.take(), std::mem::take(&mut self.chunked)) {
-            (Some(_), true) => None,
-            (None, true) => Some(Next::ChunkSize),
+        let next = match (self.length.take(), std::mem::take(&mut self.chunked)) {
+            (Some(_), true) => return None,
+            (None, true) => Next::ChunkSize,
             (length, false) => {
                 self.body = length.unwrap_or(0);
-                Some(Next::Request)
+                Next::Request
             }
-        }
+        };
+        self.spellings.push(std::mem::take(&mut self.spelling));
+        Some(next)
     }
 
     fn after_chunk_size(&mut self, line: &[u8], is_cut: bool) -> Option<Next> {
@@ -177,7 +188,7 @@ mod tests {
     const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
     fn passed(parts: &[&[u8]]) -> String {
-        let mut filter = Filter::new();
+        let mut filter = Filter::new(Spellings::default());
         let mut all = Vec::new();
         for part in parts {
             let mut part = part.to_vec();
@@ -221,6 +232,21 @@ mod tests {
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
              5\r\na\nb\n\n\r\n00A ; x={long}\r\n0123456789\r\n0\r\nX: y\r\nZ: {long}\r\n\r\n"
         ));
+    }
+
+    #[test]
+    fn the_names_of_every_head_are_noted() {
+        let stream = "\r\nPOST /A HTTP/1.1\r\nX-Abc: D\r\nTransfer-Encoding: chunked\r\n\r\n\
+                      1\r\nx\r\n0\r\nX-ABC: y\r\n\r\nGET / HTTP/1.1\r\nX-aBC:\r\n\r\n";
+        let spellings = Spellings::default();
+        let mut filter = Filter::new(spellings.clone());
+        for part in stream.as_bytes().chunks(7) {
+            filter.pass(&mut part.to_vec());
+        }
+        let heads = [spellings.next(), spellings.next(), spellings.next()];
+        let names = heads.each_ref().map(|head| head.of("x-abc"));
+        assert_eq!(names, ["X-Abc", "X-aBC", "x-abc"]);
+        assert_eq!(heads[0].of("transfer-encoding"), "Transfer-Encoding");
     }
 
     #[test]

@@ -15,13 +15,13 @@ use serde::Serialize;
 
 use super::matching::{self, Match};
 use super::way::{self, Way};
-use super::{Api, Target, media};
+use super::{Api, Kind, Target, media};
 use crate::listen::Origin;
 
 /// A request with everything an event is made of.
 pub(super) struct Request<'a> {
     pub(super) target: &'a Target,
-    pub(super) origin: Origin,
+    pub(super) origin: &'a Origin,
     pub(super) way: &'a Way,
     pub(super) found: &'a Match<'a>,
     pub(super) head: &'a request::Parts,
@@ -190,7 +190,7 @@ fn cookies(headers: &HeaderMap) -> Vec<&str> {
 
 /// Values of a repeated header are joined with commas; cookies have a list of their own.
 fn joined_headers<'a>(request: &'a Request<'_>) -> BTreeMap<&'a str, Cow<'a, str>> {
-    let ours = request.way.plain().map(|(name, value)| (name, value.into()));
+    let ours = request.way.named(false).map(|(name, value)| (name, value.into()));
     let mut joined: BTreeMap<&str, Cow<'_, str>> = ours.collect();
     for (name, value) in request.headers().filter(|(name, _)| *name != COOKIE) {
         match joined.entry(name.as_str()) {
@@ -274,10 +274,7 @@ struct V1Identity<'a> {
 /// Payload format 1.0.
 pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
     let route = request.found.route;
-    let theirs = request.headers();
-    let theirs = theirs.map(|(name, value)| (usual_case(name.as_str()), value.into_owned()));
-    let ours = request.way.spelled().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let multi_headers = grouped(theirs.chain(ours));
+    let multi_headers = header_groups(request);
     let query = form_urlencoded::parse(request.head.uri.query().unwrap_or_default().as_bytes());
     let multi_query = grouped(query.into_owned());
     let multi_query = (!multi_query.is_empty()).then_some(multi_query);
@@ -322,28 +319,19 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
     write(&event, request)
 }
 
-/// HTTP names have no case and reach us in lower case; REST APIs pass on the usual spelling of
-/// the names everybody knows, and handlers look them up that way.
-fn usual_case(name: &str) -> String {
-    const USUAL: [&str; 15] = [
-        "Accept",
-        "Accept-Encoding",
-        "Accept-Language",
-        "Authorization",
-        "Cache-Control",
-        "Content-Length",
-        "Content-Type",
-        "Cookie",
-        "Host",
-        "If-Match",
-        "If-None-Match",
-        "Origin",
-        "Referer",
-        "User-Agent",
-        "X-Requested-With",
-    ];
-    let usual = USUAL.iter().find(|usual| usual.eq_ignore_ascii_case(name));
-    usual.map_or_else(|| name.to_owned(), |usual| (*usual).to_owned())
+/// A REST API passes names on as they were sent, but writes two of them itself; an HTTP API
+/// makes all lower-case.
+fn header_groups(request: &Request<'_>) -> BTreeMap<String, Vec<String>> {
+    let is_rest = request.api().kind == Kind::Rest;
+    let spelled = |name: &HeaderName| match name.as_str() {
+        name if !is_rest => name.to_owned(),
+        "host" => "Host".to_owned(),
+        "user-agent" => "User-Agent".to_owned(),
+        name => request.origin.spelling.of(name).to_owned(),
+    };
+    let theirs = request.headers().map(|(name, value)| (spelled(name), value.into_owned()));
+    let ours = request.way.named(is_rest);
+    grouped(theirs.chain(ours.map(|(name, value)| (name.to_owned(), value.to_owned()))))
 }
 
 fn grouped(pairs: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Vec<String>> {

@@ -14,7 +14,7 @@ use crate::reply::{Body, whole};
 /// Takes a request through a user's API: match, event, function, response.
 pub(crate) async fn serve(
     gateway: &Gateway,
-    origin: Origin,
+    origin: &Origin,
     request_id: &str,
     target: Target,
     head: &request::Parts,

@@ -21,7 +21,7 @@ pub(super) struct Way([String; NAMES.len()]);
 impl Way {
     /// A client may say whom it asks for, and which trace the request belongs to; port and
     /// protocol are ours to say.
-    pub(super) fn new(origin: Origin, headers: &HeaderMap, now: Time, random: &dyn Random) -> Way {
+    pub(super) fn new(origin: &Origin, headers: &HeaderMap, now: Time, random: &dyn Random) -> Way {
         let mut forwarded_for = String::new();
         for before in headers.get_all(FOR).iter().filter_map(|value| value.to_str().ok()) {
             forwarded_for.push_str(before);
@@ -40,14 +40,10 @@ impl Way {
         &self.0[3]
     }
 
-    /// Spelled as a REST API does.
-    pub(super) fn spelled(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        NAMES.iter().zip(&self.0).map(|((name, _), value)| (*name, value.as_str()))
-    }
-
-    /// In lower case.
-    pub(super) fn plain(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        NAMES.iter().zip(&self.0).map(|((_, name), value)| (*name, value.as_str()))
+    /// The headers, spelled as a REST API or as an HTTP API spells them.
+    pub(super) fn named(&self, is_rest: bool) -> impl Iterator<Item = (&'static str, &str)> {
+        let name = move |(rest, http)| if is_rest { rest } else { http };
+        NAMES.iter().zip(&self.0).map(move |(names, value)| (name(*names), value.as_str()))
     }
 }
 
@@ -62,14 +58,16 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::spelling::Spelling;
 
     fn way(headers: &[(&'static str, &'static str)]) -> Way {
-        let origin = Origin { peer: [10, 0, 0, 1].into(), port: 4566 };
+        let origin =
+            Origin { peer: [10, 0, 0, 1].into(), port: 4566, spelling: Spelling::default() };
         let header = |(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
         let headers: HeaderMap = headers.iter().map(header).collect();
-        Way::new(origin, &headers, Time::from_millis(0x5e_66_d9_6f * 1000), &SeededRandom::new(1))
+        Way::new(&origin, &headers, Time::from_millis(0x5e_66_d9_6f * 1000), &SeededRandom::new(1))
     }
 
     #[test]
@@ -83,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_last_address_is_that_of_the_connection() {
-        let first = |way: &Way| way.plain().next().unwrap().1.to_owned();
+        let first = |way: &Way| way.named(false).next().unwrap().1.to_owned();
         assert_eq!(first(&way(&[])), "10.0.0.1");
         assert_eq!(first(&way(&[(FOR, "1.1.1.1, 2.2.2.2")])), "1.1.1.1, 2.2.2.2, 10.0.0.1");
         assert_eq!(
@@ -95,9 +93,9 @@ mod tests {
     #[test]
     fn port_and_protocol_are_not_the_clients_to_say() {
         let way = way(&[("x-forwarded-port", "1"), ("x-forwarded-proto", "https")]);
-        let plain: Vec<_> = way.plain().take(3).skip(1).collect();
+        let plain: Vec<_> = way.named(false).take(3).skip(1).collect();
         assert_eq!(plain, [("x-forwarded-port", "4566"), ("x-forwarded-proto", "http")]);
-        assert!(way.spelled().all(|(name, _)| replaces(&name.to_ascii_lowercase())));
+        assert!(way.named(true).all(|(name, _)| replaces(&name.to_ascii_lowercase())));
         assert!(!replaces("x-forwarded-host"));
     }
 }

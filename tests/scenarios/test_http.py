@@ -174,6 +174,44 @@ def test_an_event_of_a_rest_api(apis):
     assert bare["multiValueQueryStringParameters"] is None
 
 
+NOBODY = {
+    "accessKey", "accountId", "caller", "cognitoAuthenticationProvider",
+    "cognitoAuthenticationType", "cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId",
+    "user", "userArn",
+}
+
+
+def test_a_caller_who_is_not_known(apis, tmp_path):
+    event = json.loads(apis("rest", "GET", "/v1/a/b").text)
+    identity = event["requestContext"]["identity"]
+    assert {name for name, value in identity.items() if value is None} == NOBODY | {"apiKey"}
+    assert "version" not in event
+    for name in ("resourceId", "deploymentId"):
+        assert re.fullmatch("[a-z0-9]{6}", event["requestContext"][name])
+
+    folder = tmp_path / "old"
+    shutil.copytree(ECHO, folder)
+    template = (folder / "serverless.yml").read_text()
+    template = template.replace("service: echo", "service: old")
+    (folder / "serverless.yml").write_text(
+        template.replace("  httpApi:\n", "  httpApi:\n    payload: '1.0'\n", 1)
+    )
+    done = apis.server.cli("deploy", folder)
+    assert done.returncode == 0, done.stderr
+    [api] = [
+        stack["outputs"]["HttpApiId"] for stack in apis.server.stacks()
+        if stack["outputs"]["HttpApiId"] != apis.ids["http"]
+    ]
+    path = f"/_aws/execute-api/{api}/$default/v2/a/b"
+    event = json.loads(send(apis.server.url, request("GET", path, {})).text)
+    assert apis.server.cli("remove", folder).returncode == 0
+    identity = event["requestContext"]["identity"]
+    assert {name for name, value in identity.items() if value is None} == NOBODY | {"cognitoAmr"}
+    assert event["version"] == "1.0"
+    assert event["requestContext"]["resourceId"] is None
+    assert "deploymentId" not in event["requestContext"]
+
+
 def test_by_path_as_well_as_by_host(apis):
     path = f"/_aws/execute-api/{apis.ids['http']}/$default/v2/a/b"
     event = json.loads(send(apis.server.url, request("GET", path, {})).text)

@@ -226,6 +226,9 @@ fn joined_query(query: &str) -> Option<BTreeMap<String, String>> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct V1<'a> {
+    /// HTTP APIs only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
     resource: &'a str,
     path: &'a str,
     http_method: &'a str,
@@ -245,6 +248,9 @@ struct V1<'a> {
 struct V1Context<'a> {
     account_id: &'a str,
     api_id: &'a str,
+    /// REST APIs only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment_id: Option<String>,
     domain_name: &'a str,
     domain_prefix: &'a str,
     extended_request_id: &'a str,
@@ -255,7 +261,7 @@ struct V1Context<'a> {
     request_id: &'a str,
     request_time: String,
     request_time_epoch: u64,
-    resource_id: &'a str,
+    resource_id: Option<String>,
     resource_path: &'a str,
     stage: &'a str,
 }
@@ -263,12 +269,49 @@ struct V1Context<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct V1Identity<'a> {
-    account_id: Option<()>,
-    caller: Option<()>,
+    access_key: Null,
+    account_id: Null,
+    /// REST APIs only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<Null>,
+    caller: Null,
+    /// HTTP APIs only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cognito_amr: Option<Null>,
+    cognito_authentication_provider: Null,
+    cognito_authentication_type: Null,
+    cognito_identity_id: Null,
+    cognito_identity_pool_id: Null,
+    principal_org_id: Null,
     source_ip: IpAddr,
-    user: Option<()>,
+    user: Null,
     user_agent: &'a str,
-    user_arn: Option<()>,
+    user_arn: Null,
+}
+
+/// What only a caller who is known has.
+type Null = Option<()>;
+
+impl<'a> V1Identity<'a> {
+    fn unknown(request: &'a Request<'_>) -> V1Identity<'a> {
+        let is_rest = request.api().kind == Kind::Rest;
+        V1Identity {
+            access_key: None,
+            account_id: None,
+            api_key: is_rest.then_some(None),
+            caller: None,
+            cognito_amr: (!is_rest).then_some(None),
+            cognito_authentication_provider: None,
+            cognito_authentication_type: None,
+            cognito_identity_id: None,
+            cognito_identity_pool_id: None,
+            principal_org_id: None,
+            source_ip: request.origin.peer,
+            user: None,
+            user_agent: request.user_agent(),
+            user_arn: None,
+        }
+    }
 }
 
 /// Payload format 1.0.
@@ -279,7 +322,9 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
     let multi_query = grouped(query.into_owned());
     let multi_query = (!multi_query.is_empty()).then_some(multi_query);
     let (body, is_base64_encoded) = request.body();
+    let is_rest = request.api().kind == Kind::Rest;
     let event = V1 {
+        version: (!is_rest).then_some("1.0"),
         resource: &route.path,
         path: &request.target.path,
         http_method: request.head.method.as_str(),
@@ -294,22 +339,16 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
             api_id: &request.api().id,
             domain_name: &request.target.domain,
             domain_prefix: request.domain_prefix(),
+            deployment_id: is_rest.then(|| short_id(&[&request.api().id])),
             extended_request_id: request.request_id,
             http_method: request.head.method.as_str(),
-            identity: V1Identity {
-                account_id: None,
-                caller: None,
-                source_ip: request.origin.peer,
-                user: None,
-                user_agent: request.user_agent(),
-                user_arn: None,
-            },
+            identity: V1Identity::unknown(request),
             path: request.full_path(),
             protocol: "HTTP/1.1",
             request_id: request.request_id,
             request_time: common_log_time(request.now),
             request_time_epoch: request.now.as_millis(),
-            resource_id: &route.path,
+            resource_id: is_rest.then(|| short_id(&[&request.api().id, &route.path])),
             resource_path: &route.path,
             stage: &request.api().stage,
         },
@@ -334,6 +373,24 @@ fn header_groups(request: &Request<'_>) -> BTreeMap<String, Vec<String>> {
     grouped(theirs.chain(ours.map(|(name, value)| (name.to_owned(), value.to_owned()))))
 }
 
+/// Six lower-case letters and digits, as resources and deployments of REST APIs are called; the
+/// same for the same names (FNV-1a).
+fn short_id(names: &[&str]) -> String {
+    const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
+    let mut rest = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // The upper bits are mixed best.
+    rest >>= 16;
+    let digits = (0..6).map(|_| {
+        let digit = DIGITS[(rest % 36) as usize];
+        rest /= 36;
+        char::from(digit)
+    });
+    digits.collect()
+}
+
 fn grouped(pairs: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Vec<String>> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in pairs {
@@ -354,4 +411,19 @@ fn write(event: &impl Serialize, request: &Request<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(EVENT_BYTES + request.body.len() * 5 / 4);
     serde_json::to_writer(&mut bytes, event).expect("events are maps with text keys");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_keeps_its_short_name() {
+        assert_eq!(short_id(&["abc", "/orders"]), short_id(&["abc", "/orders"]));
+        let paths = (0..1000).map(|n| short_id(&["abc", &format!("/orders/{n}")]));
+        let ids: std::collections::BTreeSet<String> = paths.collect();
+        assert_eq!(ids.len(), 1000);
+        let is_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        assert!(ids.iter().all(|id| id.len() == 6 && id.bytes().all(is_digit)));
+    }
 }

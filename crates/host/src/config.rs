@@ -14,8 +14,8 @@ pub struct Config {
     /// process; the others join after 2 ms. Default half the number of processors: the other half
     /// is for the server and its clients.
     pub slots_brief: usize,
-    /// Slots of one revision that are started at the same time; one more after half a second of
-    /// waiting. Default the number of processors, and at least two.
+    /// Slots of one revision that are started at the same time, and half of those of all; one more
+    /// after two seconds of waiting. Default the number of processors, and at least two.
     pub starts_max: usize,
     /// Invocations that wait for a slot; one more is throttled. Default 1,000.
     pub waiting_max: usize,

@@ -28,9 +28,9 @@ const STUCK_WAIT: Duration = Duration::from_millis(20);
 /// Brief events handed to a slot before the first of them has ended, so that the worker finds the
 /// next one without going to sleep. They wait for that first one, however long it takes.
 const TOLD_MAX: usize = 4;
-/// How long an event waits for a start of its function that is under way before another is begun
-/// beside as many as should be.
-const START_WAIT: Duration = Duration::from_millis(500);
+/// How long an event waits for starts that are under way before one more is begun beside as many
+/// as should be.
+const START_WAIT: Duration = Duration::from_secs(2);
 /// Larger events are handed over one by one.
 const TOLD_BYTES_MAX: usize = 4 * 1024;
 
@@ -50,6 +50,8 @@ struct State {
     revisions: HashMap<Arc<FunctionSpec>, Revision>,
     /// Places taken: slots that are idle, busy or being started.
     taken: usize,
+    /// Those among the taken that are being started.
+    starting: usize,
     idle: usize,
     waiting: VecDeque<Waiting>,
 }
@@ -170,8 +172,8 @@ impl Places {
         let patience = brief.or_else(|| patience.filter(|_| !eager));
         // Processes that start beside each other slow each other down; the first one that is up
         // serves many.
-        let crowd = (revision.starting >= self.starts_max).then_some(START_WAIT);
-        let patience = patience.or(crowd);
+        let few = revision.starting < self.starts_max && state.starting < 2 * self.starts_max;
+        let patience = patience.or_else(|| (!few).then_some(START_WAIT));
         if patience.is_none()
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
         {
@@ -239,6 +241,7 @@ impl Places {
 
     fn place(self: &Arc<Self>, state: &mut State, spec: &Arc<FunctionSpec>) -> Place {
         state.taken += 1;
+        state.starting += 1;
         let revision = state.revision(spec);
         revision.taken += 1;
         revision.starting += 1;
@@ -250,15 +253,18 @@ impl Places {
     pub(crate) fn note_start(self: &Arc<Self>, place: &mut Place, millis: f64) {
         place.started = true;
         let mut state = self.lock();
+        state.starting -= 1;
         let revision = state.revision(&place.spec);
         revision.starting -= 1;
         Pace::blend(&mut revision.pace.start_us, millis * 1000.0);
-        let wanted = revision.waiting > 0
-            && revision.starting < self.starts_max
-            && revision.pace.patience(revision.taken, revision.waiting - 1).is_none();
-        if wanted
-            && state.taken < self.slots_max
-            && let Some(job) = state.next_waiting(|job| job.spec == place.spec)
+        let wanted = state.waiting.iter().find(|waiting| {
+            let revision = state.revisions.get(&waiting.job.spec);
+            revision.is_some_and(|revision| revision.wants_start(self.starts_max))
+        });
+        let wanted = wanted.map(|waiting| Arc::clone(&waiting.job.spec));
+        if state.taken < self.slots_max
+            && let Some(spec) = wanted
+            && let Some(job) = state.next_waiting(|job| job.spec == spec)
         {
             let place = self.place(&mut state, &job.spec);
             drop(state);
@@ -334,7 +340,9 @@ impl Places {
         let revision = state.revision(spec);
         revision.taken -= 1;
         revision.starting -= usize::from(!started);
-        if revision.taken == 0 && revision.waiting == 0 {
+        let nobody = revision.taken == 0 && revision.waiting == 0;
+        state.starting -= usize::from(!started);
+        if nobody {
             state.revisions.remove(spec);
         }
         // Whoever waits longest may start a slot in its stead. Not where the place was made free
@@ -353,6 +361,12 @@ impl Revision {
     /// Slots that run an event or are being started.
     fn busy(&self) -> usize {
         self.taken - self.idle.len()
+    }
+
+    /// Whether those who wait are better off with one more slot.
+    fn wants_start(&self, starts_max: usize) -> bool {
+        let ahead = self.waiting.saturating_sub(1);
+        self.starting < starts_max && self.pace.patience(self.taken, ahead).is_none()
     }
 }
 

@@ -74,8 +74,17 @@ fn message(status: StatusCode, sentence: &str) -> Response<Body> {
     text(status, "application/json", format!(r#"{{"message":"{sentence}"}}"#))
 }
 
-/// `{statusCode, headers, multiValueHeaders, cookies, body, isBase64Encoded}`.
+/// What a REST API takes; with anything else in it an answer is malformed.
+const REST_MEMBERS: [&str; 5] =
+    ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+
+/// `{statusCode, headers, body, isBase64Encoded}`, with `multiValueHeaders` in format 1.0 and
+/// `cookies` in format 2.0.
 fn structured(asked: &Asked<'_>, answer: &Map<String, Value>) -> Option<Response<Body>> {
+    let is_known = |name: &String| REST_MEMBERS.contains(&name.as_str());
+    if asked.api.kind == Kind::Rest && !answer.keys().all(is_known) {
+        return None;
+    }
     let status = match answer.get("statusCode")? {
         Value::Number(status) => u16::try_from(status.as_u64()?).ok()?,
         Value::String(status) => status.parse().ok()?,
@@ -96,20 +105,37 @@ fn structured(asked: &Asked<'_>, answer: &Map<String, Value>) -> Option<Response
     for (name, value) in object(answer.get("headers"))? {
         headers.insert(header_name(name)?, header_value(value)?);
     }
-    for (name, values) in object(answer.get("multiValueHeaders"))? {
+    match asked.format {
+        Format::V1 => add_many(headers, answer.get("multiValueHeaders"))?,
+        Format::V2 => {
+            for cookie in answer.get("cookies").and_then(Value::as_array).into_iter().flatten() {
+                headers.append(SET_COOKIE, header_value(cookie)?);
+            }
+        }
+    }
+    without_framing(headers);
+    if !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(usual_type(asked.api.kind)));
+    }
+    Some(response)
+}
+
+/// What an answer is that does not say it.
+fn usual_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Rest => "application/json",
+        Kind::Http => "text/plain; charset=utf-8",
+    }
+}
+
+fn add_many(headers: &mut HeaderMap, many: Option<&Value>) -> Option<()> {
+    for (name, values) in object(many)? {
         headers.remove(name.as_str());
         for value in values.as_array()? {
             headers.append(header_name(name)?, header_value(value)?);
         }
     }
-    for cookie in answer.get("cookies").and_then(Value::as_array).into_iter().flatten() {
-        headers.append(SET_COOKIE, header_value(cookie)?);
-    }
-    without_framing(headers);
-    if !headers.contains_key(CONTENT_TYPE) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    Some(response)
+    Some(())
 }
 
 /// How the body is framed is between us and the client.
@@ -195,6 +221,14 @@ mod tests {
             200,
             &[("set-cookie", "a=1")],
         );
+        let text = [("content-type", "text/plain; charset=utf-8")];
+        check(Kind::Http, r#"{"statusCode":200,"body":"a"}"#, 200, &text);
+        check(Kind::Rest, r#"{"statusCode":200,"body":"a"}"#, 200, &json);
+        check(Kind::Rest, r#"{"statusCode":200,"cookies":["a=1"]}"#, 502, &json);
+        check(Kind::Http, r#"{"statusCode":200,"more":1}"#, 200, &text);
+        let many = r#"{"statusCode":200,"multiValueHeaders":{"X-A":["1"]}}"#;
+        check(Kind::Rest, many, 200, &[("x-a", "1")]);
+        assert!(!answered(Kind::Http, &[], "", many).headers().contains_key("x-a"));
         check(Kind::Rest, r#"{"statusCode":200,"headers":{"bad\nname":"x"}}"#, 502, &json);
     }
 }

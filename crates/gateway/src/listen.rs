@@ -40,18 +40,33 @@ pub(crate) struct Origin {
     pub(crate) spelling: Spelling,
 }
 
-/// A bound port.
+/// A bound port, on one address or two.
 pub struct Listener {
     socket: TcpListener,
+    second: Option<TcpListener>,
 }
 
 impl Listener {
     /// Binds the address. Port 0 takes a free one.
     pub async fn bind(address: SocketAddr) -> io::Result<Listener> {
-        Ok(Listener { socket: TcpListener::bind(address).await? })
+        Ok(Listener { socket: TcpListener::bind(address).await?, second: None })
     }
 
-    /// The address bound.
+    /// Binds this address too.
+    pub async fn bind_second(&mut self, address: SocketAddr) -> io::Result<()> {
+        self.second = Some(TcpListener::bind(address).await?);
+        Ok(())
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let Some(second) = &self.second else { return self.socket.accept().await };
+        tokio::select! {
+            accepted = self.socket.accept() => accepted,
+            accepted = second.accept() => accepted,
+        }
+    }
+
+    /// The address bound first.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -64,7 +79,7 @@ impl Listener {
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
-                accepted = self.socket.accept() => accepted,
+                accepted = self.accept() => accepted,
                 () = closing.wait() => break,
             };
             let (stream, peer) = match accepted {
@@ -83,7 +98,7 @@ impl Listener {
                 drop(place);
             });
         }
-        drop(self.socket);
+        drop((self.socket, self.second));
         // Every place back means every connection has ended.
         let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
         let _drained = places.acquire_many(all).await;

@@ -11,7 +11,8 @@ mod services;
 mod stacks;
 mod storage;
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use delivery::Delivery;
@@ -54,8 +55,11 @@ impl Server {
     pub async fn start(config: Config) -> Result<Server, StartError> {
         let address = config.address;
         let listen_error = |error| StartError::Listen { address, error };
-        let listener = Listener::bind(address).await.map_err(listen_error)?;
+        let mut listener = Listener::bind(address).await.map_err(listen_error)?;
         let address = listener.address().map_err(listen_error)?;
+        if address.ip() == Ipv4Addr::LOCALHOST {
+            bind_ipv6(&mut listener, address.port()).await;
+        }
 
         let early = config.acknowledge_early.then(|| Arc::clone(&config.clock));
         let opened = storage::open(&config.storage, &*config.random, early)?;
@@ -148,6 +152,18 @@ impl Server {
         if let Some(scratch) = self.scratch {
             let _left = std::fs::remove_dir_all(scratch);
         }
+    }
+}
+
+/// To many clients `localhost` is ::1 before it is 127.0.0.1.
+async fn bind_ipv6(listener: &mut Listener, port: u16) {
+    match listener.bind_second(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => tracing::warn!(
+            "another program listens on [::1]:{port}: clients for which `localhost` is ::1 reach \
+             that one"
+        ),
+        // There is no IPv6 on this machine.
+        Ok(()) | Err(_) => {}
     }
 }
 

@@ -36,3 +36,13 @@ def test_another_program_on_the_ipv6_loopback():
     with taken(server.port) as peer, server:
         assert server.healthy()
         assert (WARNING in server.log()) == (peer is not None)
+
+
+def test_the_refusal_of_a_host_names_the_switch():
+    asked = request("GET", "/_cumulet/health", {}, host="shop.example")
+    with Server() as server:
+        reply = send(server.url, asked)
+        assert (reply.status, reply.code) == (421, "MisdirectedRequest")
+        assert "--answer-to shop.example" in reply.text
+    with Server(args=["--answer-to", "shop.example"]) as server:
+        assert send(server.url, asked).status == 200

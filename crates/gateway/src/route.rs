@@ -58,7 +58,10 @@ pub(crate) fn find(gateway: &Gateway, head: &request::Parts) -> Result<Destinati
         return Err(Refusal::new(
             StatusCode::MISDIRECTED_REQUEST,
             "MisdirectedRequest",
-            format!("This server does not answer to the host '{host}': add it to `hosts`."),
+            format!(
+                "This server does not answer to the host '{host}': start it with --answer-to \
+                 {host} if it is to."
+            ),
         ));
     }
     let path = head.uri.path();

@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 
 from server import Server
-from wire import request, send
+from wire import everything, request, send
 
 ECHO = pathlib.Path(__file__).parent / "echo"
 
@@ -124,6 +124,21 @@ def test_a_rest_api_passes_names_as_they_were_spelled(apis):
     assert "Host" in event["headers"]
     headers = json.loads(apis("http", "POST", "/v2/a/b", b"x", **sent).text)["headers"]
     assert all(name == name.lower() for name in headers)
+
+
+def test_the_spelling_is_that_of_each_request_on_a_connection(apis):
+    path = f"/_aws/execute-api/{apis.ids['rest']}/dev/v1/a/b"
+    chunked = request("POST", path, {"X-oNE": "1", "Transfer-Encoding": "chunked"})
+    chunked = chunked.replace(b"Content-Length: 0\r\n", b"")
+    requests = [
+        request("POST", path, {"X-One": "1", "Expect": "100-continue"}, b"X-ONE: 2\r\n\r\n"),
+        chunked + b"1\r\nx\r\n0\r\nX-TRAILER: y\r\n\r\n",
+        request("GET", path, {"x-one": "1"}),
+        request("GET", path, {"X-ONE": "1", "Connection": "close"}),
+    ]
+    answers = everything(apis.server.url, b"".join(requests)).decode()
+    named = re.findall(r'"headers":\{[^}]*?"(x-one)":"1"', answers, re.IGNORECASE)
+    assert named == ["X-One", "X-oNE", "x-one", "X-ONE"], answers
 
 
 def test_a_binary_body(apis):

@@ -2,6 +2,8 @@ use std::ffi::OsString;
 use std::num::NonZero;
 use std::time::Duration;
 
+use crate::load;
+
 /// How many slots live, how long, and how many invocations may wait.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -17,6 +19,9 @@ pub struct Config {
     /// Slots of one revision that are started at the same time, and half of those of all; one more
     /// after two seconds of waiting. Default the number of processors, and at least two.
     pub starts_max: usize,
+    /// Whether the machine has more to run than it can: then no function that has a slot gets
+    /// another before somebody has waited two seconds. Default: as the system tells.
+    pub is_saturated: fn() -> bool,
     /// Invocations that wait for a slot; one more is throttled. Default 1,000.
     pub waiting_max: usize,
     /// Booted workers kept ready per runtime when load has shown the need. Default 4.
@@ -36,6 +41,7 @@ impl Default for Config {
             slots_max: 200,
             slots_eager: 2 * processors,
             starts_max: processors.max(2),
+            is_saturated: load::is_saturated,
             slots_brief: (processors / 2).max(1),
             waiting_max: 1_000,
             booted_max: 4,

@@ -15,6 +15,7 @@ mod host;
 mod invocation;
 mod journal;
 mod launcher;
+mod load;
 mod places;
 mod pool;
 mod protocol;

@@ -39,6 +39,7 @@ pub(crate) struct Places {
     slots_eager: usize,
     slots_brief: usize,
     starts_max: usize,
+    is_saturated: fn() -> bool,
     waiting_max: usize,
     /// Runs a job that waited until somebody's place was free.
     run: Box<dyn Fn(Place, Job) + Send + Sync>,
@@ -146,9 +147,16 @@ impl Pace {
 
 impl Places {
     pub(crate) fn new(config: &Config, run: impl Fn(Place, Job) + Send + Sync + 'static) -> Places {
-        let Config { slots_max, slots_eager, slots_brief, starts_max, waiting_max, .. } = *config;
-        let (run, state) = (Box::new(run), Mutex::default());
-        Places { slots_max, slots_eager, slots_brief, starts_max, waiting_max, run, state }
+        Places {
+            slots_max: config.slots_max,
+            slots_eager: config.slots_eager,
+            slots_brief: config.slots_brief,
+            starts_max: config.starts_max,
+            is_saturated: config.is_saturated,
+            waiting_max: config.waiting_max,
+            run: Box::new(run),
+            state: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -172,8 +180,10 @@ impl Places {
         let patience = brief.or_else(|| patience.filter(|_| !eager));
         // Processes that start beside each other slow each other down; the first one that is up
         // serves many.
-        let few = revision.starting < self.starts_max && state.starting < 2 * self.starts_max;
-        let patience = patience.or_else(|| (!few).then_some(START_WAIT));
+        let crowd = revision.starting >= self.starts_max
+            || revision.taken > 0 && (self.is_saturated)()
+            || state.starting >= 2 * self.starts_max;
+        let patience = patience.or_else(|| crowd.then_some(START_WAIT));
         if patience.is_none()
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
         {
@@ -257,9 +267,12 @@ impl Places {
         let revision = state.revision(&place.spec);
         revision.starting -= 1;
         Pace::blend(&mut revision.pace.start_us, millis * 1000.0);
+        let saturated = (self.is_saturated)();
         let wanted = state.waiting.iter().find(|waiting| {
             let revision = state.revisions.get(&waiting.job.spec);
-            revision.is_some_and(|revision| revision.wants_start(self.starts_max))
+            revision.is_some_and(|revision| {
+                revision.wants_start(self.starts_max) && !(saturated && revision.taken > 0)
+            })
         });
         let wanted = wanted.map(|waiting| Arc::clone(&waiting.job.spec));
         if state.taken < self.slots_max

@@ -156,6 +156,17 @@ async fn a_crowd_before_a_cold_function_starts_few_slots_at_a_time() {
 }
 
 #[tokio::test]
+async fn on_a_busy_machine_a_function_with_a_slot_gets_another_only_after_waiting() {
+    let world = World::with(|config| config.is_saturated = || true);
+    let function = Function::js(PID);
+    let event = |wait| world.invoke(&function, json!({ "wait": wait }));
+    let (a, b, c) = tokio::join!(event(100), event(100), event(100));
+    assert!(a == b && b == c, "{a:?} {b:?} {c:?}");
+    let (slow, quick) = tokio::join!(event(6000), event(0));
+    assert_ne!(slow, quick, "nobody waits longer than two seconds for a busy slot");
+}
+
+#[tokio::test]
 async fn a_slot_that_waits_for_its_own_function_does_not_wait_forever() {
     let world = World::with(|config| config.slots_eager = 1);
     let function = Function::js(PID);

@@ -39,8 +39,11 @@ impl World {
 
     #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> World {
-        let mut config =
-            Config { search_path: std::env::var("PATH").unwrap().into(), ..Config::default() };
+        let mut config = Config {
+            search_path: std::env::var("PATH").unwrap().into(),
+            is_saturated: || false, // whatever else runs beside the tests
+            ..Config::default()
+        };
         change(&mut config);
         let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes");
         let lines = Arc::new(Lines::default());

@@ -179,11 +179,14 @@ impl Places {
         let patience = revision.pace.patience(revision.taken, revision.waiting);
         let patience = brief.or_else(|| patience.filter(|_| !eager));
         // Processes that start beside each other slow each other down; the first one that is up
-        // serves many.
-        let crowd = revision.starting >= self.starts_max
-            || revision.taken > 0 && (self.is_saturated)()
-            || state.starting >= 2 * self.starts_max;
-        let patience = patience.or_else(|| crowd.then_some(START_WAIT));
+        // serves many. Asking the system is dear, so it comes last.
+        let (starting, taken) = (revision.starting, revision.taken);
+        let patience = patience.or_else(|| {
+            let crowd = starting >= self.starts_max
+                || state.starting >= 2 * self.starts_max
+                || taken > 0 && (self.is_saturated)();
+            crowd.then_some(START_WAIT)
+        });
         if patience.is_none()
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
         {

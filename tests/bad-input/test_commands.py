@@ -214,6 +214,36 @@ def test_strict_refuses_what_is_not_honoured(server, folder):
     assert server.cli("remove", folder).returncode == 0
 
 
+def test_remove_says_what_stays(server, folder):
+    def template(protected):
+        return plus(f"""\
+        resources:
+          Resources:
+            Kept:
+              Type: AWS::DynamoDB::Table
+              Properties:
+                BillingMode: PAY_PER_REQUEST
+                DeletionProtectionEnabled: {protected}
+                KeySchema: [{{ AttributeName: PK, KeyType: HASH }}]
+                AttributeDefinitions: [{{ AttributeName: PK, AttributeType: S }}]
+        """)
+
+    (folder / "serverless.yml").write_text(template("true"))
+    assert server.cli("deploy", folder).returncode == 0
+    for _ in range(2):
+        failed(server.cli("remove", folder), "Kept (AWS::DynamoDB::Table)", "protect", "help:")
+        assert [each["name"] for each in server.stacks()] == ["shop-dev"]
+    (folder / "serverless.yml").write_text(template("false"))
+    assert server.cli("deploy", folder).returncode == 0
+    done = server.cli("remove", folder)
+    assert done.returncode == 0, done.stderr
+    assert server.stacks() == []
+
+
+def test_remove_of_nothing(server, folder):
+    failed(server.cli("remove", folder), "shop-dev does not exist", "help:")
+
+
 COMMANDS = {
     "an unknown command": (["coffee"], ["coffee"]),
     "an unknown option": (["serve", "--coffee"], ["--coffee"]),

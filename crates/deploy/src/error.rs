@@ -12,6 +12,12 @@ pub enum Error {
     /// An operation failed.
     #[error("{}", failure(.0))]
     Resource(Box<Failure>),
+    /// There is nothing to remove.
+    #[error(
+        "Stack with id {0} does not exist\n\
+         help: name its stage with --stage, or its platform with --endpoint"
+    )]
+    NoStack(String),
     #[error("the deploy could not be noted: {0}")]
     Store(#[from] store::Error),
 }

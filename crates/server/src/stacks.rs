@@ -92,8 +92,16 @@ impl Stacks {
 
     pub(crate) async fn remove(&self, stack: &str) -> Result<Applied, deploy::Error> {
         let _alone = self.one_at_a_time.lock().await;
-        let applied = deploy::remove(self.machine(), stack).await?;
         let key = &self.key().str(stack);
+        let found = self.kit.store.get(key).await?;
+        let applied = deploy::remove(self.machine(), stack).await?;
+        if found.is_none() && applied.changes.is_empty() && applied.leftovers.is_empty() {
+            return Err(deploy::Error::NoStack(stack.to_owned()));
+        }
+        // What is left is still the stack's, and removing it again finishes it.
+        if !applied.leftovers.is_empty() {
+            return Ok(applied);
+        }
         let forget = |tx: store::Tx| async move {
             tx.delete(key.clone());
             Ok::<_, store::Error>(())

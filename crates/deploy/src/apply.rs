@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use store::Store;
 
-use crate::assets::Assets;
+use crate::assets::{Asset, Assets};
 use crate::calls::Calls;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::endpoints::{self, Endpoint};
@@ -112,7 +112,7 @@ pub(crate) fn check(template: &Template) -> Result<Report, Diagnostic> {
 /// What was done, for undoing it.
 enum Done {
     Created(String),
-    Updated { id: String, old: Entry, new: Properties },
+    Updated { id: String, old: Entry, new: Properties, code: Option<Asset> },
     Replaced { id: String, old: Entry },
 }
 
@@ -270,7 +270,8 @@ impl<'a> Run<'a> {
         self.position += 1;
         let id = resource.id.clone();
         let new = properties.clone();
-        self.done.push(Done::Updated { id: id.clone(), old: old.clone(), new });
+        let code = self.code_before(&old, properties).await;
+        self.done.push(Done::Updated { id: id.clone(), old: old.clone(), new, code });
         let name = fresh_name(self.stack, &id, old.generation);
         let change = types::Change { old: &old.properties, new: properties };
         let made = (kind.update)(&self.work(&name, false), &old.made, change)
@@ -287,6 +288,17 @@ impl<'a> Run<'a> {
         self.known.insert(id, entry);
         self.note(resource, Changed::Updated);
         Ok(made)
+    }
+
+    /// The package that an update is about to overwrite.
+    async fn code_before(&self, old: &Entry, new: &Properties) -> Option<Asset> {
+        if old.properties.get("Code") == new.get("Code") {
+            return None;
+        }
+        let arn = old.made.attributes.get("Arn")?.parse().ok()?;
+        // Without it the deploy goes on; if it fails, its error says that the new code stays.
+        let zip = self.machine.calls.package(&arn).await.ok()?;
+        Some(Asset::new(zip.into()))
     }
 
     fn work<'w>(&'w self, fresh_name: &'w str, adopt: bool) -> Work<'w> {
@@ -367,8 +379,8 @@ impl<'a> Run<'a> {
                     let result = self.undo_create(&id).await;
                     (id, result)
                 }
-                Done::Updated { id, old, new } => {
-                    let result = self.undo_update(&id, old, &new).await;
+                Done::Updated { id, old, new, code } => {
+                    let result = self.undo_update(&id, old, &new, code).await;
                     (id, result)
                 }
                 Done::Replaced { id, old } => {
@@ -381,15 +393,7 @@ impl<'a> Run<'a> {
                 Err(cause) => stuck.push(format!("{id} could not be undone: {cause}")),
             }
         }
-        match error {
-            Error::Resource(mut failure) => {
-                undone.retain(|id| *id != failure.id);
-                failure.undone = undone;
-                failure.stuck = stuck;
-                Error::Resource(failure)
-            }
-            other => other,
-        }
+        error.undone(undone, stuck)
     }
 
     async fn undo_create(&self, id: &str) -> Result<(), kit::Error> {
@@ -404,19 +408,33 @@ impl<'a> Run<'a> {
         id: &str,
         mut old: Entry,
         new: &Properties,
+        code: Option<Asset>,
     ) -> Result<(), kit::Error> {
-        // The package of the old code went with the deploy that brought it, so the new one stays.
-        // The record says so, and the next deploy puts right what is to be put right.
-        let has_new_code = old.properties.get("Code") != new.get("Code");
-        if let (true, Some(code)) = (has_new_code, new.get("Code")) {
-            old.properties.insert("Code".to_owned(), code.clone());
+        let lost = code.is_none() && old.properties.get("Code") != new.get("Code");
+        // The record tells what is there, and the next deploy puts right what is to be put right:
+        // the code may have been another than that of the deploy before.
+        let mut assets = Assets::new();
+        match (code, old.properties.get_mut("Code")) {
+            (Some(asset), Some(Json::Object(code))) => {
+                code.insert("Sha256".to_owned(), asset.sha256.clone().into());
+                let name = code.get("Asset").and_then(Json::as_str).unwrap_or_default();
+                assets.insert(name.to_owned(), asset);
+            }
+            (_, Some(code)) => code.clone_from(&new["Code"]),
+            (_, None) => {}
         }
         if let Some(kind) = types::find(&old.kind) {
             let name = fresh_name(self.stack, id, old.generation);
             let change = types::Change { old: new, new: &old.properties };
-            (kind.update)(&self.work(&name, false), &old.made, change).await?;
+            let work = Work { assets: &assets, ..self.work(&name, false) };
+            (kind.update)(&work, &old.made, change).await?;
         }
-        Ok(self.state.put(id, &old).await?)
+        self.state.put(id, &old).await?;
+        if lost {
+            let message = "its old code was not to be had, so the new code stays";
+            return Err(kit::Error::sender("ResourceNotFoundException", message));
+        }
+        Ok(())
     }
 
     async fn undo_replace(&self, id: &str, old: &Entry) -> Result<(), kit::Error> {

@@ -1,6 +1,7 @@
-//! The one way out of this crate: operations by name.
+//! The one way out of this crate: operations by name, and the code of functions.
 
-use base::BoxFuture;
+use base::{Arn, BoxFuture};
+use bytes::Bytes;
 use serde_json::Value;
 
 /// Who runs operations: a machine's [`kit::Kit`], or a list of answers in a test.
@@ -12,6 +13,9 @@ pub trait Calls: Send + Sync {
         operation: &'a str,
         input: Value,
     ) -> BoxFuture<'a, Result<Value, kit::Error>>;
+
+    /// The zip of a function's code, which no operation gives.
+    fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, kit::Error>>;
 }
 
 impl Calls for kit::Kit {
@@ -22,5 +26,9 @@ impl Calls for kit::Kit {
         input: Value,
     ) -> BoxFuture<'a, Result<Value, kit::Error>> {
         kit::Kit::call(self, service, operation, input)
+    }
+
+    fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, kit::Error>> {
+        Box::pin(async move { self.functions()?.package(function).await })
     }
 }

@@ -36,13 +36,35 @@ pub struct Failure {
     pub stuck: Vec<String>,
 }
 
+impl Error {
+    /// The same error after the deploy was undone, which says what became of that.
+    pub(crate) fn undone(self, mut undone: Vec<String>, stuck: Vec<String>) -> Error {
+        match self {
+            Error::Resource(failure) => {
+                undone.retain(|id| *id != failure.id);
+                Error::Resource(Box::new(Failure { undone, stuck, ..*failure }))
+            }
+            Error::Template(diagnostic) if !stuck.is_empty() => {
+                let mut help = stuck.join("\nhelp: ");
+                if let Some(remedy) = &diagnostic.help {
+                    help = format!("{remedy}\nhelp: {help}");
+                }
+                Error::Template(diagnostic.help(help))
+            }
+            other => other,
+        }
+    }
+}
+
 fn failure(failure: &Failure) -> String {
     let Failure { at, id, kind, doing, cause, undone, stuck } = failure;
     let mut text = format!("{at}: {id} ({kind}) could not be {doing}: {cause}");
-    match undone.is_empty() {
-        true => text += "\nhelp: mend the place named; the stack is as it was",
-        false => text += &format!("\nhelp: the deploy was undone: {}", undone.join(", ")),
-    }
+    text += match (undone.is_empty(), stuck.is_empty()) {
+        (true, true) => "\nhelp: mend the place named; the stack is as it was",
+        (true, false) => "\nhelp: mend the place named; not all of the deploy was undone",
+        (false, _) => "\nhelp: the deploy was undone: ",
+    };
+    text += &undone.join(", ");
     for reason in stuck {
         text += &format!("\nhelp: {reason}");
     }

@@ -45,4 +45,7 @@ pub trait Functions: Send + Sync + 'static {
     /// If it could not be run at all: it does not exist, or is throttled. A failure of the
     /// function itself is an answer.
     fn invoke<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Invoked, Error>>;
+
+    /// The zip of a function's code as it was last given, to put it back.
+    fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, Error>>;
 }

@@ -218,6 +218,15 @@ impl Functions for Lambda {
             Ok(Lambda::invoke(self, &place, call).await?)
         })
     }
+
+    fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, kit::Error>> {
+        Box::pin(async move {
+            let place = Place::of(function)?;
+            let found: Option<Function> = self.kit.store.get_record(&place.key()).await?;
+            let function = found.ok_or_else(|| place.missing())?;
+            Ok(function.code.zip.load(&self.kit.store).await?)
+        })
+    }
 }
 
 impl Place {

@@ -1,8 +1,12 @@
 //! A machine whose services answer from a list and note what they were asked.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use base::{AccountId, BoxFuture, Region};
+use base::{AccountId, Arn, BoxFuture, Region};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use deploy::{Applied, Asset, Assets, Calls, Error, Machine, Report, Template, yaml};
 use serde_json::{Value, json};
 use store::{Blobs, Store};
@@ -18,6 +22,8 @@ pub(crate) struct Fake {
     calls: Mutex<Vec<String>>,
     /// An operation that fails, with the code it fails with.
     failing: Mutex<Vec<(String, &'static str)>>,
+    /// Name of the function → the zip it was last given.
+    packages: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Fake {
@@ -31,6 +37,7 @@ impl Fake {
             endpoint: "http://localhost:4566".to_owned(),
             calls: Mutex::default(),
             failing: Mutex::default(),
+            packages: Mutex::default(),
         }
     }
 
@@ -55,6 +62,15 @@ impl Fake {
     /// The calls since the last time this was asked: the operation, then its input, a line each.
     pub(crate) fn calls(&self) -> String {
         std::mem::take(&mut *self.calls.lock().unwrap()).concat()
+    }
+
+    /// What a function would run, as text.
+    pub(crate) fn code(&self, function: &str) -> String {
+        String::from_utf8(self.packages.lock().unwrap()[function].clone()).unwrap()
+    }
+
+    pub(crate) fn lose_packages(&self) {
+        self.packages.lock().unwrap().clear();
     }
 
     fn machine(&self) -> Machine<'_> {
@@ -91,6 +107,9 @@ impl Calls for Fake {
     ) -> BoxFuture<'a, Result<Value, kit::Error>> {
         Box::pin(async move {
             let answer = answer(operation, &input);
+            let name = input["FunctionName"].as_str().unwrap_or_default().to_owned();
+            let zip = input["ZipFile"].as_str().or_else(|| input["Code"]["ZipFile"].as_str());
+            let zip = zip.map(|zip| STANDARD.decode(zip).unwrap());
             shorten(&mut input);
             let mut call = format!("{service}.{operation}\n");
             write("", &input, &mut call);
@@ -101,9 +120,19 @@ impl Calls for Fake {
             match failure {
                 Some((_, HANG)) => std::future::pending().await,
                 Some((_, code)) => Err(kit::Error::sender(code, "as the test wants it")),
-                None => Ok(answer),
+                None => {
+                    self.packages.lock().unwrap().extend(zip.map(|zip| (name, zip)));
+                    Ok(answer)
+                }
             }
         })
+    }
+
+    fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, kit::Error>> {
+        let name = function.resource_after("function:").unwrap();
+        let found = self.packages.lock().unwrap().get(name).cloned();
+        let found = found.ok_or_else(|| kit::Error::sender("ResourceNotFoundException", "gone"));
+        Box::pin(async move { Ok(found?.into()) })
     }
 }
 
@@ -148,7 +177,10 @@ fn answer(operation: &str, input: &Value) -> Value {
             json!({ "SubscriptionArn": format!("{}:{}", text("TopicArn"), text("Endpoint")) })
         }
         "CreateFunction" | "UpdateFunctionCode" => {
-            json!({ "FunctionArn": format!("arn:lambda:function:{}", text("FunctionName")) })
+            json!({ "FunctionArn": format!(
+                "arn:aws:lambda:us-east-1:000000000000:function:{}",
+                text("FunctionName")
+            ) })
         }
         "CreateEventSourceMapping" => {
             json!({ "UUID": "uuid", "EventSourceMappingArn": "arn:mapping" })

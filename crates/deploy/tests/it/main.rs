@@ -7,3 +7,4 @@ mod machine;
 mod mistakes;
 mod package;
 mod reader;
+mod undo;

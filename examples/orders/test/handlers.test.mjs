@@ -170,6 +170,14 @@ test('the report adds up all pages', async () => {
   });
 });
 
+test('a report without an event is that of the last 24 hours', async () => {
+  const { handler } = load('./dailyReport.js');
+  reply = () => ({ Items: [] });
+  const { since } = await handler({});
+  const age = Date.now() - new Date(since).getTime();
+  assert.ok(age >= 86_400_000 && age < 86_460_000, since);
+});
+
 test('a card number is not kept', async () => {
   const { handler } = load('./setPaymentMethod.js');
   const event = { pathParameters: { userId: 'ada' }, body: '{"cardNumber":"4242424242424242"}' };

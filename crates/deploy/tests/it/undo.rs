@@ -5,9 +5,9 @@ use crate::machine::Fake;
 fn functions(version: u8) -> String {
     let function = |name: &str, more: &str| {
         format!(
-            "  {name}:\n    Type: AWS::Lambda::Function\n    {more}\n    Properties:\n      \
-             Code: {{ Asset: {name} }}\n      FunctionName: {name}\n      Handler: x.handler\n      \
-             Runtime: nodejs20.x\n      Role: arn:aws:iam::000000000000:role/r\n      \
+            "  {name}:\n    Type: AWS::Lambda::Function\n    {more}\n    Properties:\n\
+             \x20     Code: {{ Asset: {name} }}\n      FunctionName: {name}\n\
+             \x20     Handler: x.handler\n      Runtime: nodejs20.x\n      Role: arn:aws:iam::000000000000:role/r\n      \
              Environment: {{ Variables: {{ VERSION: {name}-v{version} }} }}\n"
         )
     };
@@ -47,8 +47,8 @@ async fn code_that_cannot_be_put_back_is_named() {
     let fake = at_version_one().await;
     fake.lose_packages();
     let error = fake.apply(&functions(2)).await.unwrap_err().to_string();
-    let stays = "help: a could not be undone: ResourceNotFoundException: its old code was not to be \
-                 had, so the new code stays";
+    let stays = "help: a could not be undone: ResourceNotFoundException: its old code was not to \
+                 be had, so the new code stays";
     assert!(error.contains(stays), "{error}");
     assert!(!error.contains("as it was"), "{error}");
 }

@@ -7,7 +7,8 @@ fn functions(version: u8) -> String {
         format!(
             "  {name}:\n    Type: AWS::Lambda::Function\n    {more}\n    Properties:\n\
              \x20     Code: {{ Asset: {name} }}\n      FunctionName: {name}\n\
-             \x20     Handler: x.handler\n      Runtime: nodejs20.x\n      Role: arn:aws:iam::000000000000:role/r\n      \
+             \x20     Handler: x.handler\n\
+             \x20     Runtime: nodejs20.x\n      Role: arn:aws:iam::000000000000:role/r\n      \
              Environment: {{ Variables: {{ VERSION: {name}-v{version} }} }}\n"
         )
     };

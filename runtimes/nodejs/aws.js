@@ -15,6 +15,8 @@ const AWS = /(^|\.)amazonaws\.com(\.cn)?$/;
 let home;
 
 function setHome(endpoint) {
+  home = undefined;
+  if (!endpoint) return;
   const { protocol, hostname, port } = new URL(endpoint);
   const scheme = protocol === 'https:' ? https : http;
   const agent = new scheme.Agent({ keepAlive: true });

@@ -18,6 +18,8 @@ use crate::{
 
 /// How often a slot may turn out to be dead before its event is given up.
 const TRIES_MAX: usize = 5;
+/// How long a start waits with booting the next worker: longer than loading and answering takes.
+const REFILL_AFTER: Duration = Duration::from_millis(20);
 /// How often idle slots and booted workers are looked after.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
@@ -318,10 +320,12 @@ impl Inner {
         }
     }
 
-    /// Boots the next worker, off the path of the event that took the last one.
+    /// Boots the next worker, off the path of the event that took the last one: a fork holds up
+    /// the whole process, and the boot takes a processor for as long as a cold start lasts.
     fn refill_later(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
         let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
         task::spawn("host.refill", async move {
+            sleep(&*host.clock, REFILL_AFTER).await;
             if let Err(error) = host.pool.refill(&runtime, &spec).await {
                 tracing::warn!(runtime = runtime.id, %error, "no worker could be booted");
             }

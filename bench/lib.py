@@ -29,12 +29,13 @@ def result(name, value, unit="", at_least=None, at_most=None, goal=None, note=""
     elif at_most is not None:
         bound, good = f"required ≤ {at_most:g}", value <= at_most
     elif goal is not None:
-        bound, good = f"goal ≥ {goal:g}", True
+        bound, good = f"goal ≥ {goal:g}", value >= goal
     else:
         bound, good = "", True
     mark = "" if not bound else (" ok" if good else " MISSED")
     print(f"{name:<34} {value:>10.3f} {unit:<4} {bound}{mark}  {note}".rstrip(), flush=True)
-    return good
+    required = at_least is not None or at_most is not None
+    return good or not required
 
 
 def median(values):

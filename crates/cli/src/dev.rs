@@ -8,9 +8,9 @@ use clap::Args;
 use deploy::Packager;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use server::Server;
-use telemetry::LogLine;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{mpsc, watch};
 
+use crate::tail::{self, Names};
 use crate::{project, serve, show};
 
 /// How long a folder must be quiet before it is read again: an editor saves in several steps.
@@ -38,12 +38,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let read = project::read(&folder, &options)?;
     let region = read.region.parse()?;
     let server = Arc::new(serve::start(&platform, false, region).await?);
-    base::task::spawn("show logs", show_logs(server.logs().subscribe()));
+    let (names, named) = watch::channel(Names::default());
+    base::task::spawn("show logs", tail::show(server.logs().subscribe(), named));
     let (changes, changed) = mpsc::channel(CHANGES_MAX);
     let sources = Sources::new(&folder)?;
     let watcher = sources.watch(changes)?;
     let packager = project::packager();
-    let mut watched = Watched { folder, options, packager, sources, watcher, shown: String::new() };
+    let mut watched = Watched { folder, options, packager, sources, watcher, names, shown: String::new() };
     if let Err(error) = watched.deploy(&server).await {
         drop(watched);
         stop(server).await;
@@ -71,6 +72,8 @@ struct Watched {
     packager: Packager,
     sources: Sources,
     watcher: RecommendedWatcher,
+    /// What its functions are called in the logs.
+    names: watch::Sender<Names>,
     /// The overview shown last: it is shown again when it is another.
     shown: String,
 }
@@ -83,6 +86,7 @@ impl Watched {
             let package = project::package(&mut self.packager, &read)?;
             anyhow::Ok((read, package))
         })?;
+        self.names.send_replace(Names::of(&read.functions));
         let applied = server.deploy(&package).await?;
         project::show_changes(&applied);
         let overview = project::overview(&applied, &read.report);
@@ -169,26 +173,6 @@ async fn redeploy(server: Arc<Server>, mut watched: Watched, mut changed: mpsc::
             }
             // What was deployed before goes on.
             Err(error) => show::error(&error),
-        }
-    }
-}
-
-/// Prints what all functions write, each in a colour of its own.
-async fn show_logs(mut lines: broadcast::Receiver<Arc<LogLine>>) {
-    loop {
-        match lines.recv().await {
-            Ok(line) => {
-                let group = &line.to.group.name;
-                let name = group.rsplit('/').next().unwrap_or(group);
-                let label = show::paint(show::colour_of(name), name);
-                for text in line.text.trim_end().lines() {
-                    show::line(format_args!("{label} {text}"));
-                }
-            }
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                show::progress(format_args!("{missed} lines of logs were too fast to be shown"));
-            }
-            Err(broadcast::error::RecvError::Closed) => return,
         }
     }
 }

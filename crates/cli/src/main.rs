@@ -9,6 +9,7 @@ mod project;
 mod remove;
 mod serve;
 mod show;
+mod tail;
 
 use std::process::ExitCode;
 

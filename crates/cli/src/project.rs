@@ -100,7 +100,11 @@ pub(crate) fn overview(applied: &deploy::Applied, fidelity: &Report) -> String {
     let mut parts = Vec::new();
     if !fidelity.is_faithful() {
         parts.push(show::paint(show::bold(), "Not honoured"));
-        parts.push(fidelity.to_string().trim_end().to_owned());
+        parts.extend(fidelity.to_string().lines().map(|line| format!("  {line}")));
+    }
+    if !fidelity.notes.is_empty() {
+        parts.push(show::paint(show::bold(), "Noted"));
+        parts.extend(fidelity.notes.iter().map(|note| format!("  {note}")));
     }
     if !applied.endpoints.is_empty() {
         parts.push(show::paint(show::bold(), "Endpoints"));

@@ -43,20 +43,6 @@ pub(crate) fn bold() -> Style {
     Style::new().bold()
 }
 
-/// A colour of its own for each name, the same in every run.
-pub(crate) fn colour_of(name: &str) -> Style {
-    const COLOURS: [AnsiColor; 6] = [
-        AnsiColor::Cyan,
-        AnsiColor::Magenta,
-        AnsiColor::Green,
-        AnsiColor::Yellow,
-        AnsiColor::Blue,
-        AnsiColor::BrightCyan,
-    ];
-    let sum: usize = name.bytes().map(usize::from).sum();
-    Style::new().fg_color(Some(COLOURS[sum % COLOURS.len()].into()))
-}
-
 fn colours() -> bool {
     static DECIDED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *DECIDED.get_or_init(|| std::env::var_os("NO_COLOR").is_none() && io::stdout().is_terminal())

@@ -20,7 +20,7 @@ pub struct Entry {
     pub at: Place,
     /// The property: `functions.pay.vpc`, `OrdersTable.Tags`.
     pub path: String,
-    /// What becomes of it: `is stored but not honoured`.
+    /// What becomes of it: `is not honoured`.
     pub what: String,
 }
 
@@ -58,11 +58,28 @@ fn push(list: &mut Vec<Entry>, at: &Place, path: &str, what: &str) {
     }
 }
 
+/// The entries. What stands once in the file and reaches several resources, as a setting of the
+/// provider does, is one line.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for entry in self.entries.iter().chain(&self.notes) {
-            writeln!(f, "{}: {} {}", entry.at, entry.path, entry.what)?;
+        let same = |a: &Entry, b: &Entry| (&a.at, &a.what) == (&b.at, &b.what);
+        for (index, entry) in self.entries.iter().enumerate() {
+            if self.entries[..index].iter().any(|before| same(before, entry)) {
+                continue;
+            }
+            let others = self.entries[index + 1..].iter().filter(|after| same(after, entry));
+            match others.count() {
+                0 => writeln!(f, "{entry}")?,
+                1 => writeln!(f, "{entry} (also in one more resource)")?,
+                count => writeln!(f, "{entry} (also in {count} more resources)")?,
+            }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.at, self.path, self.what)
     }
 }

@@ -136,7 +136,7 @@ fn resource(
             "Condition" => resource.condition = Some(pair.node.expect_str(&path)?.to_owned()),
             "DeletionPolicy" => resource.retain = retain(&pair.node, &path)?,
             "UpdateReplacePolicy" | "UpdatePolicy" | "CreationPolicy" => {
-                report.unhonoured(&pair.at, &path, "is stored but not honoured");
+                report.unhonoured(&pair.at, &path, "is not honoured");
             }
             other => {
                 let message = format!("'{other}' is not an attribute of the resource {id}");
@@ -172,7 +172,7 @@ fn outputs(node: &Node, report: &mut Report) -> Result<Vec<Output>, Diagnostic> 
         };
         if let Some(export) = pair.node.as_map().and_then(|map| map.pair("Export")) {
             let path = format!("{path}.Export");
-            report.unhonoured(&export.at, &path, "is stored but not honoured: nothing imports it");
+            report.unhonoured(&export.at, &path, "is not honoured: nothing imports it");
         }
         let condition = match pair.node.get("Condition") {
             Some(node) => Some(node.expect_str(&format!("{path}.Condition"))?.to_owned()),

@@ -88,7 +88,7 @@ pub(super) fn compile(
     };
     handler.expect_str(&format!("{path}.handler"))?;
     let id = naming::lambda(name);
-    let properties = properties(compile, name, node, handler)?;
+    let properties = properties(compile, name, at, node, handler)?;
     let mut depends = vec![];
     if node.get("disableLogs").and_then(Node::as_bool) != Some(true) {
         let group = log_group(compile, name, node);
@@ -119,10 +119,10 @@ pub(super) fn compile(
 fn properties(
     compile: &mut Compile<'_>,
     name: &str,
+    at: &Place,
     node: &Node,
     handler: &Node,
 ) -> Result<Map, Diagnostic> {
-    let at = &node.at;
     let provider = compile.provider.clone();
     let either = |key: &str| node.get(key).or_else(|| provider.get(key));
     let or = |key: &str, default: Value| either(key).cloned().unwrap_or_else(|| at.node(default));

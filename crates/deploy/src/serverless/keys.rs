@@ -29,7 +29,7 @@ impl Keys {
                 continue;
             }
             if self.unhonoured.contains(&key) {
-                report.unhonoured(&pair.at, &path, "is read but not honoured");
+                report.unhonoured(&pair.at, &path, "is not honoured");
             } else {
                 report.unhonoured(&pair.at, &path, "is not a known key and has no effect");
             }

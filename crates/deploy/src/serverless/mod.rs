@@ -261,7 +261,7 @@ fn provider(root: &Node, report: &mut Report) -> Result<Node, Diagnostic> {
     let iam_role = pair.node.get("iam").and_then(|iam| iam.get("role"));
     if let Some(boundary) = iam_role.and_then(|role| role.as_map()?.pair("permissionsBoundary")) {
         let path = "provider.iam.role.permissionsBoundary";
-        report.unhonoured(&boundary.at, path, "is read but not honoured");
+        report.unhonoured(&boundary.at, path, "is not honoured");
     }
     Ok(pair.node.clone())
 }

@@ -12,9 +12,9 @@ pub(super) const TYPE: Type = Type {
     properties: &[
         Property::text("RestApiId").required().replaces(),
         Property::text("StageName").required().replaces(),
-        Property::stored("Description"),
-        Property::stored("StageDescription"),
-        Property::stored("DeploymentCanarySettings"),
+        Property::unhonoured("Description"),
+        Property::unhonoured("StageDescription"),
+        Property::unhonoured("DeploymentCanarySettings"),
     ],
     attributes: &["DeploymentId"],
     name: None,

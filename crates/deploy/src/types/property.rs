@@ -36,8 +36,8 @@ enum Form {
 #[derive(Clone, Copy)]
 enum Support {
     Honoured,
-    /// Kept and given back, but nothing follows from it. Reported.
-    Stored,
+    /// Its author expects more of it than is done. Reported, with what becomes of it.
+    Short(&'static str),
     /// To read past it would change what the application does, so it is an error.
     Refused(&'static str),
 }
@@ -75,9 +75,14 @@ impl Property {
         Property::new(name, Form::Any)
     }
 
-    /// A property that is kept but not honoured.
-    pub(crate) const fn stored(name: &'static str) -> Property {
-        Property { support: Support::Stored, ..Property::any(name) }
+    /// A property from which nothing follows.
+    pub(crate) const fn unhonoured(name: &'static str) -> Property {
+        Property::any(name).but("is not honoured")
+    }
+
+    /// A property of which this is all that becomes, `limits nothing`.
+    pub(crate) const fn but(self, what: &'static str) -> Property {
+        Property { support: Support::Short(what), ..self }
     }
 
     /// A property without which the application would do something else.
@@ -146,7 +151,7 @@ fn int(node: &Node, path: &str) -> Result<Json, Diagnostic> {
 }
 
 /// Checks a resource's properties as far as they are written out, before anything is resolved,
-/// and reports those that are stored but not honoured.
+/// and reports those that are not honoured.
 pub(crate) fn check(
     kind: &Type,
     resource: &Resource,
@@ -155,17 +160,18 @@ pub(crate) fn check(
     for pair in resource.properties.0.iter().filter(|pair| !pair.node.is_null()) {
         let path = format!("{}.{}", resource.id, pair.key);
         let property = known(kind, pair)?;
-        match property.support {
-            Support::Honoured => {
-                if let Some(written) = written(&pair.node) {
-                    property.coerce(&written, &path)?;
-                }
-            }
-            Support::Stored => report.unhonoured(&pair.at, &path, "is stored but not honoured"),
-            Support::Refused(why) => {
-                return Err(Diagnostic::new(&pair.at, format!("{path} is not served: {why}"))
-                    .help("remove it"));
-            }
+        if let Support::Refused(why) = property.support {
+            let message = format!("{path} is not served: {why}");
+            return Err(Diagnostic::new(&pair.at, message).help("remove it"));
+        }
+        if let Some(written) = written(&pair.node) {
+            property.coerce(&written, &path)?;
+        }
+        // What stands where the resource does was put there by the reader: a default.
+        if let Support::Short(what) = property.support
+            && pair.at != resource.at
+        {
+            report.unhonoured(&pair.at, &path, what);
         }
     }
     for property in kind.properties.iter().filter(|property| property.required) {

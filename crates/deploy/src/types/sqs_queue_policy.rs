@@ -11,7 +11,7 @@ pub(super) const TYPE: Type = Type {
     kind: "AWS::SQS::QueuePolicy",
     properties: &[
         Property::texts("Queues").required(),
-        Property::stored("PolicyDocument").required(),
+        Property::any("PolicyDocument").but("neither grants nor denies anything").required(),
     ],
     attributes: &["Id"],
     name: None,

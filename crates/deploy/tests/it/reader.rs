@@ -248,7 +248,10 @@ provider:
   tracing: { lambda: true }
   iam: { role: { statements: [{ Effect: Allow, Action: '*', Resource: '*' }] } }
   colour: red
+  memorySize: 512
 functions:
+  g: { handler: f.g }
+  h: { handler: f.h, ephemeralStorageSize: 1024, role: 'arn:aws:iam::000000000000:role/r' }
   f:
     handler: f.h
     vpc: { securityGroupIds: [a], subnetIds: [b] }
@@ -270,17 +273,26 @@ resources:
         "\
 serverless.yml:10:3: provider.colour is not a known key and has no effect
 serverless.yml:2:51: plugins.serverless-wat is not known here and does not run
-serverless.yml:15:5: functions.f.url is read but not honoured
-serverless.yml:17:43: functions.f.events.httpApi.authorizer is read but not honoured
-serverless.yml:18:39: functions.f.events.http.authorizer is read but not honoured
-serverless.yml:18:60: functions.f.events.http.private is read but not honoured
-serverless.yml:24:29: Outputs.O.Export is stored but not honoured: nothing imports it
-serverless.yml:8:22: FLambdaFunction.TracingConfig is stored but not honoured
-serverless.yml:14:10: FLambdaFunction.VpcConfig is stored but not honoured
-serverless.yml:9:30: IamRoleLambdaExecution.Policies is stored but not honoured
-serverless.yml:23:21: T.Tags is stored but not honoured
-serverless.yml:2:11: plugins.serverless-esbuild is covered: functions are bundled with esbuild
-serverless.yml:2:31: plugins.serverless-offline is covered by the platform itself
+serverless.yml:18:5: functions.f.url is not honoured
+serverless.yml:20:43: functions.f.events.httpApi.authorizer is not honoured
+serverless.yml:21:39: functions.f.events.http.authorizer is not honoured
+serverless.yml:21:60: functions.f.events.http.private is not honoured
+serverless.yml:27:29: Outputs.O.Export is not honoured: nothing imports it
+serverless.yml:11:15: GLambdaFunction.MemorySize is told to the function but not enforced \
+(also in 2 more resources)
+serverless.yml:8:22: GLambdaFunction.TracingConfig is not honoured (also in 2 more resources)
+serverless.yml:14:44: HLambdaFunction.EphemeralStorage is told to the function but not enforced
+serverless.yml:14:56: HLambdaFunction.Role neither grants nor denies anything
+serverless.yml:17:10: FLambdaFunction.VpcConfig is not honoured
+serverless.yml:9:30: IamRoleLambdaExecution.Policies neither grant nor deny anything
+serverless.yml:26:21: T.Tags are not kept
 "
+    );
+    let notes: Vec<String> = report.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes.join("\n"),
+        "\
+serverless.yml:2:11: plugins.serverless-esbuild is covered: functions are bundled with esbuild
+serverless.yml:2:31: plugins.serverless-offline is covered by the platform itself"
     );
 }

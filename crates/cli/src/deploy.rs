@@ -10,6 +10,7 @@ use crate::{project, show};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The folder with serverless.yml
+    #[arg(default_value = ".")]
     folder: PathBuf,
     #[command(flatten)]
     options: project::Options,

@@ -44,7 +44,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sources = Sources::new(&folder)?;
     let watcher = sources.watch(changes)?;
     let packager = project::packager();
-    let mut watched = Watched { folder, options, packager, sources, watcher, names, shown: String::new() };
+    let mut watched =
+        Watched { folder, options, packager, sources, watcher, names, shown: String::new() };
     if let Err(error) = watched.deploy(&server).await {
         drop(watched);
         stop(server).await;

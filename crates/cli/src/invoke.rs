@@ -60,8 +60,13 @@ fn event(arguments: &Arguments) -> anyhow::Result<Vec<u8>> {
             std::io::stdin().read_to_string(&mut text)?;
             text
         }
-        (None, Some(file)) => std::fs::read_to_string(file)
-            .with_context(|| format!("the event cannot be read from {}", file.display()))?,
+        (None, Some(file)) => std::fs::read_to_string(file).with_context(|| {
+            let file = file.display();
+            format!(
+                "the event cannot be read from {file}\n\
+                 help: name a file with JSON in it, or - for standard input"
+            )
+        })?,
         (None, None) => "{}".to_owned(),
     };
     if let Err(error) = serde_json::from_str::<Value>(&text) {
@@ -69,7 +74,12 @@ fn event(arguments: &Arguments) -> anyhow::Result<Vec<u8>> {
             .file
             .as_ref()
             .map_or_else(|| "--data".to_owned(), |f| f.display().to_string());
-        bail!("{place}:{}:{}: the event is not JSON: {error}", error.line(), error.column());
+        let (line, column, said) = (error.line(), error.column(), error.to_string());
+        let what = said.split(" at line ").next().unwrap_or_default();
+        bail!(
+            "{place}:{line}:{column}: the event is not JSON: {what}\n\
+             help: in a shell, put it in single quotes: --data '{{\"id\": 1}}'"
+        );
     }
     Ok(text.into_bytes())
 }

@@ -60,7 +60,7 @@ fn explained(diagnostic: deploy::Diagnostic) -> anyhow::Error {
     if text.contains("help:") {
         return anyhow!("{text}");
     }
-    anyhow!("{text}\nhelp: mend the place named; nothing was deployed")
+    anyhow!("{text}\nhelp: mend the place named")
 }
 
 /// A packager that keeps its tools where the user's caches are.
@@ -143,7 +143,7 @@ pub(crate) async fn function_name(client: &Client, name: &str) -> anyhow::Result
         [only] => Ok(only.clone()),
         [] if names.is_empty() => bail!(
             "there is no function '{name}': none is deployed\n\
-             help: deploy with `cumulet deploy DIR`"
+             help: deploy one with `cumulet deploy DIR`, where DIR has the serverless.yml"
         ),
         [] => bail!("there is no function '{name}'\nhelp: there are {}", names.join(", ")),
         _ => {

@@ -186,10 +186,7 @@ mod tests {
                        Memory Size: 128 MB\tMax Memory Used: 40 MB\t";
         assert_eq!(shown(figures).unwrap(), "pay     │ 1.20 ms, 40 MB");
         let cold = format!("{figures}Init Duration: 90.00 ms\tStatus: timeout");
-        assert_eq!(
-            shown(&cold).unwrap(),
-            "pay     │ 1.20 ms, 40 MB, cold start 90.00 ms, timeout"
-        );
+        assert_eq!(shown(&cold).unwrap(), "pay     │ 1.20 ms, 40 MB, cold start 90.00 ms, timeout");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::template::Resource;
+use crate::yaml::{Map, Node, Value};
 
 /// Why a deploy did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +74,10 @@ fn failure(failure: &Failure) -> String {
 
 /// The failure of an operation on a resource.
 pub(crate) fn failed(resource: &Resource, doing: &'static str, cause: kit::Error) -> Error {
+    let quoted = quoted(&resource.properties, &cause.message);
+    let at = quoted.map_or_else(|| resource.at.clone(), |(_, at)| at.clone());
     Error::Resource(Box::new(Failure {
-        at: resource.at.clone(),
+        at,
         id: resource.id.clone(),
         kind: resource.kind.clone(),
         doing,
@@ -82,4 +85,56 @@ pub(crate) fn failed(resource: &Resource, doing: &'static str, cause: kit::Error
         undone: Vec::new(),
         stuck: Vec::new(),
     }))
+}
+
+/// The longest name or value of the properties that a message repeats, and where it was written:
+/// services say what is wrong, not where it stands.
+fn quoted<'r>(properties: &'r Map, message: &str) -> Option<(usize, &'r Place)> {
+    properties
+        .0
+        .iter()
+        .flat_map(|pair| [said(&pair.key, &pair.at, message), value(&pair.node, message)])
+        .flatten()
+        .max_by_key(|(length, _)| *length)
+}
+
+fn value<'r>(node: &'r Node, message: &str) -> Option<(usize, &'r Place)> {
+    match &node.value {
+        Value::Map(map) => quoted(map, message),
+        Value::List(list) => {
+            list.iter().filter_map(|item| value(item, message)).max_by_key(|(length, _)| *length)
+        }
+        _ => said(&node.scalar_text()?, &node.at, message),
+    }
+}
+
+fn said<'r>(text: &str, at: &'r Place, message: &str) -> Option<(usize, &'r Place)> {
+    let whole = |index: usize| {
+        let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_-.".contains(c));
+        let (before, after) = (&message[..index], &message[index + text.len()..]);
+        !inside(before.chars().next_back()) && !inside(after.chars().next())
+    };
+    let found = !text.is_empty() && message.match_indices(text).any(|(index, _)| whole(index));
+    found.then_some((text.len(), at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_placed_where_the_message_points() {
+        let place = |line: u32| Place { file: "serverless.yml".into(), line, col: 1 };
+        let scalar = |line: u32, text: &str| place(line).string(text);
+        let mut variables = Map::default();
+        variables.set("bad-name", scalar(4, "x"));
+        let mut properties = Map::default();
+        properties.set("Runtime", scalar(2, "python3.12"));
+        properties.set("Environment", place(3).node(Value::Map(variables)));
+        let line = |message: &str| quoted(&properties, message).map(|(_, at)| at.line);
+        assert_eq!(line("runtime python3.12 cannot be used here"), Some(2));
+        assert_eq!(line("Value 'bad-name' at 'environment' failed"), Some(4));
+        assert_eq!(line("x python3.12"), Some(2));
+        assert_eq!(line("not python3.123 nor bad-names"), None);
+    }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Failed {
     pub(crate) why: InitFailure,
     stream: Arc<StreamName>,
     init_ms: f64,
+    /// What was written while it was loaded: it belongs to the log of the event that asked for it.
+    said: Tail,
 }
 
 pub(crate) enum InitFailure {
@@ -74,10 +76,12 @@ impl Slot {
         let started = around.clock.now();
         let stream = Arc::new(stream_name(around, spec));
         let mut journal = journal(around, &stream, None);
-        let failed = |why| Failed {
+        journal.tail = Some(Tail::default());
+        let failed = |why, journal: Journal<'_>| Failed {
             why,
             stream: Arc::clone(&stream),
             init_ms: millis(around.clock.now().since(started)),
+            said: journal.tail.unwrap_or_default(),
         };
         let assign = assign(runtime, spec, &stream);
         let loading = async {
@@ -89,7 +93,7 @@ impl Slot {
         let reply = tokio::select! {
             reply = loading => reply,
             () = around.clock.sleep_until(started + limit) => {
-                return Err(failed(InitFailure::TimedOut));
+                return Err(failed(InitFailure::TimedOut, journal));
             }
         };
         match reply {
@@ -97,11 +101,13 @@ impl Slot {
                 let init_ms = Some(f64::from(micros) / 1000.0);
                 Ok(Slot { spec: Arc::clone(spec), worker, stream, init_ms })
             }
-            Some(Reply::InitError { payload, .. }) => Err(failed(InitFailure::Error(payload))),
+            Some(Reply::InitError { payload, .. }) => {
+                Err(failed(InitFailure::Error(payload), journal))
+            }
             _ => {
                 let how = describe(&worker.end().await);
                 flush(&mut worker, &mut journal);
-                Err(failed(InitFailure::Exited(how)))
+                Err(failed(InitFailure::Exited(how), journal))
             }
         }
     }
@@ -173,7 +179,7 @@ impl Failed {
     ) -> Invoked {
         let request_id: Arc<str> = event.request_id.as_str().into();
         let mut journal = journal(around, &self.stream, Some(Arc::clone(&request_id)));
-        journal.tail = event.tail.then(Tail::default);
+        journal.tail = event.tail.then_some(self.said);
         journal.write(start_line(&request_id, spec));
         let duration_ms = self.init_ms;
         let figures = Figures { duration_ms, init_ms: None, memory_kb: 0 };

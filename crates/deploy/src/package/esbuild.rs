@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -93,14 +94,16 @@ fn fetch(cache: &Path, folder: &Path, say: &dyn Fn(&str)) -> Result<(), Diagnost
     let broken = |error: std::io::Error| failed(&at, "keeping the bundler", &error);
     // Fetched beside its place and then moved, so that a broken fetch is not taken for a tool.
     let tools = cache.join("tools");
-    let fresh = tools.join(format!("esbuild-{VERSION}-{}", std::process::id()));
+    static FETCHES: AtomicUsize = AtomicUsize::new(0);
+    let (process, fetch) = (std::process::id(), FETCHES.fetch_add(1, Ordering::Relaxed));
+    let fresh = tools.join(format!("esbuild-{VERSION}-{process}-{fetch}"));
     std::fs::create_dir_all(&fresh).map_err(broken)?;
     let mut command = Command::new("npm");
     command.args(["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts"]);
     command.arg("--prefix").arg(&fresh).arg(format!("esbuild@{VERSION}"));
     let fetched = npm::run(&mut command, &at).and_then(|()| {
         match std::fs::rename(&fresh, folder) {
-            // Another process was quicker.
+            // Someone else was quicker.
             Err(_) if folder.exists() => Ok(()),
             moved => moved.map_err(broken),
         }

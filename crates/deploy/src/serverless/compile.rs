@@ -21,6 +21,8 @@ pub(super) struct Compile<'a> {
     pub(super) outputs: Map,
     pub(super) functions: Vec<Function>,
     pub(super) http_routes: Vec<HttpRoute>,
+    /// The payload version that a function asks of HTTP APIs, against the provider's.
+    pub(super) payloads: BTreeMap<String, String>,
     pub(super) rest_routes: Vec<RestRoute>,
     pub(super) report: &'a mut Report,
     /// Schedules met per function: their logical ids count from one.

@@ -40,6 +40,7 @@ const KEYS: Keys = Keys {
         "dependsOn",
         "logRetentionInDays",
         "disableLogs",
+        "httpApi",
     ],
     unhonoured: &[
         "provisionedConcurrency",
@@ -58,6 +59,8 @@ const KEYS: Keys = Keys {
         "logs",
     ],
 };
+
+const HTTP_API_KEYS: Keys = Keys { honoured: &["payload"], unhonoured: &[] };
 
 const PACKAGE_KEYS: Keys = Keys {
     honoured: &["patterns", "include", "exclude", "artifact", "individually"],
@@ -108,6 +111,11 @@ pub(super) fn compile(
     compile.resource(&id, at.node(Value::Map(resource)))?;
     let source = source(compile, name, node, handler)?;
     compile.functions.push(source);
+    if let Some(http_api) = node.get("httpApi") {
+        HTTP_API_KEYS.check(http_api, &format!("{path}.httpApi"), compile.report)?;
+        let payload = http_api.get("payload").and_then(Node::scalar_text);
+        compile.payloads.extend(payload.map(|payload| (name.to_owned(), payload)));
+    }
     if let Some(pair) = map.pair("events").filter(|pair| !pair.node.is_null()) {
         for event in pair.node.expect_list(&format!("{path}.events"))? {
             events::compile(compile, name, event)?;

@@ -156,9 +156,13 @@ fn load(dir: &Path) -> Result<(&'static str, String), Diagnostic> {
                 .help("print it as YAML once: npx serverless print > serverless.yml"));
         }
     }
-    let message = format!("there is no serverless.yml in {}", dir.display());
+    let folder = dir.display();
+    let message = match dir.is_dir() {
+        true => format!("there is no serverless.yml in {folder}"),
+        false => format!("there is no folder {folder}"),
+    };
     Err(Diagnostic::new(&Place::file("serverless.yml"), message)
-        .help("name the folder that has one: cumulet dev path/to/service"))
+        .help("name the folder that has one"))
 }
 
 /// `.env.<stage>` and `.env`, without hiding what the environment has.
@@ -211,6 +215,7 @@ fn translate(
         http_routes: Vec::new(),
         rest_routes: Vec::new(),
         report: &mut report,
+        payloads: Default::default(),
         schedules: Default::default(),
     };
     for (name, at, node) in function_entries(root)? {

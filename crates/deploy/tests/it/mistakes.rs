@@ -133,8 +133,8 @@ fn sections_that_are_wrong() {
     wrong("functions: 5\n", "serverless.yml:4:12: functions must be a map, but is a number");
     assert_eq!(
         deploy::read(Path::new("/nowhere"), &options()).unwrap_err().to_string(),
-        "serverless.yml: there is no serverless.yml in /nowhere\n\
-         help: name the folder that has one: cumulet dev path/to/service"
+        "serverless.yml: there is no folder /nowhere\n\
+         help: name the folder that has one"
     );
     assert_eq!(
         read_files(&[("serverless.ts", "")], &options()).unwrap_err().to_string(),

@@ -175,6 +175,18 @@ fn events_become_resources() {
         body["paths"]["/$default"]["x-amazon-apigateway-any-method"]["isDefaultRoute"],
         true
     );
+    let version = |more: &str| {
+        let text = format!(
+            "service: a\nprovider: {{ name: aws, httpApi: {{ payload: '1.0' }} }}\nfunctions:\n  \
+             f: {{ handler: f.h, events: [httpApi: GET /a]{more} }}\n"
+        );
+        let read = read(&text).unwrap_or_else(|error| panic!("{error}"));
+        let body = properties(&read, "HttpApi")["Body"].clone();
+        body["paths"]["/a"]["get"]["x-amazon-apigateway-integration"]["payloadFormatVersion"]
+            .clone()
+    };
+    assert_eq!(version(""), "1.0");
+    assert_eq!(version(", httpApi: { payload: '2.0' }"), "2.0");
     let rest = event(
         "http:\n          { method: ANY, path: '/{proxy+}', \
          cors: { origin: 'https://a.b', headers: X-A, allowCredentials: true } }",

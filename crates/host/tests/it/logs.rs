@@ -89,6 +89,16 @@ async fn a_killed_worker_keeps_what_it_wrote() {
 }
 
 #[tokio::test]
+async fn who_asked_sees_why_the_function_did_not_load() {
+    let world = World::new();
+    let function = Function::js("console.log('loading'); throw new Error('bad')");
+    let tail = world.try_invoke(&function, json!({})).await.unwrap().log_tail;
+    let parts = ["INFO\tloading", "ERROR\tUncaught Exception \t{", "START RequestId", "REPORT"];
+    let places: Vec<Option<usize>> = parts.iter().map(|part| tail.find(part)).collect();
+    assert!(places.is_sorted() && places[0].is_some(), "{tail}");
+}
+
+#[tokio::test]
 async fn a_failure_is_a_line_of_its_own() {
     let world = World::new();
     let function = Function::js("exports.handler = async () => { throw new Error('bad') }");

@@ -21,16 +21,16 @@ const RECEIVES: RangeInclusive<u32> = 1..=1000;
 
 /// Attributes that AWS has and we do not serve. Each is refused unless it asks for what happens
 /// anyway.
-const NOT_SERVED: [&str; 8] = [
-    "ContentBasedDeduplication",
-    "DeduplicationScope",
-    "FifoQueue",
-    "FifoThroughputLimit",
+const NOT_SERVED: [&str; 4] = [
     "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
     "RedriveAllowPolicy",
     "SqsManagedSseEnabled",
 ];
+
+/// Says that a queue is FIFO. AWS does not know it on a standard queue, not even as `false`, nor
+/// the other attributes of FIFO queues.
+const FIFO: &str = "FifoQueue";
 
 /// Attributes that are told, not set.
 pub(crate) const TOLD: [&str; 6] = [
@@ -79,6 +79,9 @@ impl Default for Settings {
 impl Settings {
     /// Sets the attributes given, all or none.
     pub(crate) fn apply(&self, given: &BTreeMap<String, String>) -> Result<Settings> {
+        if given.get(FIFO).is_some_and(|value| value == "true") {
+            return Err(Error::not_served(format_args!("sqs queue attribute {FIFO}")));
+        }
         let mut settings = self.clone();
         for (name, value) in given {
             settings.set(name, value)?;
@@ -208,6 +211,10 @@ mod tests {
         check("Nonsense", "1", "InvalidAttributeName: Unknown Attribute Nonsense.");
         check("QueueArn", "x", "InvalidAttributeName: Unknown Attribute QueueArn.");
         check("FifoQueue", "true", "NotImplemented: sqs queue attribute FifoQueue is not served");
+        check("FifoQueue", "false", "InvalidAttributeName: Unknown Attribute FifoQueue.");
+        let deduplication = "ContentBasedDeduplication";
+        let unknown = format!("InvalidAttributeName: Unknown Attribute {deduplication}.");
+        check(deduplication, "false", &unknown);
         check("KmsMasterKeyId", "", "");
         check("SqsManagedSseEnabled", "false", "");
     }

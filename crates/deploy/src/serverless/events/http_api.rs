@@ -84,7 +84,8 @@ pub(in super::super) fn finish(compile: &mut Compile<'_>) -> Result<(), Diagnost
     let payload = option("payload").and_then(Node::scalar_text).unwrap_or_else(|| "2.0".into());
     let mut paths = openapi::Paths::default();
     for route in &routes {
-        let integration = openapi::lambda(&route.at, &route.function, &payload);
+        let payload = compile.payloads.get(&route.function).unwrap_or(&payload);
+        let integration = openapi::lambda(&route.at, &route.function, payload);
         let mut operation = Map::default();
         if route.path == "*" {
             operation.set("isDefaultRoute", route.at.node(Value::Bool(true)));

@@ -69,9 +69,9 @@ TEMPLATES = {
         instead("src/hello.handler", "src/nowhere.handler"), 7, ["src/nowhere"]
     ),
     "a handler without an export": (instead("src/hello.handler", "hello"), 7, ["hello"]),
-    "a runtime nobody has": (instead("nodejs20.x", "cobol85"), 6, ["cobol85"]),
+    "a runtime nobody has": (instead("nodejs20.x", "cobol85"), 4, ["cobol85"]),
     "a timeout of an hour": (
-        instead("    events:", "    timeout: 3600\n    events:"), 6, ["timeout", "900"]
+        instead("    events:", "    timeout: 3600\n    events:"), 8, ["timeout", "900"]
     ),
     "a timeout of letters": (
         instead("    events:", "    timeout: long\n    events:"), 8, ["Timeout"]

@@ -39,10 +39,9 @@ fn is_among(binary: &[String], kind: &str) -> bool {
     })
 }
 
-/// Types an HTTP API passes on as they are.
+/// Types an HTTP API passes on as they are. No type is none of them, nor is that of a form.
 fn is_text(kind: &str) -> bool {
-    kind.is_empty()
-        || kind.starts_with("text/")
+    kind.starts_with("text/")
         || kind.ends_with("+json")
         || kind.ends_with("+xml")
         || matches!(kind, "application/json" | "application/xml" | "application/javascript")
@@ -78,7 +77,7 @@ mod tests {
     fn an_http_api_tells_by_the_type() {
         let plain = with(Kind::Http, &[]);
         for (kind, binary) in [
-            ("", false),
+            ("", true),
             ("text/html; charset=utf-8", false),
             ("application/json", false),
             ("application/x-www-form-urlencoded", true),

@@ -48,7 +48,7 @@ impl Names {
 
     /// The text with the name before its first line; none where there is nothing to say.
     fn labelled(&self, full_name: &str, text: &str) -> Option<String> {
-        let text = readable(text)?;
+        let (said, text) = readable(text)?;
         let (name, style) = match self.functions.get(full_name) {
             Some((name, style)) => (name.as_str(), *style),
             None => (full_name, Style::new()),
@@ -58,7 +58,7 @@ impl Names {
         let mut label = show::paint(style, &format!("{name:<width$}"));
         let mut labelled = Vec::new();
         for line in text.lines() {
-            labelled.push(format!("{label} {bar} {line}"));
+            labelled.push(format!("{label} {bar} {}", show::paint(said, line)));
             // Whose the further lines are is seen from where they stand.
             label = " ".repeat(name.chars().count().max(width));
         }
@@ -88,24 +88,26 @@ pub(crate) async fn show(
     }
 }
 
-/// A line without what every line repeats. That an invocation starts and ends goes without
-/// saying; what it took is said in passing.
-fn readable(text: &str) -> Option<String> {
+/// A line without what every line repeats, and how it looks. That an invocation starts and ends
+/// goes without saying; what it took is said in passing.
+fn readable(text: &str) -> Option<(Style, String)> {
     let text = text.trim_end();
     if text.starts_with("START RequestId: ") || text.starts_with("END RequestId: ") {
         return None;
     }
     if let Some(figures) = text.strip_prefix("REPORT RequestId: ") {
-        return Some(show::paint(show::dim(), &report(figures)));
+        return Some((show::dim(), report(figures)));
     }
-    let Some((level, message)) = console(text) else { return Some(text.to_owned()) };
-    let said = thrown(message).unwrap_or_else(|| message.to_owned());
-    Some(match level {
-        "ERROR" => show::paint(Style::new().fg_color(Some(AnsiColor::Red.into())), &said),
-        "WARN" => show::paint(Style::new().fg_color(Some(AnsiColor::Yellow.into())), &said),
-        "DEBUG" | "TRACE" => show::paint(show::dim(), &said),
-        _ => said,
-    })
+    let Some((level, message)) = console(text) else {
+        return Some((Style::new(), text.to_owned()));
+    };
+    let style = match level {
+        "ERROR" => Style::new().fg_color(Some(AnsiColor::Red.into())),
+        "WARN" => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+        "DEBUG" | "TRACE" => show::dim(),
+        _ => Style::new(),
+    };
+    Some((style, thrown(message).unwrap_or_else(|| message.to_owned())))
 }
 
 /// Level and message of `time\trequest\tlevel\tmessage`, as the Node runtime writes it.
@@ -138,7 +140,8 @@ fn report(figures: &str) -> String {
     for (word, name) in
         [("", "Max Memory Used: "), ("cold start ", "Init Duration: "), ("", "Status: ")]
     {
-        if let Some(figure) = part(name) {
+        // A worker that died did not say what it used.
+        if let Some(figure) = part(name).filter(|figure| *figure != "0 MB") {
             text += &format!(", {word}{figure}");
         }
     }

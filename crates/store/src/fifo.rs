@@ -5,12 +5,13 @@
 //! everything that was ever worked off. A [`Fifo`] therefore remembers a watermark: every entry
 //! below it is gone or claimed. It starts each scan there, and whatever puts an entry below it
 //! lowers it again, before that transaction is acknowledged. Nobody has to tell it: it observes
-//! the commits.
+//! the commits. And because a scan costs more than what it finds, it reads a few entries ahead and
+//! gives them out one after the other.
 //!
-//! Watermark and claims are in memory. An account has one owner, so they need not be shared, and
-//! after a restart every entry is there again, unclaimed.
+//! All of this is in memory. An account has one owner, so it need not be shared, and after a
+//! restart every entry is there again, unclaimed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -24,6 +25,9 @@ use crate::{Dir, Key, KeyRange, Limit, Page, Result, Tx, locked};
 const FIFOS_MAX: usize = 100_000;
 /// The largest page while passing over claimed entries.
 const PAGE_ITEMS_MAX: usize = 1024;
+/// How far a scan reads ahead, in entries and in bytes. Small, because each prefix may hold them.
+const AHEAD_ITEMS: usize = 32;
+const AHEAD_BYTES: usize = 8 * 1024;
 
 /// The entries below a prefix, in key order. A cheap handle; see `Store::fifo`.
 #[derive(Clone)]
@@ -39,10 +43,13 @@ struct Inner {
 }
 
 struct State {
-    /// Every entry below is gone or claimed.
-    low: Key,
+    /// The watermark and where the next scan begins: every entry below is gone, claimed, or in
+    /// `ahead`.
+    read_to: Key,
+    /// Entries that are nobody's, in order.
+    ahead: VecDeque<(Key, Bytes)>,
     /// The smallest key that was put or released since the running scan began. The scan may have
-    /// passed it before it was there, so its watermark may not go beyond.
+    /// passed it before it was there, so the watermark may not go beyond.
     lowered: Option<Key>,
     /// Claimed keys, each with the number of its claim.
     claimed: HashMap<Key, u64>,
@@ -55,50 +62,32 @@ impl Fifo {
     pub async fn claim(&self, limit: usize, until: Option<&Key>) -> Result<Vec<Claim>> {
         let mut claims = Vec::new();
         let _one_at_a_time = self.0.scanning.lock().await;
-        let mut items = limit.min(PAGE_ITEMS_MAX);
-        while claims.len() < limit {
-            let (range, page) = self.page(items, until).await?;
-            let mut state = locked(&self.0.state);
-            let last = page.entries.last().map(|(key, _)| key.successor());
-            let mut passed = if page.more { last } else { Some(range.end) };
-            for (key, value) in page.entries {
-                if claims.len() == limit {
-                    passed = Some(key);
-                    break;
-                }
-                if !state.claimed.contains_key(&key) {
-                    let number = state.claim(key.clone());
+        let mut items = limit.max(AHEAD_ITEMS);
+        loop {
+            let ready = {
+                let mut state = locked(&self.0.state);
+                while claims.len() < limit
+                    && let Some((number, key, value)) = state.claim(until)
+                {
                     claims.push(Claim { fifo: self.0.clone(), number, key, value });
                 }
-            }
-            state.settle(passed);
-            if !page.more {
-                break;
+                claims.len() == limit || !state.ahead.is_empty()
+            };
+            if ready || !self.read(items, until).await? {
+                return Ok(claims);
             }
             items = (items * 2).min(PAGE_ITEMS_MAX);
         }
-        Ok(claims)
     }
 
     /// The first entry that nobody has claimed: when a timer is due next, for example.
     pub async fn first(&self) -> Result<Option<Key>> {
         let _one_at_a_time = self.0.scanning.lock().await;
-        let mut items = 1;
+        let mut items = AHEAD_ITEMS;
         loop {
-            let (range, page) = self.page(items, None).await?;
-            let mut state = locked(&self.0.state);
-            let free = page.entries.iter().find(|(key, _)| !state.claimed.contains_key(key));
-            let last = page.entries.last().map(|(key, _)| key.successor());
-            match free {
-                Some((key, _)) => {
-                    state.settle(Some(key.clone()));
-                    return Ok(Some(key.clone()));
-                }
-                None if page.more => state.settle(last),
-                None => {
-                    state.settle(Some(range.end));
-                    return Ok(None);
-                }
+            let first = locked(&self.0.state).ahead.front().map(|(key, _)| key.clone());
+            if first.is_some() || !self.read(items, None).await? {
+                return Ok(first);
             }
             items = (items * 2).min(PAGE_ITEMS_MAX);
         }
@@ -109,47 +98,71 @@ impl Fifo {
         Changes { seen: self.0.changed.subscribe(), _fifo: self.0.clone() }
     }
 
-    /// The next entries at the watermark, and the range they are the first of.
-    async fn page(&self, items: usize, until: Option<&Key>) -> Result<(KeyRange, Page)> {
+    /// Reads on where the last scan ended, as far as `until`. False if there is nothing more.
+    async fn read(&self, items: usize, until: Option<&Key>) -> Result<bool> {
         self.0.shared.check_open()?;
         let range = {
             let mut state = locked(&self.0.state);
             state.lowered = None;
             let end = until.map_or(&self.0.range.end, |until| until.min(&self.0.range.end));
-            KeyRange::new(state.low.clone(), end.clone())
+            KeyRange::new(state.read_to.clone(), end.clone())
         };
         if range.is_empty() {
-            let end = range.start.clone();
-            return Ok((KeyRange::new(end.clone(), end), Page::default()));
+            return Ok(false);
         }
-        let limit = Limit::items(items);
+        let limit = Limit { items, bytes: AHEAD_BYTES };
         let page = self.0.shared.engine.scan(range.clone(), Dir::Forward, limit).await?;
-        Ok((range, page))
+        let there_was = page.more || !page.entries.is_empty();
+        locked(&self.0.state).settle(range, page);
+        Ok(there_was)
     }
 }
 
 impl State {
-    fn claim(&mut self, key: Key) -> u64 {
+    /// The first entry of those read ahead, if it lies before `until`.
+    fn claim(&mut self, until: Option<&Key>) -> Option<(u64, Key, Bytes)> {
+        let due = |(key, _): &mut (Key, Bytes)| until.is_none_or(|until| *key < *until);
+        let (key, value) = self.ahead.pop_front_if(due)?;
         self.claims += 1;
-        self.claimed.insert(key, self.claims);
-        self.claims
+        self.claimed.insert(key.clone(), self.claims);
+        Some((self.claims, key, value))
     }
 
-    /// Raises the watermark to what a scan has passed, but not beyond what came meanwhile.
-    fn settle(&mut self, passed: Option<Key>) {
-        let Some(passed) = passed else { return };
-        self.low = match self.lowered.take() {
+    /// Takes over what a scan of `range` found, as far as nothing came meanwhile.
+    fn settle(&mut self, range: KeyRange, page: Page) {
+        if self.read_to != range.start {
+            return; // Something came before all of it.
+        }
+        let last = page.entries.last().filter(|_| page.more).map(|(key, _)| key.successor());
+        let passed = last.unwrap_or(range.end);
+        self.read_to = match self.lowered.take() {
             Some(lowered) => lowered.min(passed),
             None => passed,
         };
+        for (key, value) in page.entries {
+            if key < self.read_to && !self.claimed.contains_key(&key) {
+                self.ahead.push_back((key, value));
+            }
+        }
     }
 
+    /// An entry was put, or is nobody's again.
     fn lower(&mut self, key: &Key) {
-        if *key < self.low {
-            self.low = key.clone();
+        if *key < self.read_to {
+            let first = self.ahead.front().map_or(key, |(first, _)| first.min(key));
+            self.read_to = first.clone();
+            self.ahead.clear();
         }
         if self.lowered.as_ref().is_none_or(|lowered| key < lowered) {
             self.lowered = Some(key.clone());
+        }
+    }
+
+    /// An entry was deleted. One that a running scan finds nevertheless is given out, and found to
+    /// be gone by who consumes it.
+    fn forget(&mut self, key: &Key) {
+        if let Ok(index) = self.ahead.binary_search_by(|(ahead, _)| ahead.cmp(key)) {
+            self.ahead.remove(index);
         }
     }
 }
@@ -172,10 +185,13 @@ impl Inner {
 
 impl Observer for Inner {
     fn touched(&self, key: &Key, put: bool) {
-        if put {
-            locked(&self.state).lower(key);
-            self.changed.send_replace(());
+        let mut state = locked(&self.state);
+        if !put {
+            return state.forget(key);
         }
+        state.lower(key);
+        drop(state);
+        self.changed.send_replace(());
     }
 }
 
@@ -245,8 +261,13 @@ impl Fifos {
             known.retain(|_, fifo| Arc::strong_count(fifo) > 1);
         }
         let range = prefix.prefix();
-        let low = range.start.clone();
-        let state = State { low, lowered: None, claimed: HashMap::new(), claims: 0 };
+        let state = State {
+            read_to: range.start.clone(),
+            ahead: VecDeque::new(),
+            lowered: None,
+            claimed: HashMap::new(),
+            claims: 0,
+        };
         let fifo = Arc::new(Inner {
             shared: shared.clone(),
             range,

@@ -17,6 +17,7 @@ pub(crate) struct Faulty {
     tombstones: Mutex<BTreeSet<Key>>,
     /// Entries given and tombstones waded through.
     pub(crate) visited: AtomicU64,
+    pub(crate) scans: AtomicU64,
     pub(crate) commits: AtomicU64,
     /// What the next commit answers.
     pub(crate) fault: Mutex<Option<Error>>,
@@ -32,6 +33,7 @@ impl Faulty {
             inner: Memory::new(),
             tombstones: Mutex::default(),
             visited: AtomicU64::new(0),
+            scans: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             fault: Mutex::default(),
             commit_gate: None,
@@ -76,6 +78,7 @@ impl Engine for Faulty {
             let waded = self.tombstones.lock().unwrap().range(range.start..end).count();
             let visited = (waded + page.entries.len()) as u64;
             self.visited.fetch_add(visited, Ordering::Relaxed);
+            self.scans.fetch_add(1, Ordering::Relaxed);
             // After reading: what happens while a scan waits here it has not seen.
             pass(self.scan_gate.as_ref()).await;
             Ok(page)

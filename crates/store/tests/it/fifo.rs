@@ -1,9 +1,10 @@
 //! Every entry is given out once, none is lost, and no scan wades through what is done.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use proptest::prelude::*;
 use store::fifo::{Claim, Fifo};
 use store::{Error, Store, Tx};
 use tokio::sync::Semaphore;
@@ -141,9 +142,95 @@ async fn an_entry_committed_during_a_scan_is_not_lost() {
     }
     put(&store, key(20)).await.unwrap();
     engine.scan_gate.as_ref().unwrap().add_permits(9);
-    let claims = scan.await.unwrap();
-    assert_eq!(numbers(&claims), [10]);
-    assert_eq!(numbers(&claim(&fifo, 9).await), [20]);
+    assert_eq!(numbers(&scan.await.unwrap()), [10, 20]);
+}
+
+#[tokio::test]
+async fn one_scan_serves_many_claims() {
+    let engine = Arc::new(Faulty::new());
+    let store = store_on(engine.clone()).await;
+    let fifo = store.fifo(prefix());
+    put_all(&store, 0..30).await;
+    for number in 0..30 {
+        let claims = claim(&fifo, 1).await;
+        assert_eq!(numbers(&claims), [number]);
+        consume(&store, &claims).await;
+    }
+    assert_eq!(engine.scans.load(Ordering::Relaxed), 1);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u64),
+    Delete(u64),
+    Claim {
+        limit: usize,
+        until: Option<u64>,
+    },
+    /// Consumes the claim held longest.
+    Consume,
+    /// Lets go of the claim held longest.
+    Release,
+    First,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..100u64).prop_map(Step::Put),
+        2 => (0..100u64).prop_map(Step::Delete),
+        3 => (1..4usize, proptest::option::of(0..100u64))
+            .prop_map(|(limit, until)| Step::Claim { limit, until }),
+        2 => Just(Step::Consume),
+        1 => Just(Step::Release),
+        1 => Just(Step::First),
+    ]
+}
+
+/// What is there and nobody's is given out from the front, whatever was read ahead.
+async fn as_the_model_does(steps: Vec<Step>) {
+    let store = store().await;
+    let fifo = store.fifo(prefix());
+    let mut there = BTreeSet::new();
+    let mut held: VecDeque<Claim> = VecDeque::new();
+    for step in steps {
+        let is_free = |number: &u64| !held.iter().any(|claim| self::number(claim) == *number);
+        match step {
+            Step::Put(number) => {
+                put(&store, key(number)).await.unwrap();
+                there.insert(number);
+            }
+            Step::Delete(number) => {
+                delete(&store, key(number)).await.unwrap();
+                there.remove(&number);
+            }
+            Step::Claim { limit, until } => {
+                let end = until.unwrap_or(u64::MAX);
+                let free = there.range(..end).copied().filter(is_free);
+                let expected: Vec<u64> = free.take(limit).collect();
+                let claims = fifo.claim(limit, until.map(key).as_ref()).await.unwrap();
+                assert_eq!(numbers(&claims), expected);
+                held.extend(claims);
+            }
+            Step::Consume => {
+                let Some(claim) = held.pop_front() else { continue };
+                let was_there = there.remove(&number(&claim));
+                assert_eq!(consume(&store, &[claim]).await, usize::from(was_there));
+            }
+            Step::Release => drop(held.pop_front()),
+            Step::First => {
+                let expected = there.iter().copied().find(is_free);
+                assert_eq!(fifo.first().await.unwrap(), expected.map(key));
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_fifo_does_as_its_model(steps in proptest::collection::vec(step(), 1..200)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(as_the_model_does(steps));
+    }
 }
 
 /// Entries a drained queue may visit for each that was in it: once to claim it, and a little for

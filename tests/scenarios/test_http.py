@@ -157,6 +157,8 @@ def test_a_rest_api_passes_any_text(apis):
     assert (event["body"], event["isBase64Encoded"]) == ("a=1&b=2", False)
     event = json.loads(apis("http", "POST", "/v2/a/b", b"a=1&b=2", Content_Type=form).text)
     assert event["isBase64Encoded"] is True
+    event = json.loads(apis("http", "POST", "/v2/a/b", b"a=1&b=2").text)
+    assert event["isBase64Encoded"] is True
 
 
 def test_an_event_of_a_rest_api(apis):
@@ -233,6 +235,9 @@ def test_by_path_as_well_as_by_host(apis):
     assert event["rawPath"] == "/v2/a/b"
 
 
+# A body without a type would reach the function in base64.
+JSON = {"Content_Type": "application/json"}
+
 # What a handler returns to an HTTP API; then status, body, and a header.
 ANSWERS = {
     "a whole answer": (
@@ -259,7 +264,7 @@ ANSWERS = {
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_answers_of_an_http_api(apis, kind):
     result, status, body, header = ANSWERS[kind]
-    reply = apis("http", "POST", "/answer", json.dumps(result).encode())
+    reply = apis("http", "POST", "/answer", json.dumps(result).encode(), **JSON)
     assert reply.status == status, reply
     assert reply.text.replace(" ", "" if status < 500 else " ") == body
     if header:
@@ -289,7 +294,7 @@ REST_ANSWERS = {
 
 def test_many_values_are_not_of_format_two(apis):
     answer = {"statusCode": 200, "multiValueHeaders": {"X-A": ["b"]}, "body": "c"}
-    reply = apis("http", "POST", "/answer", json.dumps(answer).encode())
+    reply = apis("http", "POST", "/answer", json.dumps(answer).encode(), **JSON)
     assert (reply.status, reply.text) == (200, "c")
     assert "x-a" not in reply.headers
 
@@ -297,7 +302,7 @@ def test_many_values_are_not_of_format_two(apis):
 @pytest.mark.parametrize("kind", REST_ANSWERS)
 def test_answers_of_a_rest_api(apis, kind):
     result, status, body, header = REST_ANSWERS[kind]
-    reply = apis("rest", "POST", "/answer", json.dumps(result).encode())
+    reply = apis("rest", "POST", "/answer", json.dumps(result).encode(), **JSON)
     assert reply.status == status, reply
     assert reply.text.replace('":"', '": "') == body
     if header:

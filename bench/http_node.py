@@ -7,8 +7,8 @@ import sys
 
 from lib import CLEARED, HERE, Server, median, result, spread
 
-ROUNDS = 7
-SECONDS = 5
+ROUNDS = 15
+SECONDS = 3
 CONNECTIONS = 8
 APP = HERE / "app"
 

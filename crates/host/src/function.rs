@@ -42,10 +42,12 @@ impl PartialEq for FunctionSpec {
 
 impl Eq for FunctionSpec {}
 
-/// Revisions are hardly ever alike: this is on the path of every event.
+/// A part of the revision is enough, because hardly two are alike, and this is on the path of
+/// every event.
 impl Hash for FunctionSpec {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.revision.hash(state);
+        let end = self.revision.as_bytes().last_chunk();
+        state.write_u64(end.map_or(0, |end| u64::from_le_bytes(*end)));
     }
 }
 

@@ -26,7 +26,8 @@ const BRIEF_WAIT: Duration = Duration::from_millis(2);
 /// turn out not to be brief.
 const STUCK_WAIT: Duration = Duration::from_millis(20);
 /// Brief events handed to a slot before the first of them has ended, so that the worker finds the
-/// next one without going to sleep. They wait for that first one, however long it takes.
+/// next one without going to sleep. They wait for that first one, however long it takes. More are
+/// handed over when it has half of them left: in twos, and before it runs dry.
 const TOLD_MAX: usize = 4;
 /// How long an event waits for starts that are under way before one more is begun beside as many
 /// as should be.
@@ -412,7 +413,7 @@ impl State {
         slots_brief: usize,
     ) -> Vec<Job> {
         let revision = self.revision(spec);
-        if revision.retired || revision.waiting == 0 || told > 1 {
+        if revision.retired || revision.waiting == 0 || told > TOLD_MAX / 2 {
             return Vec::new();
         }
         let brief = revision.pace.is_brief();

@@ -207,7 +207,7 @@ impl Output {
 
     /// Takes what the pipe holds at this moment, which may be more than tokio was told of.
     fn read_now(&mut self) {
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 1024];
         // A descendant may write without end: what a pipe holds is what was there before.
         for _ in 0..PIPE_BYTES / buffer.len() {
             match rustix::io::read(&self.pipe, &mut buffer) {

@@ -23,25 +23,32 @@ type Stored = (u64, Time, u32, Option<u32>, String);
 
 /// Compresses lines. Fails only where memory does.
 pub(crate) fn encode(lines: &[Line]) -> Result<Vec<u8>, Error> {
-    let mut names: Vec<String> = Vec::new();
-    let mut place = |name: &str| {
-        let found = names.iter().rposition(|known| known == name);
-        let at = found.unwrap_or_else(|| {
-            names.push(name.to_owned());
-            names.len() - 1
-        });
-        u32::try_from(at).unwrap_or(u32::MAX)
-    };
+    let mut names = Vec::new();
+    // A group has few streams and many requests, of which the last ones come again.
+    let (mut streams, mut requests) = (Vec::new(), Vec::new());
     let lines = lines
         .iter()
         .map(|line| {
-            let request = line.request_id.as_deref().map(&mut place);
-            (line.number, line.time, place(&line.stream), request, line.text.clone())
+            let request = line.request_id.as_ref();
+            let request = request.map(|id| place(&mut names, &mut requests, id));
+            let stream = place(&mut names, &mut streams, &line.stream);
+            (line.number, line.time, stream, request, line.text.clone())
         })
         .collect();
     let bytes = rmp_serde::to_vec(&Block { names, lines })
         .map_err(|error| Error::corrupt("new block of log lines", error))?;
     Ok(lz4_flex::compress_prepend_size(&bytes))
+}
+
+/// The place of a name in the list, among those of its kind that were met before.
+fn place<'l>(names: &mut Vec<String>, met: &mut Vec<(&'l str, u32)>, name: &'l str) -> u32 {
+    if let Some((_, at)) = met.iter().rfind(|(known, _)| *known == name) {
+        return *at;
+    }
+    let at = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    names.push(name.to_owned());
+    met.push((name, at));
+    at
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Line>, Error> {

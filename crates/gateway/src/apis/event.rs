@@ -108,8 +108,6 @@ struct V2<'a> {
     query_string_parameters: Option<BTreeMap<String, String>>,
     request_context: V2Context<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     path_parameters: Option<BTreeMap<&'a str, &'a str>>,
     is_base64_encoded: bool,
 }
@@ -176,11 +174,10 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
             time: common_log_time(request.now),
             time_epoch: request.now.as_millis(),
         },
-        body,
         path_parameters: request.variables(),
         is_base64_encoded,
     };
-    write(&event, request)
+    write(&event, body.as_deref())
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<&str> {
@@ -239,7 +236,6 @@ struct V1<'a> {
     path_parameters: Option<BTreeMap<&'a str, &'a str>>,
     stage_variables: Option<()>,
     request_context: V1Context<'a>,
-    body: Option<Cow<'a, str>>,
     is_base64_encoded: bool,
 }
 
@@ -352,10 +348,15 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
             resource_path: &route.path,
             stage: &request.api().stage,
         },
-        body,
         is_base64_encoded,
     };
-    write(&event, request)
+    // Format 1.0 has the member always.
+    let mut bytes = write(&event, body.as_deref());
+    if body.is_none() {
+        bytes.pop();
+        bytes.extend_from_slice(br#","body":null}"#);
+    }
+    bytes
 }
 
 /// A REST API passes names on as they were sent, but writes two of them itself; an HTTP API
@@ -406,16 +407,65 @@ fn last_of_each(groups: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, Stri
     groups.iter().map(last).collect()
 }
 
-fn write(event: &impl Serialize, request: &Request<'_>) -> Vec<u8> {
+/// The event with its body, which comes last.
+fn write(event: &impl Serialize, body: Option<&str>) -> Vec<u8> {
     // Room for what escaping adds, so that the bytes are not moved while they are written.
-    let mut bytes = Vec::with_capacity(EVENT_BYTES + request.body.len() * 5 / 4);
+    let mut bytes = Vec::with_capacity(EVENT_BYTES + body.map_or(0, str::len) * 5 / 4);
     serde_json::to_writer(&mut bytes, event).expect("events are maps with text keys");
+    if let Some(body) = body {
+        bytes.pop(); // the brace
+        bytes.extend_from_slice(br#","body":"#);
+        quote(&mut bytes, body);
+        bytes.push(b'}');
+    }
     bytes
+}
+
+/// What a byte is escaped by: `u` for its number, 0 for not at all.
+const ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = b'u';
+        control += 1;
+    }
+    table[0x08] = b'b';
+    table[0x09] = b't';
+    table[0x0a] = b'n';
+    table[0x0c] = b'f';
+    table[0x0d] = b'r';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+};
+
+/// A text in JSON. Bodies are JSON themselves, full of quotes, and most of an event: copied piece
+/// by piece between them, as the library does, one took a sixth of a request's time.
+fn quote(bytes: &mut Vec<u8>, text: &str) {
+    bytes.push(b'"');
+    for byte in text.bytes() {
+        match ESCAPES[usize::from(byte)] {
+            0 => bytes.push(byte),
+            b'u' => bytes.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            escape => bytes.extend_from_slice(&[b'\\', escape]),
+        }
+    }
+    bytes.push(b'"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_is_quoted_as_the_library_does_it() {
+        let all: String = (0..=0x2000_u32).filter_map(char::from_u32).collect();
+        for text in ["", "{\"a\":\"b\\\\c\"}", &all] {
+            let mut quoted = Vec::new();
+            quote(&mut quoted, text);
+            assert_eq!(quoted, serde_json::to_vec(text).unwrap());
+        }
+    }
 
     #[test]
     fn a_resource_keeps_its_short_name() {

@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     outbox: BytesMut,
     /// It ended before it had read all we wrote.
     refused: bool,
+    /// Something was heard, or it ended, since its output was asked for.
+    heard: bool,
     running: Box<dyn Running>,
 }
 
@@ -51,6 +53,7 @@ impl Worker {
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
             refused: false,
+            heard: false,
             running: process.running,
         })
     }
@@ -111,6 +114,7 @@ impl Worker {
                     }
                 },
                 got = self.replies.read_buf(&mut self.inbox) => {
+                    self.heard = true;
                     if matches!(got, Ok(0) | Err(_)) {
                         return Heard::Gone;
                     }
@@ -127,9 +131,12 @@ impl Worker {
     }
 
     /// All lines written up to now, the last one even if it has not ended. Asks the pipe itself:
-    /// what was written before the reply must be told before the reply.
+    /// what was written before the reply must be told before the reply. Replies that came together
+    /// were all written before the pipe was asked for the first of them.
     pub(crate) fn last_lines(&mut self) -> VecDeque<String> {
-        self.output.read_now();
+        if std::mem::take(&mut self.heard) {
+            self.output.read_now();
+        }
         self.output.end_line();
         std::mem::take(&mut self.output.lines)
     }
@@ -139,6 +146,7 @@ impl Worker {
     /// A process whose pipe is closed because it exits keeps its status: it is fixed before the
     /// descriptors are closed, and a later signal does not change it.
     pub(crate) async fn end(&mut self) -> io::Result<ExitStatus> {
+        self.heard = true;
         self.running.kill();
         self.running.wait().await
     }

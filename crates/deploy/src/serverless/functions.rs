@@ -138,8 +138,7 @@ fn properties(
     map.set("Code", at.map([("Asset", at.string(name))]));
     map.set("Handler", handler.clone());
     map.set("Runtime", or("runtime", Value::String(RUNTIME.to_owned())));
-    let full_name = format!("{}-{}-{name}", compile.service, compile.stage);
-    map.set("FunctionName", node.get("name").cloned().unwrap_or_else(|| at.string(full_name)));
+    map.set("FunctionName", full_name(compile, name, at, node));
     map.set("MemorySize", or("memorySize", Value::Number(MEMORY_MB.into())));
     map.set("Timeout", or("timeout", Value::Number(TIMEOUT_SECONDS.into())));
     map.set_some("Description", node.get("description"));
@@ -180,9 +179,10 @@ fn properties(
     Ok(map)
 }
 
-fn full_name(compile: &Compile<'_>, name: &str, node: &Node) -> Node {
+/// What a function is called once it is deployed.
+fn full_name(compile: &Compile<'_>, name: &str, at: &Place, node: &Node) -> Node {
     let made_up = || format!("{}-{}-{name}", compile.service, compile.stage);
-    node.get("name").cloned().unwrap_or_else(|| node.at.string(made_up()))
+    node.get("name").cloned().unwrap_or_else(|| at.string(made_up()))
 }
 
 /// The provider's variables, then the function's; `NAME: null` takes one away.
@@ -219,10 +219,7 @@ fn role(compile: &Compile<'_>, node: &Node, at: &Place) -> Node {
 
 fn log_group(compile: &Compile<'_>, name: &str, node: &Node) -> Node {
     let at = &node.at;
-    let full_name = node
-        .get("name")
-        .cloned()
-        .unwrap_or_else(|| at.string(format!("{}-{}-{name}", compile.service, compile.stage)));
+    let full_name = full_name(compile, name, at, node);
     let group = match full_name.as_str() {
         Some(text) => at.string(format!("/aws/lambda/{text}")),
         None => at.map([(
@@ -262,7 +259,7 @@ fn source(
     }
     Ok(Function {
         name: name.to_owned(),
-        full_name: full_name(compile, name, node).scalar_text().unwrap_or_default(),
+        full_name: full_name(compile, name, &node.at, node).scalar_text().unwrap_or_default(),
         handler: handler.as_str().unwrap_or_default().to_owned(),
         handler_at: handler.at.clone(),
         runtime,

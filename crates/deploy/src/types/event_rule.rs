@@ -20,7 +20,7 @@ pub(super) const TYPE: Type = Type {
         Property::text("EventBusName").replaces(),
         Property::any("Targets"),
         Property::refused("EventPattern", "buses deliver schedules only, for now"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["Arn"],
     name: Some("Name"),

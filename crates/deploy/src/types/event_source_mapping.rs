@@ -42,7 +42,7 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("MetricsConfig"),
         Property::unhonoured("LoggingConfig"),
         Property::unhonoured("ProvisionedPollerConfig"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["Id", "EventSourceMappingArn"],
     name: None,

@@ -20,7 +20,7 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("FailOnWarnings"),
         Property::unhonoured("Name"),
         Property::unhonoured("Version"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["ApiId", "ApiEndpoint"],
     name: None,

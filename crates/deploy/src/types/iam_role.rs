@@ -5,6 +5,7 @@ use super::work::Work;
 use super::{Change, Made, Properties, Type};
 
 const NAME_CHARS_MAX: usize = 64;
+const GRANT_NOTHING: &str = "neither grant nor deny anything";
 
 pub(super) const TYPE: Type = Type {
     kind: "AWS::IAM::Role",
@@ -13,11 +14,11 @@ pub(super) const TYPE: Type = Type {
         Property::text("RoleName").replaces(),
         Property::text("Path").replaces(),
         Property::text("Description"),
-        Property::any("Policies").but("neither grant nor deny anything"),
-        Property::any("ManagedPolicyArns").but("neither grant nor deny anything"),
+        Property::any("Policies").but(GRANT_NOTHING),
+        Property::any("ManagedPolicyArns").but(GRANT_NOTHING),
         Property::unhonoured("PermissionsBoundary"),
         Property::unhonoured("MaxSessionDuration"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["Arn", "RoleId"],
     name: Some("RoleName"),

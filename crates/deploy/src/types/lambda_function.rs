@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::property::Property;
+use super::property::{GRANTS_NOTHING, Property};
 use super::work::{Work, gone, is_present, member, some, tag_map};
 use super::{Change, Made, Properties, Type};
 
@@ -21,7 +21,6 @@ const CONFIGURATION: &[&str] = &[
 
 const NAME_CHARS_MAX: usize = 64;
 const UNCONFINED: &str = "is told to the function but not enforced";
-const GRANTS_NOTHING: &str = "neither grants nor denies anything";
 
 pub(super) const TYPE: Type = Type {
     kind: "AWS::Lambda::Function",

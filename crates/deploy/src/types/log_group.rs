@@ -16,7 +16,7 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("KmsKeyId"),
         Property::unhonoured("LogGroupClass"),
         Property::unhonoured("DataProtectionPolicy"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["Arn"],
     name: Some("LogGroupName"),

@@ -8,6 +8,9 @@ use crate::report::Report;
 use crate::template::Resource;
 use crate::yaml::{Map, Node, Pair, Value};
 
+/// What becomes of a role or a policy until there is access control.
+pub(super) const GRANTS_NOTHING: &str = "neither grants nor denies anything";
+
 /// One property of a resource type.
 pub(crate) struct Property {
     pub(crate) name: &'static str,
@@ -78,6 +81,11 @@ impl Property {
     /// A property from which nothing follows.
     pub(crate) const fn unhonoured(name: &'static str) -> Property {
         Property::any(name).but("is not honoured")
+    }
+
+    /// The tags of a resource whose deploys do not pass them on.
+    pub(crate) const fn tags() -> Property {
+        Property::any("Tags").but("are not kept")
     }
 
     /// A property of which this is all that becomes, `limits nothing`.

@@ -23,7 +23,7 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("Mode"),
         Property::unhonoured("Parameters"),
         Property::unhonoured("Policy"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["RestApiId"],
     name: None,

@@ -24,7 +24,7 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("DataProtectionPolicy"),
         Property::unhonoured("DeliveryStatusLogging"),
         Property::unhonoured("FifoThroughputScope"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["TopicArn", "TopicName"],
     name: Some("TopicName"),

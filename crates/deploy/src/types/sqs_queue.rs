@@ -46,7 +46,7 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("KmsMasterKeyId"),
         Property::unhonoured("KmsDataKeyReusePeriodSeconds"),
         Property::unhonoured("SqsManagedSseEnabled"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["Arn", "QueueName", "QueueUrl"],
     name: Some("QueueName"),

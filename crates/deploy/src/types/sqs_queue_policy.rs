@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::property::Property;
+use super::property::{GRANTS_NOTHING, Property};
 use super::work::{Work, gone};
 use super::{Change, Made, Properties, Type};
 
@@ -11,7 +11,7 @@ pub(super) const TYPE: Type = Type {
     kind: "AWS::SQS::QueuePolicy",
     properties: &[
         Property::texts("Queues").required(),
-        Property::any("PolicyDocument").but("neither grants nor denies anything").required(),
+        Property::any("PolicyDocument").but(GRANTS_NOTHING).required(),
     ],
     attributes: &["Id"],
     name: None,

@@ -35,7 +35,7 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("ResourcePolicy"),
         Property::unhonoured("TableClass"),
         Property::unhonoured("WarmThroughput"),
-        Property::any("Tags").but("are not kept"),
+        Property::tags(),
     ],
     attributes: &["Arn"],
     name: Some("TableName"),

@@ -177,7 +177,13 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
         path_parameters: request.variables(),
         is_base64_encoded,
     };
-    write(&event, body.as_deref())
+    let body = body.as_deref();
+    let mut bytes = write(&event, body);
+    // Format 2.0 leaves out what is not there.
+    if body.is_some() {
+        add_body(&mut bytes, body);
+    }
+    bytes
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<&str> {
@@ -350,12 +356,9 @@ pub(super) fn v1(request: &Request<'_>) -> Vec<u8> {
         },
         is_base64_encoded,
     };
-    // Format 1.0 has the member always.
-    let mut bytes = write(&event, body.as_deref());
-    if body.is_none() {
-        bytes.pop();
-        bytes.extend_from_slice(br#","body":null}"#);
-    }
+    let body = body.as_deref();
+    let mut bytes = write(&event, body);
+    add_body(&mut bytes, body);
     bytes
 }
 
@@ -407,18 +410,23 @@ fn last_of_each(groups: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, Stri
     groups.iter().map(last).collect()
 }
 
-/// The event with its body, which comes last.
+/// An event without its body, and room for that one.
 fn write(event: &impl Serialize, body: Option<&str>) -> Vec<u8> {
-    // Room for what escaping adds, so that the bytes are not moved while they are written.
+    // For what escaping adds, too, so that the bytes are not moved while they are written.
     let mut bytes = Vec::with_capacity(EVENT_BYTES + body.map_or(0, str::len) * 5 / 4);
     serde_json::to_writer(&mut bytes, event).expect("events are maps with text keys");
-    if let Some(body) = body {
-        bytes.pop(); // the brace
-        bytes.extend_from_slice(br#","body":"#);
-        quote(&mut bytes, body);
-        bytes.push(b'}');
-    }
     bytes
+}
+
+/// Adds the body to an event that is written, as its last member.
+fn add_body(event: &mut Vec<u8>, body: Option<&str>) {
+    event.pop(); // the brace
+    event.extend_from_slice(br#","body":"#);
+    match body {
+        Some(body) => quote(event, body),
+        None => event.extend_from_slice(b"null"),
+    }
+    event.push(b'}');
 }
 
 /// What a byte is escaped by: `u` for its number, 0 for not at all.
@@ -440,7 +448,7 @@ const ESCAPES: [u8; 256] = {
 };
 
 /// A text in JSON. Bodies are JSON themselves, full of quotes, and most of an event: copied piece
-/// by piece between them, as the library does, one took a sixth of a request's time.
+/// by piece between them, as the library does, texts took a seventh of a request's instructions.
 fn quote(bytes: &mut Vec<u8>, text: &str) {
     bytes.push(b'"');
     for byte in text.bytes() {

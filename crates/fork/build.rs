@@ -1,0 +1,42 @@
+//! Compiles the two programs that this crate carries. They run in processes that are not ours, so
+//! they cannot be part of the server; a package of their own would have to be installed beside it.
+//!
+//! It calls the compiler that compiles this crate, and no other tool.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() {
+    println!("cargo::rerun-if-changed=worker");
+    let out = PathBuf::from(given("OUT_DIR"));
+    let (library, init) = (out.join("fork.so"), out.join("init"));
+    let known = ["x86_64", "aarch64"].contains(&given("CARGO_CFG_TARGET_ARCH").as_str());
+    // The C library matters to what finds the threads: see worker/threads.rs.
+    if given("CARGO_CFG_TARGET_OS") == "linux" && given("CARGO_CFG_TARGET_ENV") == "gnu" && known {
+        compile("worker/lib.rs", &library, &["--crate-type=cdylib", "--crate-name=fork", "-Clto"]);
+        let bare = ["-nostartfiles", "-nostdlib", "-static"].map(|arg| format!("-Clink-arg={arg}"));
+        let bare: Vec<_> = bare.iter().map(String::as_str).collect();
+        let init_is = ["--crate-type=bin", "--crate-name=init", "-Crelocation-model=static"];
+        compile("worker/init.rs", &init, &[&init_is[..], &bare].concat());
+    } else {
+        // Nothing to carry: booted workers serve, and the server says so.
+        for file in [library, init] {
+            std::fs::write(file, "").expect("the output folder can be written to");
+        }
+    }
+}
+
+fn compile(source: &str, to: &Path, arguments: &[&str]) {
+    let mut rustc = Command::new(given("RUSTC"));
+    rustc.args(["--edition=2024", "-Cpanic=abort", "-Copt-level=s", "-Cstrip=symbols"]);
+    rustc.arg(format!("--target={}", given("TARGET"))).args(arguments);
+    if let Ok(linker) = std::env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    let done = rustc.arg("-o").arg(to).arg(source).status().expect("the compiler is there");
+    assert!(done.success(), "{source} does not compile");
+}
+
+fn given(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("cargo gives {name}"))
+}

@@ -1,0 +1,39 @@
+//! What a worker loads so that it can be a template: a process that has loaded a function once and
+//! makes slots, copies of itself, on order.
+//!
+//! Node loads it as an addon (`napi_register_module_v1`), Python as a plain library
+//! (`cumulet_serve`). It is compiled by `build.rs` by itself, and carried in the program.
+//!
+//! The way of a fork: `serve` parks the other threads once and waits. An order comes over a socket
+//! from the launcher. `slot` makes the namespaces and the copy; there `descriptors` are renewed and
+//! `threads` made anew, and `serve` returns to the worker's own code.
+
+mod arch;
+mod descriptors;
+mod node;
+mod serve;
+mod slot;
+mod sys;
+mod threads;
+
+/// For runtimes that can call a C function: see [`serve::serve`]. In a slot it gives the length of
+/// what is for the worker and, in `text`, where that is; in a template it does not return, unless
+/// nothing can be forked: then it gives -1.
+///
+/// # Safety
+/// `init` is a path that ends with a zero and stays; `text` is valid for one write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cumulet_serve(
+    control: i32,
+    init: *const u8,
+    text: *mut *const u8,
+) -> isize {
+    match serve::serve(control, init) {
+        Ok(rest) => {
+            // SAFETY: as promised.
+            unsafe { *text = rest.as_ptr() };
+            isize::try_from(rest.len()).unwrap_or(-1)
+        }
+        Err(_refused) => -1,
+    }
+}

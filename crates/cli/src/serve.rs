@@ -44,6 +44,7 @@ impl Platform {
         if let Some(path) = variable("PATH") {
             config.search_path = path;
         }
+        config.home = variable("HOME").map(PathBuf::from);
         config.acknowledge_early =
             variable("CUMULET_FAULT").is_some_and(|fault| fault == "ack-before-commit");
         if config.acknowledge_early {

@@ -1,5 +1,6 @@
 use std::ffi::OsString;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::load;
@@ -32,6 +33,8 @@ pub struct Config {
     pub init_timeout: Duration,
     /// Where interpreters are looked for: the `PATH` of the server.
     pub search_path: OsString,
+    /// Where `~` in the lookup of interpreters is: the `HOME` of the server. Default nowhere.
+    pub home: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             keep_alive: Duration::from_secs(600),
             init_timeout: Duration::from_secs(10),
             search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
+            home: None,
         }
     }
 }

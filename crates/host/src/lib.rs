@@ -12,6 +12,7 @@ mod config;
 pub mod conformance;
 mod function;
 mod host;
+mod interpreter;
 mod invocation;
 mod journal;
 mod launcher;

@@ -3,10 +3,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::interpreter::Interpreter;
 use crate::launcher::Launcher;
-use crate::runtimes::{Interpreter, Runtime};
+use crate::runtimes::Runtime;
 use crate::worker::Worker;
 use crate::{Config, FunctionSpec, HostError, Sandbox};
 
@@ -14,10 +16,11 @@ pub(crate) struct Pool {
     config: Config,
     sandbox: Arc<dyn Sandbox>,
     launcher: Launcher,
-    booted: Mutex<HashMap<String, Booted>>,
+    /// By interpreter: no two runtimes share one.
+    booted: Mutex<HashMap<PathBuf, Booted>>,
 }
 
-/// The booted workers of one runtime.
+/// The booted workers of one interpreter.
 #[derive(Default)]
 struct Booted {
     /// Oldest first: the one most surely up.
@@ -45,7 +48,7 @@ impl Pool {
         let interpreter = self.interpreter(runtime, spec).await?;
         let env = runtime.boot_env(spec);
         if env.is_empty()
-            && let Some(worker) = self.take_booted(&runtime.id)
+            && let Some(worker) = self.take_booted(&interpreter.program)
         {
             return Ok(worker);
         }
@@ -53,9 +56,9 @@ impl Pool {
         launched.map_err(|error| HostError::NoWorker(error.to_string()))
     }
 
-    fn take_booted(&self, id: &str) -> Option<Worker> {
+    fn take_booted(&self, interpreter: &Path) -> Option<Worker> {
         let mut booted = self.lock();
-        let booted = booted.entry(id.to_owned()).or_default();
+        let booted = booted.entry(interpreter.to_owned()).or_default();
         let taken = booted.ready.pop_front();
         if taken.is_none() {
             booted.misses += 1;
@@ -72,10 +75,10 @@ impl Pool {
         spec: &FunctionSpec,
     ) -> Result<(), HostError> {
         let interpreter = self.interpreter(runtime, spec).await?;
-        while self.claim_launch(&runtime.id) {
+        while self.claim_launch(&interpreter.program) {
             let launched = self.launch(runtime, &interpreter, Vec::new()).await;
             let mut booted = self.lock();
-            let booted = booted.entry(runtime.id.clone()).or_default();
+            let booted = booted.entry(interpreter.program.clone()).or_default();
             booted.launching -= 1;
             let worker = launched.map_err(|error| HostError::NoWorker(error.to_string()))?;
             booted.ready.push_back(worker);
@@ -83,9 +86,9 @@ impl Pool {
         Ok(())
     }
 
-    fn claim_launch(&self, id: &str) -> bool {
+    fn claim_launch(&self, interpreter: &Path) -> bool {
         let mut booted = self.lock();
-        let booted = booted.entry(id.to_owned()).or_default();
+        let booted = booted.entry(interpreter.to_owned()).or_default();
         booted.target = booted.target.max(self.config.booted_max.min(1));
         let wanted = booted.ready.len() + booted.launching < booted.target;
         booted.launching += usize::from(wanted);
@@ -119,18 +122,15 @@ impl Pool {
         runtime: &Arc<Runtime>,
         spec: &FunctionSpec,
     ) -> Result<Interpreter, HostError> {
-        let found = match runtime.known() {
-            Some(known) => known.clone(),
-            None => {
-                let (runtime, path) = (Arc::clone(runtime), self.config.search_path.clone());
-                let found = self.launcher.run(move || runtime.look_up(&path)).await;
-                found.unwrap_or_else(|error| Err(error.to_string())).map_err(|why| {
-                    HostError::RuntimeUnavailable { runtime: spec.runtime.clone(), why }
-                })?
-            }
-        };
-        runtime.compare(&spec.runtime, &found);
-        Ok(found)
+        if let Some(known) = runtime.known(&spec.runtime) {
+            return Ok(known);
+        }
+        let (runtime, name, config) =
+            (Arc::clone(runtime), spec.runtime.clone(), self.config.clone());
+        let found = self.launcher.run(move || runtime.look_up(&name, &config)).await;
+        found
+            .unwrap_or_else(|error| Err(error.to_string()))
+            .map_err(|why| HostError::RuntimeUnavailable { runtime: spec.runtime.clone(), why })
     }
 
     async fn launch(
@@ -144,7 +144,7 @@ impl Pool {
         self.launcher.run(move || sandbox.launch(&launch).and_then(Worker::new)).await?
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Booted>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Booted>> {
         self.booted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,16 @@
 //! The runtimes that were found: each a folder with a `runtime.toml` and no Rust.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 
-use crate::FunctionSpec;
+use crate::interpreter::{Interpreter, Lookup, Version};
 use crate::sandbox::Launch;
+use crate::{Config, FunctionSpec};
 
 /// The runtimes found in a folder.
 pub struct Runtimes(Vec<Arc<Runtime>>);
@@ -20,9 +21,8 @@ pub(crate) struct Runtime {
     pub(crate) id: String,
     folder: PathBuf,
     about: About,
-    interpreter: OnceLock<Interpreter>,
-    /// Names that were warned about.
-    warned: Mutex<HashSet<String>>,
+    /// What was found, by the version asked for.
+    found: Mutex<BTreeMap<Version, Interpreter>>,
 }
 
 /// `runtime.toml`.
@@ -37,29 +37,11 @@ struct About {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Lookup {
-    /// Names in PATH, or paths, in the order tried.
-    lookup: Vec<String>,
-    /// Arguments that make it print its version.
-    version: Vec<String>,
-    major_min: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Boot {
     /// `{runtime}` stands for the folder.
     args: Vec<String>,
     /// Variables the interpreter reads at its start only.
     env: Vec<String>,
-}
-
-/// A program that was found and asked for its version.
-#[derive(Clone)]
-pub(crate) struct Interpreter {
-    program: PathBuf,
-    /// As printed: `v20.20.2`.
-    pub(crate) version: String,
 }
 
 impl Runtimes {
@@ -78,8 +60,7 @@ impl Runtimes {
             };
             let about: About = toml::from_str(&text).map_err(|error| at(&file, &error))?;
             let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let (interpreter, warned) = (OnceLock::new(), Mutex::default());
-            found.push(Arc::new(Runtime { id, folder, about, interpreter, warned }));
+            found.push(Arc::new(Runtime { id, folder, about, found: Mutex::default() }));
         }
         Ok(Runtimes(found))
     }
@@ -99,47 +80,27 @@ fn at(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
 }
 
 impl Runtime {
-    /// The interpreter, if it was found already.
-    pub(crate) fn known(&self) -> Option<&Interpreter> {
-        self.interpreter.get()
+    /// The interpreter for a name like `nodejs20.x`, if it was found already.
+    pub(crate) fn known(&self, name: &str) -> Option<Interpreter> {
+        self.lock().get(&Version::of(name)).cloned()
     }
 
-    /// Looks for the interpreter. Starts a program and waits for it: to be called where blocking
-    /// is allowed. A failure is not remembered; somebody may install what is missing.
-    pub(crate) fn look_up(&self, search_path: &OsStr) -> Result<Interpreter, String> {
-        let found = self.search(search_path)?;
-        Ok(self.interpreter.get_or_init(|| found).clone())
-    }
-
-    /// Warns, once per name, where a function asks for another version than there is.
-    pub(crate) fn compare(&self, name: &str, interpreter: &Interpreter) {
-        let (asked, found) = (first_number(name), first_number(&interpreter.version));
-        if asked.is_some_and(|asked| found != Some(asked)) {
-            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-            if warned.insert(name.to_owned()) {
-                let version = interpreter.version.as_str();
-                tracing::warn!(runtime = name, version, "runs on the version installed");
-            }
+    /// Looks for the interpreter, and warns where it is not of the version asked for. Starts
+    /// programs and waits for them: to be called where blocking is allowed. A failure is not
+    /// remembered; somebody may install what is missing.
+    pub(crate) fn look_up(&self, name: &str, config: &Config) -> Result<Interpreter, String> {
+        let asked = Version::of(name);
+        let found = self.about.interpreter.find(&self.id, &asked, config)?;
+        let entry = self.lock().insert(asked.clone(), found.clone());
+        if entry.is_none() && !found.version.is(&asked) {
+            let version = found.version.to_string();
+            tracing::warn!(runtime = name, version, "runs on the version installed");
         }
+        Ok(found)
     }
 
-    fn search(&self, search_path: &OsStr) -> Result<Interpreter, String> {
-        let About { interpreter: Lookup { lookup, version, major_min }, .. } = &self.about;
-        let mut unfit = None;
-        for program in lookup.iter().filter_map(|name| locate(name, search_path)) {
-            let printed = std::process::Command::new(&program).args(version).env_clear().output();
-            let printed = match printed {
-                Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-                Err(error) => error.to_string(),
-            };
-            if first_number(&printed).is_some_and(|major| major >= *major_min) {
-                return Ok(Interpreter { program, version: printed });
-            }
-            unfit.get_or_insert_with(|| format!("{} is {printed}", program.display()));
-        }
-        let name = lookup.first().map_or("", String::as_str);
-        let found = unfit.unwrap_or_else(|| format!("none of {} was found", lookup.join(", ")));
-        Err(format!("it needs {name} {major_min} or newer in PATH, and {found}"))
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Version, Interpreter>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How a worker is booted. `env` are the function's variables that must be there from the
@@ -175,20 +136,6 @@ impl Runtime {
     }
 }
 
-/// A path as it is, a name in the first folder of the search path that has it.
-fn locate(name: &str, search_path: &OsStr) -> Option<PathBuf> {
-    if name.contains('/') {
-        return Some(PathBuf::from(name)).filter(|path| path.is_file());
-    }
-    std::env::split_paths(search_path).map(|folder| folder.join(name)).find(|path| path.is_file())
-}
-
-fn first_number(text: &str) -> Option<u32> {
-    let from = text.find(|c: char| c.is_ascii_digit())?;
-    let digits = text[from..].split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,28 +151,19 @@ mod tests {
         let about = |program: &str| {
             format!(
                 "names = ['{program}*']\n[interpreter]\nlookup = ['{program}']\n\
-                 version = ['3.1']\nmajor_min = 18\n[boot]\nargs = []\nenv = []\n"
+                 versions = ['18']\nprobe = ['3.1']\n[boot]\nargs = []\nenv = []\n"
             )
         };
         write("none/runtime.toml", &about("cumulet-none"));
         write("old/runtime.toml", &about("echo"));
         let runtimes = Runtimes::load(folder.path()).unwrap();
-        let why = |name| {
-            let found = runtimes.find(name).unwrap().look_up(OsStr::new("/usr/bin:/bin"));
-            found.err().unwrap()
-        };
+        let config = Config { search_path: "/usr/bin:/bin".into(), ..Config::default() };
+        let why = |name| runtimes.find(name).unwrap().look_up(name, &config).err().unwrap();
         assert_eq!(
             why("cumulet-none1"),
-            "it needs cumulet-none 18 or newer in PATH, and none of cumulet-none was found"
+            "it needs none 18 or newer, and none of cumulet-none was found"
         );
-        assert!(why("echo").ends_with("18 or newer in PATH, and /usr/bin/echo is 3.1"));
+        assert_eq!(why("echo"), "it needs old 18 or newer, and /usr/bin/echo is 3.1");
         assert!(runtimes.find("python3.12").is_none());
-    }
-
-    #[test]
-    fn the_first_number_of_a_name_is_its_version() {
-        assert_eq!(first_number("nodejs14.x"), Some(14));
-        assert_eq!(first_number("v20.20.2"), Some(20));
-        assert_eq!(first_number("nodejs"), None);
     }
 }

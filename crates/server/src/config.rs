@@ -16,6 +16,8 @@ pub struct Config {
     pub random: Arc<dyn Random>,
     /// Where interpreters are looked for: `PATH`.
     pub search_path: OsString,
+    /// Where interpreters of version managers are looked for: `HOME`.
+    pub home: Option<PathBuf>,
     /// The planted bug of `CUMULET_FAULT=ack-before-commit`; see `fault`.
     pub acknowledge_early: bool,
 }
@@ -42,6 +44,7 @@ impl Config {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
             search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
+            home: None,
             acknowledge_early: false,
         }
     }

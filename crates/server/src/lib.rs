@@ -178,7 +178,11 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn host(config: &Config, cache: &std::path::Path, logs: &LogStore) -> std::io::Result<Host> {
     let runtimes = Runtimes::load(&runtimes::lay_out(cache)?)?;
     Host::new(host::Parts {
-        config: host::Config { search_path: config.search_path.clone(), ..host::Config::default() },
+        config: host::Config {
+            search_path: config.search_path.clone(),
+            home: config.home.clone(),
+            ..host::Config::default()
+        },
         clock: Arc::clone(&config.clock),
         random: Arc::clone(&config.random),
         sandbox: Arc::new(sandbox_none::NoSandbox),

@@ -283,14 +283,14 @@ async fn a_warm_host_has_a_booted_worker() {
 #[tokio::test]
 async fn what_cannot_run_here_is_refused_by_name() {
     let world = World::with(|config| config.search_path = "/nowhere".into());
-    let python = Function::with(&[], "index.handler", |spec| spec.runtime = "python3.12".into());
-    let refused = world.try_invoke(&python, json!({})).await.unwrap_err();
+    let ruby = Function::with(&[], "index.handler", |spec| spec.runtime = "ruby3.4".into());
+    let refused = world.try_invoke(&ruby, json!({})).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "runtime python3.12 cannot be used here: no runtime answers to this name"
+        "runtime ruby3.4 cannot be used here: no runtime answers to this name"
     );
     let large = invocation(json!("x".repeat(6 * 1024 * 1024)));
-    let spec: &Arc<FunctionSpec> = &python.spec;
+    let spec: &Arc<FunctionSpec> = &ruby.spec;
     let refused = world.host.invoke(spec, large).await.unwrap_err();
     assert!(matches!(refused, HostError::PayloadTooLarge { bytes: 6_291_458, .. }), "{refused}");
 }

@@ -19,6 +19,18 @@ const FILES: &[(&str, &str)] = files! {
     "nodejs/log.js"
     "nodejs/pipe.js"
     "nodejs/hello/index.js"
+    "python/runtime.toml"
+    "python/bootstrap.py"
+    "python/cumulet_runtime/__init__.py"
+    "python/cumulet_runtime/aws.py"
+    "python/cumulet_runtime/context.py"
+    "python/cumulet_runtime/encode.py"
+    "python/cumulet_runtime/errors.py"
+    "python/cumulet_runtime/handler.py"
+    "python/cumulet_runtime/log.py"
+    "python/cumulet_runtime/pipe.py"
+    "python/cumulet_runtime/worker.py"
+    "python/hello/index.py"
 };
 
 /// Writes what is not there yet or differs, and gives the folder.

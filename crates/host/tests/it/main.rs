@@ -1,4 +1,4 @@
-//! The host with a real Node behind it.
+//! The host with real interpreters behind it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -6,4 +6,5 @@ mod endings;
 mod handlers;
 mod life;
 mod logs;
+mod python;
 mod world;

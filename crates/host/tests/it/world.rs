@@ -92,6 +92,18 @@ impl Function {
         Function::new(&[("index.js", text)], "index.handler")
     }
 
+    /// An `index.py` that has `handler`.
+    pub(crate) fn py(text: &str) -> Function {
+        Function::py_with(text, |_spec| {})
+    }
+
+    pub(crate) fn py_with(text: &str, change: impl FnOnce(&mut FunctionSpec)) -> Function {
+        Function::with(&[("index.py", text)], "index.handler", |spec| {
+            spec.runtime = "python3.12".into();
+            change(spec);
+        })
+    }
+
     pub(crate) fn with(
         files: &[(&str, &str)],
         handler: &str,

@@ -1,0 +1,207 @@
+"""The worker of a Python function. It boots before anyone needs it, is told once what to run
+(Assign), loads it, and then runs one event after the other. Between two events it sleeps in `read`.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import select
+import sys
+import time
+from struct import Struct
+from time import perf_counter
+from typing import Callable, Set
+
+from . import aws, encode, errors, handler, log, pipe
+from .context import LambdaContext
+from .encode import to_json
+
+MEMORY_SAMPLE_S = 1.0
+REHEARSALS = 8
+# What SDKs and frameworks ask for first. Loaded while nobody waits.
+AHEAD = """
+    __future__ abc argparse ast asyncio base64 binascii bisect calendar collections.abc
+    concurrent.futures configparser contextlib contextvars copy csv dataclasses datetime
+    email.message email.parser email.utils encodings.idna enum fnmatch functools getpass glob gzip
+    hashlib heapq hmac html http.client http.cookies inspect io ipaddress itertools logging.config
+    logging.handlers mimetypes numbers operator pathlib pickle pkgutil platform plistlib pprint
+    queue random re secrets shlex shutil signal socket ssl stat string subprocess tempfile textwrap
+    threading types typing unicodedata urllib.parse urllib.request urllib.robotparser uuid warnings
+    weakref xml.etree.ElementTree xml.sax.saxutils zipfile zlib zoneinfo
+""".split()
+
+_number = Struct("<I").unpack_from
+_memory_kb = 0
+_memory_sampled = float("-inf")
+
+
+def main(folder: str) -> None:
+    pipe.install()
+    log.install()
+    sys.path.remove(folder)
+    ahead = load_ahead()
+    rehearse(os.path.join(folder, "hello"))
+    gc.collect()
+    gc.freeze()  # it stays as long as the process: no later collection need look at it
+    assigned = json.loads(pipe.read())
+    began = perf_counter()
+    try:
+        prepare(assigned, ahead)
+        function = handler.load(assigned["handler"])
+    except Exception as error:
+        report = errors.report(error, "")
+        log.failure(report)
+        pipe.init_error(micros(began), to_json(report))
+        sys.exit(1)
+    pipe.ready(micros(began))
+    serve(function, assigned["function"])
+
+
+def rehearse(hello: str) -> None:
+    """Does once what every function will need: what is loaded, cached and specialized on first use
+    is then there when somebody waits."""
+    about = {name: "" for name in FUNCTION}
+    event = b"\0\0\0\0" + 3 * b"\0\0\0\0" + b"{}"
+    assigned = {"code": hello, "env": {**os.environ, "REHEARSAL": ""}}
+    path, folder = list(sys.path), os.getcwd()
+    sys.dont_write_bytecode = True  # a function's code is not ours to write to
+    for _ in range(REHEARSALS):
+        prepare(assigned, set())
+        greet = handler.load("index.handler")
+        run(greet, about, event)
+        to_json(errors.report(ValueError(""), ""))
+        memory()
+        del sys.modules["index"], os.environ["REHEARSAL"]
+        sys.path[:] = path
+        sys.path_importer_cache.clear()
+    os.chdir(folder)
+    aws.install()
+
+
+FUNCTION = (
+    "functionName",
+    "functionVersion",
+    "invokedFunctionArn",
+    "memoryLimitInMB",
+    "logGroupName",
+    "logStreamName",
+)
+
+
+def load_ahead() -> Set[str]:
+    """Gives the names of what was loaded."""
+    own = set(sys.modules)
+    waiting = select.poll()
+    waiting.register(pipe.FROM_HOST, select.POLLIN)
+    for name in AHEAD:
+        if waiting.poll(0):
+            break
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            pass  # not in every version, nor in every build
+    return {module.partition(".")[0] for module in sys.modules if module not in own}
+
+
+def prepare(assigned: dict, ahead: Set[str]) -> None:
+    environment, code = assigned["env"], assigned["code"]
+    for name in [name for name in os.environ if name not in environment]:
+        del os.environ[name]
+    zone = os.environ.get("TZ")
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    if os.environ.get("TZ") != zone:
+        time.tzset()
+    encode.setup(environment.get("AWS_EXECUTION_ENV", ""))
+    os.chdir(code)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    layers = [f"/opt/python/lib/python{version}/site-packages", "/opt/python"]
+    sys.path[:0] = [code, *layers]
+    forget_what_is_shadowed(code, ahead)
+
+
+def forget_what_is_shadowed(code: str, ahead: Set[str]) -> None:
+    """A module of the function's may have a name that was loaded ahead: it comes first."""
+    shadowed = ahead.intersection(entry.partition(".")[0] for entry in os.listdir(code))
+    if shadowed:
+        for module in list(sys.modules):
+            if module.partition(".")[0] in shadowed:
+                del sys.modules[module]
+
+
+def serve(function: Callable, about: dict) -> None:
+    while True:
+        body = pipe.read()
+        began = perf_counter()
+        try:
+            payload = run(function, about, body)
+        except Exception as error:
+            report = errors.report(error, log.request_id)
+            log.failure(report)
+            pipe.error(micros(began), memory(), to_json(report))
+            continue
+        if len(payload) > errors.BYTES_MAX:
+            log.failure(errors.RESPONSE_TOO_LARGE)
+            pipe.error(micros(began), memory(), to_json(errors.RESPONSE_TOO_LARGE))
+        else:
+            pipe.result(micros(began), memory(), payload)
+
+
+_decode = json.JSONDecoder().decode
+
+
+def run(function: Callable, about: dict, body: bytes) -> bytes:
+    """Runs one event: the body of an Invoke frame; see protocol.rs."""
+    began = perf_counter()
+    timeout_ms = _number(body, 0)[0]
+    at = 8 + _number(body, 4)[0]
+    request_id = log.request_id = body[8:at].decode()
+    start, at = at + 4, at + 4 + _number(body, at)[0]
+    trace = body[start:at].decode()
+    start, at = at + 4, at + 4 + _number(body, at)[0]
+    client = body[start:at].decode()
+    set_trace(trace)
+    context = LambdaContext(about, request_id, client, began, timeout_ms)
+    try:
+        event = _decode(body[at:].decode()) if len(body) > at else {}
+    except ValueError as error:
+        message = f"Unable to unmarshal input: {error}"
+        raise errors.Fault("Runtime.UnmarshalError", message) from None
+    response = function(event, context)
+    if isinstance(response, bytes):
+        return response
+    try:
+        return to_json(response)
+    except Exception as error:
+        message = f"Unable to marshal response: {error}"
+        raise errors.Fault("Runtime.MarshalError", message) from None
+
+
+_traced = ""
+
+
+def set_trace(trace: str) -> None:
+    global _traced
+    if trace:
+        os.environ["_X_AMZN_TRACE_ID"] = trace
+    elif _traced:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    _traced = trace
+
+
+def micros(since: float) -> int:
+    return int((perf_counter() - since) * 1_000_000)
+
+
+def memory() -> int:
+    """The most memory used so far, in KB; asked of the system once a second."""
+    global _memory_kb, _memory_sampled
+    now = perf_counter()
+    if now - _memory_sampled > MEMORY_SAMPLE_S:
+        _memory_sampled = now
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        _memory_kb = peak // 1024 if sys.platform == "darwin" else peak
+    return _memory_kb

@@ -10,6 +10,7 @@ const Module = require('node:module');
 const path = require('node:path');
 const aws = require('./aws.js');
 const errors = require('./errors.js');
+const fork = require('./fork.js');
 const log = require('./log.js');
 const { load } = require('./handler.js');
 const { Kind, read, write } = require('./pipe.js');
@@ -57,6 +58,7 @@ async function rehearse() {
   new Date().toISOString();
   memory();
   memorySampled = -Infinity;
+  fork.install();
   setImmediate(main);
 }
 
@@ -72,6 +74,26 @@ async function main() {
     write(Kind.INIT_ERROR, [micros(started)], JSON.stringify(errors.report(error)));
     process.exit(1);
   }
+  // What loading has begun gets a turn before anybody looks at what it leaves.
+  if (assigned.template) return setImmediate(becomeTemplate, started);
+  write(Kind.READY, [micros(started)], '');
+  setImmediate(next);
+}
+
+/** Never runs an event itself; goes on in every slot that is made of it. */
+function becomeTemplate(loading) {
+  const why = fork.unfit();
+  if (why) {
+    write(Kind.UNFIT, [], why);
+    process.exit(0);
+  }
+  fork.compact();
+  write(Kind.READY, [micros(loading)], '');
+  const { logStreamName } = fork.serve();
+  const started = performance.now();
+  assigned.function.logStreamName = logStreamName;
+  process.env.AWS_LAMBDA_LOG_STREAM_NAME = logStreamName;
+  memorySampled = -Infinity;
   write(Kind.READY, [micros(started)], '');
   setImmediate(next);
 }

@@ -20,6 +20,7 @@ const Kind = {
   RESULT: 18,
   ERROR: 19,
   LOG: 20,
+  UNFIT: 21,
 };
 
 let inbox = Buffer.allocUnsafeSlow(BUFFER_BYTES);

@@ -13,7 +13,7 @@ const LINE_CHARS_MAX: usize = 100;
 
 /// The layers of `crates/`, lowest first. A crate imports only from layers below its own.
 const LAYERS: [&[&str]; 9] = [
-    &["base"],
+    &["base", "fork"],
     &["store", "wire"],
     &["telemetry"],
     &["kit"],
@@ -123,7 +123,7 @@ fn check_package(package: &Package, all: &[Package], wrong: &mut Vec<String>) {
     for need in needs {
         let allowed = match folder.split('/').next() {
             Some("engines") => matches!(need.as_str(), "base" | "store"),
-            Some("sandboxes") => matches!(need.as_str(), "base" | "host"),
+            Some("sandboxes") => matches!(need.as_str(), "base" | "fork" | "host"),
             _ => match (layer(name), layer(need)) {
                 (Some(own), Some(below)) => below < own,
                 // Engines and sandboxes are known to the composition root alone.

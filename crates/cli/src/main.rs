@@ -40,6 +40,10 @@ enum Command {
     Invoke(invoke::Arguments),
     /// Print what a function has logged
     Logs(logs::Arguments),
+    /// Start functions for a server: what the server starts, and nobody else
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Launcher { folder: std::path::PathBuf },
 }
 
 /// Threads that serve requests: half the processors, the other half is for functions and clients.
@@ -51,6 +55,11 @@ fn threads() -> usize {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // It must have one thread, so that it may fork.
+    #[cfg(target_os = "linux")]
+    if let Command::Launcher { folder } = &arguments.command {
+        return launcher(folder);
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
     let outcome = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
@@ -75,5 +84,21 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Remove(arguments) => remove::run(arguments).await,
         Command::Invoke(arguments) => invoke::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
+        #[cfg(target_os = "linux")]
+        Command::Launcher { .. } => anyhow::bail!("the launcher has a process of its own"),
+    }
+}
+
+/// Serves the server at the other end of standard input.
+#[cfg(target_os = "linux")]
+fn launcher(folder: &std::path::Path) -> ExitCode {
+    use std::os::fd::AsFd as _;
+    let server = std::io::stdin().as_fd().try_clone_to_owned();
+    match server.and_then(|server| server::launch(server, folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::error(&anyhow::Error::from(error).context("the launcher of functions failed"));
+            ExitCode::FAILURE
+        }
     }
 }

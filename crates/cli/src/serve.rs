@@ -25,9 +25,25 @@ pub(crate) struct Platform {
     /// Keep everything in memory: gone when the platform ends
     #[arg(long, conflicts_with = "data")]
     memory: bool,
+    /// How functions are confined
+    #[arg(long, value_enum, default_value_t = Sandbox::DEFAULT)]
+    sandbox: Sandbox,
     /// Further host names to answer to; `.example.com` stands for all below it
     #[arg(long, value_name = "NAME")]
     answer_to: Vec<String>,
+}
+
+/// How functions are confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sandbox {
+    /// Namespaces, seccomp, Landlock and cgroups: as much of it as this machine allows
+    Linux,
+    /// Not at all: for debugging
+    None,
+}
+
+impl Sandbox {
+    const DEFAULT: Sandbox = if cfg!(target_os = "linux") { Sandbox::Linux } else { Sandbox::None };
 }
 
 impl Platform {
@@ -40,6 +56,14 @@ impl Platform {
         let variable = |name: &str| std::env::var_os(name);
         let mut config = Config::new(SocketAddr::new(self.host, self.port), storage);
         config.gateway.auth = auth;
+        config.sandbox = match self.sandbox {
+            Sandbox::None => server::Sandbox::None,
+            // The program as it is now, even if the file is replaced.
+            Sandbox::Linux => server::Sandbox::Linux {
+                program: PathBuf::from("/proc/self/exe"),
+                args: vec!["launcher".into()],
+            },
+        };
         config.region = region;
         if let Some(path) = variable("PATH") {
             config.search_path = path;

@@ -52,6 +52,11 @@ impl Listener {
         Ok(Listener { socket: TcpListener::bind(address).await?, second: None })
     }
 
+    /// One that is bound already, and does not block.
+    pub fn bound(socket: std::net::TcpListener) -> io::Result<Listener> {
+        Ok(Listener { socket: TcpListener::from_std(socket)?, second: None })
+    }
+
     /// Binds this address too.
     pub async fn bind_second(&mut self, address: SocketAddr) -> io::Result<()> {
         self.second = Some(TcpListener::bind(address).await?);

@@ -40,7 +40,7 @@ async fn main() {
         config: Config { search_path: path, booted_max: 2, ..Config::default() },
         clock: Arc::new(SystemClock::new()),
         random: Arc::new(SystemRandom),
-        sandbox: Arc::new(NoSandbox),
+        sandbox: Arc::new(NoSandbox::start().unwrap()),
         runtimes: Runtimes::load(&runtimes).unwrap(),
         logs: Arc::new(Nowhere),
     })

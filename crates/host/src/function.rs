@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use base::{AccountId, Arn, Region};
 
+use crate::Limits;
+
 /// One version of a function, with all that is needed to run it.
 #[derive(Debug, Clone)]
 pub struct FunctionSpec {
@@ -31,6 +33,13 @@ pub struct FunctionSpec {
     pub credentials: Credentials,
     /// Where the function's SDK calls go: `http://127.0.0.1:4566`.
     pub endpoint_url: String,
+}
+
+impl FunctionSpec {
+    /// What one slot may use.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { memory_bytes: u64::from(self.memory_mb) << 20, ..Limits::default() }
+    }
 }
 
 /// Two are the same where they are the same revision of the same function.

@@ -12,6 +12,7 @@ use crate::places::{Asked, Grant, Lease, Place, Places};
 use crate::pool::Pool;
 use crate::runtimes::Runtime;
 use crate::slot::{InitFailure, Run, Slot, Surroundings};
+use crate::templates::Templates;
 use crate::{
     Config, EVENT_BYTES_MAX, FunctionSpec, HostError, Invocation, Invoked, Runtimes, Sandbox,
 };
@@ -44,6 +45,7 @@ struct Inner {
     runtimes: Runtimes,
     logs: Arc<dyn LogSink>,
     pool: Pool,
+    templates: Templates,
     places: Arc<Places>,
     accepted: AtomicUsize,
     closing: AtomicBool,
@@ -56,6 +58,8 @@ struct Inner {
 pub struct Stats {
     /// Interpreters that are up and belong to no function yet.
     pub booted: usize,
+    /// Processes that have loaded a function, to be forked.
+    pub templates: usize,
     pub idle: usize,
     /// Slots that run an event or are being started.
     pub busy: usize,
@@ -70,7 +74,7 @@ impl Host {
     /// If the thread that starts processes cannot be started.
     pub fn new(parts: Parts) -> io::Result<Host> {
         let Parts { config, clock, random, sandbox, runtimes, logs } = parts;
-        let pool = Pool::new(config.clone(), sandbox)?;
+        let pool = Pool::new(config.clone(), sandbox);
         let host = Host(Arc::new_cyclic(|host: &Weak<Inner>| {
             let host = host.clone();
             let run = move |place, job| {
@@ -81,6 +85,7 @@ impl Host {
             };
             Inner {
                 pool,
+                templates: Templates::new(),
                 places: Arc::new(Places::new(&config, run)),
                 config,
                 clock,
@@ -124,13 +129,17 @@ impl Host {
     /// If its runtime cannot be used here.
     pub async fn warm(&self, spec: &Arc<FunctionSpec>) -> Result<(), HostError> {
         let _accepted = self.accept()?;
-        self.0.pool.refill(self.0.runtime(spec)?, spec).await
+        let runtime = self.0.runtime(spec)?;
+        self.0.pool.refill(runtime, spec).await?;
+        self.0.make_template(runtime, spec);
+        Ok(())
     }
 
     /// Ends the slots of all revisions of a function but one: idle ones at once, busy ones after
     /// their event.
     pub fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
         self.0.places.retire(function, keep_revision);
+        self.0.templates.retire(function, keep_revision);
     }
 
     /// Takes no more invocations, lets the accepted ones end, then ends every process.
@@ -144,13 +153,15 @@ impl Host {
             quiet.await;
         }
         self.0.places.end_idle(self.0.clock.now());
+        self.0.templates.clear();
         self.0.pool.clear();
     }
 
     /// What lives at the moment.
     pub fn stats(&self) -> Stats {
         let (idle, busy, waiting) = self.0.places.count();
-        Stats { booted: self.0.pool.len(), idle, busy, waiting }
+        let (booted, templates) = (self.0.pool.len(), self.0.templates.len());
+        Stats { booted, templates, idle, busy, waiting }
     }
 
     /// Counts an invocation before it looks whether we are closing, so that `drain` either waits
@@ -299,6 +310,11 @@ impl Inner {
     ) -> Result<Result<Lease, Invoked>, HostError> {
         let began = self.clock.now();
         let runtime = self.runtime(spec)?;
+        if let Some(slot) = self.fork(runtime, spec).await {
+            let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
+            self.places.note_start(&mut place, took.max(1.0));
+            return Ok(Ok(Lease { slot, _place: place }));
+        }
         let mut limit = self.config.init_timeout;
         // As on Lambda: who does not finish loading in time may try once more, within the time of
         // the event itself.
@@ -310,6 +326,7 @@ impl Inner {
                     let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
                     self.places.note_start(&mut place, took.max(1.0));
                     self.refill_later(runtime, spec);
+                    self.make_template(runtime, spec);
                     return Ok(Ok(Lease { slot, _place: place }));
                 }
                 Err(failed) => match (&failed.why, tries.next()) {
@@ -332,6 +349,45 @@ impl Inner {
         });
     }
 
+    /// A slot of the function's template, if it has one.
+    async fn fork(
+        self: &Arc<Self>,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+    ) -> Option<Slot> {
+        let template = self.templates.find(spec)?;
+        match template.slot(self.around(), spec).await {
+            Ok(slot) => {
+                let (host, spec) = (Arc::clone(self), Arc::clone(spec));
+                task::spawn("host.spare", async move {
+                    sleep(&*host.clock, REFILL_AFTER).await;
+                    if let Err(error) = template.refill(host.around(), &spec).await {
+                        tracing::debug!(function = spec.name, %error, "no spare slot");
+                    }
+                });
+                Some(slot)
+            }
+            Err(error) => {
+                tracing::warn!(function = spec.name, %error, "the template is made anew");
+                self.templates.forget(spec);
+                self.make_template(runtime, spec);
+                None
+            }
+        }
+    }
+
+    /// Makes the template of a function in the background, unless there is one, or cannot be.
+    fn make_template(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
+        if !runtime.forks() || self.pool.sandbox().forks().is_err() || !self.templates.claim(spec) {
+            return;
+        }
+        let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
+        task::spawn("host.template", async move {
+            let (pool, around) = (&host.pool, host.around());
+            host.templates.make(pool, &host.config, around, &runtime, &spec).await;
+        });
+    }
+
     fn runtime(&self, spec: &FunctionSpec) -> Result<&Arc<Runtime>, HostError> {
         self.runtimes.find(&spec.runtime).ok_or_else(|| HostError::RuntimeUnavailable {
             runtime: spec.runtime.clone(),
@@ -340,7 +396,8 @@ impl Inner {
     }
 
     fn around(&self) -> Surroundings<'_> {
-        Surroundings { clock: &*self.clock, random: &*self.random, logs: &*self.logs }
+        let sandbox = self.pool.sandbox();
+        Surroundings { clock: &*self.clock, random: &*self.random, logs: &*self.logs, sandbox }
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct Lookup {
     probe: Vec<String>,
 }
 
+/// Links from a name to a program.
+const LINKS_MAX: usize = 8;
+
 /// A program that was found and asked for its version.
 #[derive(Clone)]
 pub(crate) struct Interpreter {
@@ -34,6 +37,28 @@ pub(crate) struct Interpreter {
 /// `3.12`, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(Vec<u32>);
+
+impl Interpreter {
+    /// Where it is installed, by every name it has on the way: `/opt/node22`, for
+    /// `/opt/node22/bin/node`.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let mut names = vec![self.program.clone()];
+        // A link to a program elsewhere, such as a virtual environment's.
+        while let Some(last) = names.last().filter(|_| names.len() < LINKS_MAX)
+            && let Ok(to) = std::fs::read_link(last)
+        {
+            let next = last.parent().map_or(to.clone(), |folder| folder.join(&to));
+            names.push(next);
+        }
+        names.extend(std::fs::canonicalize(&self.program));
+        let installed = |name: &PathBuf| Some(name.parent()?.parent()?.to_owned());
+        let mut folders: Vec<_> = names.iter().filter_map(installed).collect();
+        folders.retain(|folder| !["/", "/usr"].map(Path::new).contains(&folder.as_path()));
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+}
 
 impl Lookup {
     /// The interpreter of the version asked for, else the nearest. Starts programs and waits.

@@ -30,6 +30,8 @@ pub struct Invoked {
     pub billed_ms: u64,
     /// What loading the function took, if this invocation caused it.
     pub init_ms: Option<f64>,
+    /// What making a slot of a template took, if this invocation is its first.
+    pub restore_ms: Option<f64>,
     pub memory_mb: u32,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::Clock;
 use telemetry::{LogLine, LogSink, StreamName};
 
+use crate::slot::Began;
 use crate::worker::LINE_BYTES_MAX;
 
 /// What `LogType=Tail` gives.
@@ -66,7 +67,7 @@ impl Tail {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Figures {
     pub(crate) duration_ms: f64,
-    pub(crate) init_ms: Option<f64>,
+    pub(crate) began: Began,
     pub(crate) memory_kb: u32,
 }
 
@@ -78,13 +79,21 @@ impl Figures {
         reason = "a few minutes in milliseconds, never negative"
     )]
     pub(crate) fn billed_ms(&self) -> u64 {
-        (self.duration_ms + self.init_ms.unwrap_or(0.0)).ceil().max(1.0) as u64
+        let began = self.began.init_ms.or(self.began.restore_ms).unwrap_or(0.0);
+        (self.duration_ms + began).ceil().max(1.0) as u64
     }
 
     /// `REPORT …`, with a status where the end was not a good one.
     pub(crate) fn report(&self, request_id: &str, memory_mb: u32, status: &str) -> String {
-        let Figures { duration_ms, init_ms, memory_kb } = self;
-        let init = init_ms.map(|ms| format!("Init Duration: {ms:.2} ms\t")).unwrap_or_default();
+        let Figures { duration_ms, began, memory_kb } = self;
+        let init = match *began {
+            Began { init_ms: Some(ms), .. } => format!("Init Duration: {ms:.2} ms\t"),
+            Began { restore_ms: Some(ms), .. } => format!(
+                "Restore Duration: {ms:.2} ms\tBilled Restore Duration: {} ms\t",
+                ms.ceil(),
+            ),
+            Began { .. } => String::new(),
+        };
         format!(
             "REPORT RequestId: {request_id}\tDuration: {duration_ms:.2} ms\t\
              Billed Duration: {billed} ms\tMemory Size: {memory_mb} MB\t\
@@ -101,13 +110,15 @@ mod tests {
 
     #[test]
     fn a_report_reads_as_lambda_writes_it() {
-        let warm = Figures { duration_ms: 1.234, init_ms: None, memory_kb: 40 * 1024 };
+        let warm =
+            Figures { duration_ms: 1.234, began: Began::default(), memory_kb: 40 * 1024 };
         assert_eq!(
             warm.report("id", 128, ""),
             "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 2 ms\t\
              Memory Size: 128 MB\tMax Memory Used: 40 MB\t"
         );
-        let cold = Figures { init_ms: Some(100.5), ..warm };
+        let began = Began { init_ms: Some(100.5), restore_ms: None };
+        let cold = Figures { began, ..warm };
         assert_eq!(cold.billed_ms(), 102);
         let late = cold.report("id", 128, "Status: timeout");
         assert!(late.ends_with("MB\tInit Duration: 100.50 ms\tStatus: timeout"));

@@ -7,15 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::interpreter::Interpreter;
-use crate::launcher::Launcher;
 use crate::runtimes::Runtime;
 use crate::worker::Worker;
-use crate::{Config, FunctionSpec, HostError, Sandbox};
+use crate::{Config, FunctionSpec, HostError, Launch, Sandbox};
 
 pub(crate) struct Pool {
     config: Config,
     sandbox: Arc<dyn Sandbox>,
-    launcher: Launcher,
     /// By interpreter: no two runtimes share one.
     booted: Mutex<HashMap<PathBuf, Booted>>,
 }
@@ -33,10 +31,8 @@ struct Booted {
 }
 
 impl Pool {
-    /// Must be called within a tokio runtime.
-    pub(crate) fn new(config: Config, sandbox: Arc<dyn Sandbox>) -> io::Result<Pool> {
-        let launcher = Launcher::start()?;
-        Ok(Pool { config, sandbox, launcher, booted: Mutex::default() })
+    pub(crate) fn new(config: Config, sandbox: Arc<dyn Sandbox>) -> Pool {
+        Pool { config, sandbox, booted: Mutex::default() }
     }
 
     /// A worker that may be told to become this function, booted already if there is one.
@@ -52,8 +48,22 @@ impl Pool {
         {
             return Ok(worker);
         }
-        let launched = self.launch(runtime, &interpreter, env).await;
-        launched.map_err(|error| HostError::NoWorker(error.to_string()))
+        let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
+        self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
+    }
+
+    /// A worker that has this function's code before it and is to be forked.
+    pub(crate) async fn template(
+        &self,
+        runtime: &Arc<Runtime>,
+        spec: &FunctionSpec,
+    ) -> Result<Worker, HostError> {
+        let interpreter = self.interpreter(runtime, spec).await?;
+        let env = runtime.boot_env(spec);
+        let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
+        let code = Some(spec.code.clone());
+        let launch = Launch { template: true, code, limits: spec.limits(), ..launch };
+        self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }
 
     fn take_booted(&self, interpreter: &Path) -> Option<Worker> {
@@ -76,7 +86,9 @@ impl Pool {
     ) -> Result<(), HostError> {
         let interpreter = self.interpreter(runtime, spec).await?;
         while self.claim_launch(&interpreter.program) {
-            let launched = self.launch(runtime, &interpreter, Vec::new()).await;
+            let (path, env) = (&self.config.search_path, Vec::new());
+            let launch = runtime.launch(&interpreter, path, env, &*self.sandbox);
+            let launched = self.launch(launch).await;
             let mut booted = self.lock();
             let booted = booted.entry(interpreter.program.clone()).or_default();
             booted.launching -= 1;
@@ -127,21 +139,19 @@ impl Pool {
         }
         let (runtime, name, config) =
             (Arc::clone(runtime), spec.runtime.clone(), self.config.clone());
-        let found = self.launcher.run(move || runtime.look_up(&name, &config)).await;
+        let found = tokio::task::spawn_blocking(move || runtime.look_up(&name, &config)).await;
         found
             .unwrap_or_else(|error| Err(error.to_string()))
             .map_err(|why| HostError::RuntimeUnavailable { runtime: spec.runtime.clone(), why })
     }
 
-    async fn launch(
-        &self,
-        runtime: &Runtime,
-        interpreter: &Interpreter,
-        env: Vec<(String, String)>,
-    ) -> io::Result<Worker> {
-        let launch = runtime.launch(interpreter, &self.config.search_path, env);
-        let sandbox = Arc::clone(&self.sandbox);
-        self.launcher.run(move || sandbox.launch(&launch).and_then(Worker::new)).await?
+    async fn launch(&self, launch: Launch) -> io::Result<Worker> {
+        Worker::new(self.sandbox.launch(launch).await?)
+    }
+
+    /// How functions are confined.
+    pub(crate) fn sandbox(&self) -> &dyn Sandbox {
+        &*self.sandbox
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Booted>> {

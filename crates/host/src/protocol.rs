@@ -13,9 +13,14 @@
 //! | 18 Result | host | µs of running; KB of memory; the result |
 //! | 19 Error | host | µs of running; KB of memory; 1 if the worker exits now; the error |
 //! | 20 Log | host | a line |
+//! | 21 Unfit | host | why it cannot be a template |
 //!
 //! Numbers are u32. Each of an Invoke's three texts has its length before it; what comes last in a
 //! body is the rest of it. An error is `{errorType, errorMessage, trace}`, JSON.
+//!
+//! A worker that is told to become a template answers Ready or Unfit, and from then on takes orders
+//! from descriptor 5 (crate `fork`). Each slot it makes has pipes of its own, over which it says
+//! Ready first.
 //!
 //! Assign is answered by Ready or InitError, Invoke by Result or Error; any number of Log may come
 //! before. The host sends the next Invoke only after the answer: one event at a time. The timeout
@@ -40,12 +45,15 @@ const INIT_ERROR: u8 = 17;
 const RESULT: u8 = 18;
 const ERROR: u8 = 19;
 const LOG: u8 = 20;
+const UNFIT: u8 = 21;
 
 /// What a booted worker is told to become.
 #[derive(Serialize)]
 pub(crate) struct Assign<'a> {
     pub(crate) code: &'a std::path::Path,
     pub(crate) handler: &'a str,
+    /// Whether it is to be forked instead of given events.
+    pub(crate) template: bool,
     /// The whole environment.
     pub(crate) env: &'a BTreeMap<String, String>,
     /// What the handler's context says about the function.
@@ -72,6 +80,14 @@ pub(crate) enum Reply {
     Result { micros: u32, memory_kb: u32, payload: Bytes },
     Error { micros: u32, memory_kb: u32, exits: bool, payload: Bytes },
     Log(Bytes),
+    Unfit(Bytes),
+}
+
+/// What a slot is told that was forked: all in which it differs from its template.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Forked<'a> {
+    pub(crate) log_stream_name: &'a str,
 }
 
 /// Bytes that are no frame. Whoever sends them is not one of our workers any more.
@@ -145,6 +161,7 @@ fn reply(mut frame: Bytes) -> Result<Reply, Broken> {
             payload: frame,
         },
         LOG => Reply::Log(frame),
+        UNFIT => Reply::Unfit(frame),
         _ => return Err(Broken),
     })
 }

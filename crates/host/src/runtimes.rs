@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Deserialize;
 
 use crate::interpreter::{Interpreter, Lookup, Version};
-use crate::sandbox::Launch;
-use crate::{Config, FunctionSpec};
+use crate::{Config, FunctionSpec, Launch, Limits, Sandbox, Shown};
 
 /// The runtimes found in a folder.
 pub struct Runtimes(Vec<Arc<Runtime>>);
@@ -42,6 +41,9 @@ struct Boot {
     args: Vec<String>,
     /// Variables the interpreter reads at its start only.
     env: Vec<String>,
+    /// Whether a worker can be a template.
+    #[serde(default)]
+    forks: bool,
 }
 
 impl Runtimes {
@@ -110,8 +112,10 @@ impl Runtime {
         interpreter: &Interpreter,
         search_path: &OsStr,
         env: Vec<(String, String)>,
+        sandbox: &dyn Sandbox,
     ) -> Launch {
-        let folder = self.folder.to_string_lossy();
+        let folder = self.shown(sandbox);
+        let folder = folder.to_string_lossy();
         let expand = |arg: &String| OsString::from(arg.replace("{runtime}", &folder));
         let mut env = env;
         env.push(("PATH".to_owned(), search_path.to_string_lossy().into_owned()));
@@ -121,12 +125,29 @@ impl Runtime {
             program: interpreter.program.clone(),
             args: self.about.boot.args.iter().map(expand).collect(),
             env,
+            folders: interpreter.folders(),
+            runtimes: self.all().to_owned(),
+            code: None,
+            layers: None,
+            template: false,
+            runtime_api: false,
+            limits: Limits::default(),
         }
     }
 
-    /// The folder, as `LAMBDA_RUNTIME_DIR`.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// The folder of all runtimes.
+    fn all(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
+    }
+
+    /// Whether its workers can be templates.
+    pub(crate) fn forks(&self) -> bool {
+        self.about.boot.forks
+    }
+
+    /// Where a function finds our folder: `LAMBDA_RUNTIME_DIR`.
+    pub(crate) fn shown(&self, sandbox: &dyn Sandbox) -> PathBuf {
+        sandbox.shown(Shown::Runtimes, self.all()).join(&self.id)
     }
 
     /// The variables of a function that only a fresh process can obey.

@@ -15,9 +15,12 @@ use crate::invocation::{Invocation, Invoked};
 use crate::journal::{Figures, Journal, Tail};
 use crate::protocol::{self, Reply};
 use crate::runtimes::Runtime;
+use crate::{Sandbox, Shown};
 use crate::worker::{Heard, Worker, describe};
 
 const UNHANDLED: &str = "Unhandled";
+/// How long a copy of a template may take to say that it is there.
+const FORK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a slot needs of the host.
 #[derive(Clone, Copy)]
@@ -25,6 +28,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) random: &'a dyn Random,
     pub(crate) logs: &'a dyn LogSink,
+    pub(crate) sandbox: &'a dyn Sandbox,
 }
 
 /// A worker that has loaded a function.
@@ -32,8 +36,17 @@ pub(crate) struct Slot {
     pub(crate) spec: Arc<FunctionSpec>,
     worker: Worker,
     stream: Arc<StreamName>,
-    /// What loading took, until it is reported with the first event.
-    init_ms: Option<f64>,
+    /// What its start took, until it is reported with the first event.
+    began: Began,
+}
+
+/// What the start of a slot took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Began {
+    /// Loading the function.
+    pub(crate) init_ms: Option<f64>,
+    /// Or making a copy of a process that has loaded it.
+    pub(crate) restore_ms: Option<f64>,
 }
 
 /// Why a worker did not become a slot.
@@ -83,9 +96,9 @@ impl Slot {
             init_ms: millis(around.clock.now().since(started)),
             said: journal.tail.unwrap_or_default(),
         };
-        let assign = assign(runtime, spec, &stream);
+        let assign = assign(around, runtime, spec, &stream, false);
         let loading = async {
-            if worker.say(assign).is_err() {
+            if worker.assign(spec).await.is_err() || worker.say(assign).is_err() {
                 return None;
             }
             hear(&mut worker, &mut journal).await
@@ -98,8 +111,8 @@ impl Slot {
         };
         match reply {
             Some(Reply::Ready { micros }) => {
-                let init_ms = Some(f64::from(micros) / 1000.0);
-                Ok(Slot { spec: Arc::clone(spec), worker, stream, init_ms })
+                let began = Began { init_ms: Some(f64::from(micros) / 1000.0), restore_ms: None };
+                Ok(Slot { spec: Arc::clone(spec), worker, stream, began })
             }
             Some(Reply::InitError { payload, .. }) => {
                 Err(failed(InitFailure::Error(payload), journal))
@@ -110,6 +123,30 @@ impl Slot {
                 Err(failed(InitFailure::Exited(how), journal))
             }
         }
+    }
+
+    /// A slot made by forking a template.
+    pub(crate) async fn fork(
+        around: Surroundings<'_>,
+        spec: &Arc<FunctionSpec>,
+        template: &Worker,
+    ) -> io::Result<Slot> {
+        let began = around.clock.now();
+        let stream = Arc::new(stream_name(around, spec));
+        let told = protocol::Forked { log_stream_name: &stream.name };
+        let text = serde_json::to_string(&told).expect("text is always JSON");
+        let mut worker = template.fork(text, spec.limits()).await?;
+        let mut journal = journal(around, &stream, None);
+        let ready = tokio::select! {
+            reply = hear(&mut worker, &mut journal) => matches!(reply, Some(Reply::Ready { .. })),
+            () = around.clock.sleep_until(began + FORK_TIMEOUT) => false,
+        };
+        if !ready {
+            return Err(io::Error::other("the fork did not become a slot"));
+        }
+        let restore_ms = Some(millis(around.clock.now().since(began)));
+        let spec = Arc::clone(spec);
+        Ok(Slot { spec, worker, stream, began: Began { init_ms: None, restore_ms } })
     }
 
     /// Hands events to the worker, which runs them in this order, one at a time. An error means
@@ -140,13 +177,13 @@ impl Slot {
             () = around.clock.sleep_until(started + timeout) => None,
         };
         let taken = millis(around.clock.now().since(started));
-        let init_ms = self.init_ms.take();
+        let began = std::mem::take(&mut self.began);
         let figures = |micros, memory_kb| Figures {
             duration_ms: f64::from(micros) / 1000.0,
-            init_ms,
+            began,
             memory_kb,
         };
-        let cut_off = Figures { duration_ms: taken, init_ms, memory_kb: 0 };
+        let cut_off = Figures { duration_ms: taken, began, memory_kb: 0 };
         let (ending, figures) = match heard {
             Some(Some(Reply::Result { micros, memory_kb, payload })) => {
                 (Ending::Result(payload), figures(micros, memory_kb))
@@ -182,7 +219,7 @@ impl Failed {
         journal.tail = event.tail.then_some(self.said);
         journal.write(start_line(&request_id, spec));
         let duration_ms = self.init_ms;
-        let figures = Figures { duration_ms, init_ms: None, memory_kb: 0 };
+        let figures = Figures { duration_ms, began: Began::default(), memory_kb: 0 };
         let ending = match self.why {
             InitFailure::TimedOut => Ending::TimedOut,
             InitFailure::Exited(how) => Ending::Exited(how),
@@ -250,14 +287,15 @@ impl Ending {
             log_tail: journal.tail.map(Tail::into_text).unwrap_or_default(),
             duration_ms: figures.duration_ms,
             billed_ms: figures.billed_ms(),
-            init_ms: figures.init_ms,
+            init_ms: figures.began.init_ms,
+            restore_ms: figures.began.restore_ms,
             memory_mb: spec.memory_mb,
         }
     }
 }
 
 /// Writes down what the worker logs until it answers; `None` if it ends instead.
-async fn hear(worker: &mut Worker, journal: &mut Journal<'_>) -> Option<Reply> {
+pub(crate) async fn hear(worker: &mut Worker, journal: &mut Journal<'_>) -> Option<Reply> {
     loop {
         match worker.hear().await {
             Heard::Reply(Reply::Log(line)) => {
@@ -276,7 +314,7 @@ fn flush(worker: &mut Worker, journal: &mut Journal<'_>) {
     }
 }
 
-fn journal<'a>(
+pub(crate) fn journal<'a>(
     around: Surroundings<'a>,
     stream: &'a Arc<StreamName>,
     request_id: Option<Arc<str>>,
@@ -299,7 +337,7 @@ fn error_type(payload: &[u8]) -> String {
 }
 
 /// `2026/11/21/[$LATEST]` and 32 hexadecimal digits.
-fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
+pub(crate) fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
     let day = timestamp(around.clock.now()).strftime("%Y/%m/%d");
     StreamName {
         group: GroupName {
@@ -311,11 +349,18 @@ fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
     }
 }
 
-fn assign(runtime: &Runtime, spec: &FunctionSpec, stream: &StreamName) -> BytesMut {
-    let env = environment(runtime, spec, stream);
+pub(crate) fn assign(
+    around: Surroundings<'_>,
+    runtime: &Runtime,
+    spec: &FunctionSpec,
+    stream: &StreamName,
+    template: bool,
+) -> BytesMut {
+    let env = environment(around.sandbox, runtime, spec, stream);
     protocol::assign(&protocol::Assign {
-        code: &spec.code,
+        code: &around.sandbox.shown(Shown::Code, &spec.code),
         handler: &spec.handler,
+        template,
         env: &env,
         function: protocol::Function {
             function_name: &spec.name,
@@ -331,15 +376,17 @@ fn assign(runtime: &Runtime, spec: &FunctionSpec, stream: &StreamName) -> BytesM
 /// The user's variables over ours, so that a function may choose its endpoint or its PATH. What
 /// Lambda reserves cannot be in the user's.
 fn environment(
+    sandbox: &dyn Sandbox,
     runtime: &Runtime,
     spec: &FunctionSpec,
     stream: &StreamName,
 ) -> BTreeMap<String, String> {
-    let code = spec.code.to_string_lossy();
+    let code = sandbox.shown(Shown::Code, &spec.code);
+    let code = code.to_string_lossy();
     let ours = [
         ("AWS_ACCESS_KEY_ID", spec.credentials.access_key.clone()),
         ("AWS_DEFAULT_REGION", spec.region.to_string()),
-        ("AWS_ENDPOINT_URL", spec.endpoint_url.clone()),
+        ("AWS_ENDPOINT_URL", sandbox.endpoint(&spec.endpoint_url)),
         ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime)),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
@@ -350,7 +397,7 @@ fn environment(
         ("AWS_REGION", spec.region.to_string()),
         ("AWS_SECRET_ACCESS_KEY", spec.credentials.secret.clone()),
         ("AWS_SESSION_TOKEN", spec.credentials.token.clone()),
-        ("LAMBDA_RUNTIME_DIR", runtime.folder().to_string_lossy().into_owned()),
+        ("LAMBDA_RUNTIME_DIR", runtime.shown(sandbox).to_string_lossy().into_owned()),
         ("LAMBDA_TASK_ROOT", code.clone().into_owned()),
         ("LANG", "en_US.UTF-8".to_owned()),
         ("PATH", format!("/usr/local/bin:/usr/bin:/bin:{code}/bin")),

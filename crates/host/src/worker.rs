@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 
 use crate::protocol::{self, Reply};
-use crate::sandbox::{Process, Running};
+use crate::{FunctionSpec, Limits, Process, Running};
 
 /// The longest line that is kept; the rest of a longer one becomes the next line.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -139,6 +139,16 @@ impl Worker {
         }
         self.output.end_line();
         std::mem::take(&mut self.output.lines)
+    }
+
+    /// Shows it the code of the function it is to become.
+    pub(crate) async fn assign(&mut self, spec: &FunctionSpec) -> io::Result<()> {
+        self.running.assign(&spec.code, None, spec.limits()).await
+    }
+
+    /// Makes a slot of it. The text is for the slot.
+    pub(crate) async fn fork(&self, text: String, limits: Limits) -> io::Result<Worker> {
+        Worker::new(self.running.fork(text, limits).await?)
     }
 
     /// Ends the process and everything it started, and says how it ended.

@@ -9,6 +9,7 @@ use base::{AccountId, Clock, Random, Region, SystemClock, SystemRandom};
 pub struct Config {
     pub address: SocketAddr,
     pub storage: Storage,
+    pub sandbox: Sandbox,
     pub gateway: gateway::Config,
     pub account: AccountId,
     pub region: Region,
@@ -31,6 +32,16 @@ pub enum Storage {
     Memory,
 }
 
+/// How functions are confined.
+#[derive(Debug, Clone)]
+pub enum Sandbox {
+    /// Not at all: they may do what the server's user may.
+    None,
+    /// By what Linux has. The program calls [`crate::launch`] when it is started with these
+    /// arguments and a folder behind them.
+    Linux { program: PathBuf, args: Vec<OsString> },
+}
+
 impl Config {
     /// The defaults around an address and a place for data: real time and chance, the account
     /// `000000000000`, the region `us-east-1`.
@@ -38,6 +49,7 @@ impl Config {
         Config {
             address,
             storage,
+            sandbox: Sandbox::None,
             gateway: gateway::Config::default(),
             account: "000000000000".parse().expect("twelve digits"),
             region: "us-east-1".parse().expect("a region's form"),

@@ -7,6 +7,7 @@ mod credentials;
 mod error;
 mod fault;
 mod runtimes;
+mod sandbox;
 mod services;
 mod stacks;
 mod storage;
@@ -24,11 +25,14 @@ use store::Store;
 use telemetry::LogStore;
 use tokio::task::JoinHandle;
 
-pub use config::{Config, Storage};
+pub use config::{Config, Sandbox, Storage};
 pub use credentials::RootKey;
 pub use error::StartError;
+#[cfg(target_os = "linux")]
+pub use sandbox_linux::launch;
 pub use stacks::{Package, Stack};
 
+use crate::sandbox::Front;
 use crate::control::Controls;
 use crate::credentials::Keyring;
 use crate::stacks::Stacks;
@@ -41,6 +45,7 @@ pub struct Server {
     delivery: Delivery,
     stacks: Arc<Stacks>,
     address: SocketAddr,
+    confinement: String,
     new_root_key: Option<RootKey>,
     listening: JoinHandle<()>,
     /// Files that no later run can use.
@@ -76,7 +81,10 @@ impl Server {
 
         let limits = telemetry::Config::default();
         let logs = LogStore::open(opened.logs, Arc::clone(&config.clock), limits).await?;
-        let host = host(&config, &opened.cache, &logs).map_err(StartError::Host)?;
+        let front = Front::default();
+        let sandbox = sandbox::start(&config.sandbox, &opened.cache, address.port(), &front);
+        let (sandbox, confinement) = sandbox.map_err(StartError::Host)?;
+        let host = host(&config, sandbox, &opened.cache, &logs).map_err(StartError::Host)?;
         let apis = Arc::new(Apis::open(store.clone(), config.account.clone()).await?);
         let delivery = Delivery::new(&kit);
         let services = services::all(&kit, &delivery, &host, &logs, &apis);
@@ -93,9 +101,26 @@ impl Server {
 
         start_work(&kit, &delivery);
         let gateway = Arc::new(gateway);
+        front.open(&gateway);
         let listening = base::task::spawn("listener", listener.run(gateway));
         let scratch = matches!(config.storage, Storage::Memory).then_some(opened.cache);
-        Ok(Server { kit, logs, host, delivery, stacks, address, new_root_key, listening, scratch })
+        Ok(Server {
+            kit,
+            logs,
+            host,
+            delivery,
+            stacks,
+            address,
+            confinement,
+            new_root_key,
+            listening,
+            scratch,
+        })
+    }
+
+    /// How functions are confined, in a line: `full: namespaces, seccomp, …`.
+    pub fn confinement(&self) -> &str {
+        &self.confinement
     }
 
     /// Where it is reached from this machine.
@@ -175,7 +200,12 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], address.port()))
 }
 
-fn host(config: &Config, cache: &std::path::Path, logs: &LogStore) -> std::io::Result<Host> {
+fn host(
+    config: &Config,
+    sandbox: Arc<dyn host::Sandbox>,
+    cache: &std::path::Path,
+    logs: &LogStore,
+) -> std::io::Result<Host> {
     let runtimes = Runtimes::load(&runtimes::lay_out(cache)?)?;
     Host::new(host::Parts {
         config: host::Config {
@@ -185,7 +215,7 @@ fn host(config: &Config, cache: &std::path::Path, logs: &LogStore) -> std::io::R
         },
         clock: Arc::clone(&config.clock),
         random: Arc::clone(&config.random),
-        sandbox: Arc::new(sandbox_none::NoSandbox),
+        sandbox,
         runtimes,
         logs: Arc::new(logs.clone()),
     })

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = files! {
     "nodejs/bootstrap.js"
     "nodejs/aws.js"
     "nodejs/errors.js"
+    "nodejs/fork.js"
     "nodejs/handler.js"
     "nodejs/log.js"
     "nodejs/pipe.js"

@@ -3,16 +3,21 @@
 //! A function is a process of the server's user and can do what that user can. It has a process
 //! group of its own, by which all it started is ended with it, except what leaves the group.
 
+mod launcher;
+
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Once;
 
 use base::BoxFuture;
-use host::{Launch, Process, Running, Sandbox};
+use host::{Launch, Limits, Process, Running, Sandbox, Shown};
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
+
+use crate::launcher::Launcher;
 
 /// Where a worker finds its events and puts its replies.
 const EVENTS_FD: i32 = 3;
@@ -21,15 +26,41 @@ const REPLIES_FD: i32 = 4;
 const FD_MIN: i32 = 10;
 
 /// Starts plain processes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoSandbox;
+pub struct NoSandbox(Launcher);
+
+impl NoSandbox {
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the thread that starts processes cannot be started.
+    pub fn start() -> io::Result<NoSandbox> {
+        Ok(NoSandbox(Launcher::start()?))
+    }
+}
 
 impl Sandbox for NoSandbox {
     fn name(&self) -> &'static str {
         "none"
     }
 
-    fn launch(&self, launch: &Launch) -> io::Result<Process> {
+    fn shown(&self, _: Shown, outside: &Path) -> PathBuf {
+        outside.to_owned()
+    }
+
+    fn endpoint(&self, outside: &str) -> String {
+        outside.to_owned()
+    }
+
+    fn forks(&self) -> Result<(), String> {
+        Err("there is no sandbox".to_owned())
+    }
+
+    fn launch(&self, launch: Launch) -> BoxFuture<'_, io::Result<Process>> {
+        Box::pin(async move { self.0.run(move || start(&launch)).await? })
+    }
+}
+
+fn start(launch: &Launch) -> io::Result<Process> {
         static INHERITED: Once = Once::new();
         INHERITED.call_once(keep_what_we_inherited);
         let (events_in, events) = io::pipe()?;
@@ -55,9 +86,9 @@ impl Sandbox for NoSandbox {
             events: events.into(),
             replies: replies.into(),
             output: output.into(),
+            runtime_api: None,
             running: Box::new(Group(child)),
         })
-    }
 }
 
 /// What the server was started with, by a shell or a supervisor that left it open, is not for
@@ -112,9 +143,31 @@ impl Running for Group {
     fn wait(&mut self) -> BoxFuture<'_, io::Result<ExitStatus>> {
         Box::pin(self.0.wait())
     }
+
+    /// It sees the whole file system, and is not limited.
+    fn assign<'a>(
+        &'a mut self,
+        _: &'a Path,
+        _: Option<&'a Path>,
+        _: Limits,
+    ) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn fork(&self, _: String, _: Limits) -> BoxFuture<'_, io::Result<Process>> {
+        Box::pin(std::future::ready(Err(io::ErrorKind::Unsupported.into())))
+    }
+
+    fn freeze(&mut self, frozen: bool) {
+        let group = self.0.id().and_then(|pid| i32::try_from(pid).ok());
+        if let Some(group) = group.and_then(Pid::from_raw) {
+            let signal = if frozen { Signal::STOP } else { Signal::CONT };
+            let _gone = kill_process_group(group, signal);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    host::conformance!(suite, crate::NoSandbox::default);
+    host::conformance!(suite, || crate::NoSandbox::start().unwrap());
 }

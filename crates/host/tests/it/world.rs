@@ -51,7 +51,7 @@ impl World {
             config,
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SeededRandom::new(1)),
-            sandbox: Arc::new(NoSandbox),
+            sandbox: Arc::new(NoSandbox::start().unwrap()),
             runtimes: host::Runtimes::load(&runtimes).unwrap(),
             logs: Arc::clone(&lines) as Arc<dyn LogSink>,
         });

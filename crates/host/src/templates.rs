@@ -1,0 +1,180 @@
+//! Function templates: workers that have loaded a function once, and of which slots are forked.
+//!
+//! A template is made in the background: after a deploy, and after a first start without one. While
+//! there is none, or where a function cannot have one, slots are booted workers that load it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::Arn;
+use tokio::sync::Semaphore;
+
+use crate::pool::Pool;
+use crate::protocol::Reply;
+use crate::runtimes::Runtime;
+use crate::slot::{self, Slot, Surroundings};
+use crate::worker::Worker;
+use crate::{Config, FunctionSpec};
+
+/// Templates that load their function at the same time: it is work beside that of users.
+const MAKING_MAX: usize = 1;
+/// Slots that are forked before they are needed, of a function that was used.
+const SPARES_MAX: usize = 1;
+
+pub(crate) struct Templates {
+    making: Semaphore,
+    state: Mutex<HashMap<Arc<FunctionSpec>, Entry>>,
+}
+
+enum Entry {
+    Making,
+    Ready(Arc<Template>),
+    /// The function cannot have one, or not for now: why.
+    Unfit(String),
+}
+
+/// A worker that has loaded a function and waits for orders.
+pub(crate) struct Template {
+    worker: Worker,
+    spares: Mutex<Vec<Slot>>,
+}
+
+impl Templates {
+    pub(crate) fn new() -> Templates {
+        Templates { making: Semaphore::new(MAKING_MAX), state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<FunctionSpec>, Entry>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The template of a revision, if there is one.
+    pub(crate) fn find(&self, spec: &FunctionSpec) -> Option<Arc<Template>> {
+        match self.lock().get(spec)? {
+            Entry::Ready(template) => Some(Arc::clone(template)),
+            Entry::Making | Entry::Unfit(_) => None,
+        }
+    }
+
+    /// Whether a template should be made now; the caller then does.
+    pub(crate) fn claim(&self, spec: &Arc<FunctionSpec>) -> bool {
+        let mut state = self.lock();
+        let wanted = !state.contains_key(spec);
+        if wanted {
+            state.insert(Arc::clone(spec), Entry::Making);
+        }
+        wanted
+    }
+
+    /// Makes the template that was claimed.
+    pub(crate) async fn make(
+        &self,
+        pool: &Pool,
+        config: &Config,
+        around: Surroundings<'_>,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+    ) {
+        let _turn = self.making.acquire().await;
+        // It may have been replaced while it waited.
+        if !matches!(self.lock().get(spec), Some(Entry::Making)) {
+            return;
+        }
+        let made = load(pool, config, around, runtime, spec).await;
+        let mut state = self.lock();
+        let Some(entry) = state.get_mut(spec) else { return };
+        *entry = match made {
+            Ok(worker) => Entry::Ready(Arc::new(Template { worker, spares: Mutex::default() })),
+            Err(why) => {
+                tracing::info!(function = spec.name, why, "no template: its slots load it anew");
+                Entry::Unfit(why)
+            }
+        };
+    }
+
+    /// Drops a template that has ended.
+    pub(crate) fn forget(&self, spec: &FunctionSpec) {
+        let _ended = self.lock().remove(spec);
+    }
+
+    /// Drops those of all revisions of a function but one.
+    pub(crate) fn retire(&self, function: &Arn, keep: Option<&str>) {
+        let mut ended = Vec::new();
+        self.lock().retain(|spec, entry| {
+            let kept = spec.arn != *function || keep == Some(spec.revision.as_str());
+            if !kept {
+                ended.push(std::mem::replace(entry, Entry::Making));
+            }
+            kept
+        });
+    }
+
+    /// Ends all.
+    pub(crate) fn clear(&self) {
+        let _ended = std::mem::take(&mut *self.lock());
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().values().filter(|entry| matches!(entry, Entry::Ready(_))).count()
+    }
+}
+
+impl Template {
+    /// A slot: the spare if there is one.
+    pub(crate) async fn slot(
+        &self,
+        around: Surroundings<'_>,
+        spec: &Arc<FunctionSpec>,
+    ) -> io::Result<Slot> {
+        let spare = self.spares().pop();
+        match spare {
+            Some(spare) => Ok(spare),
+            None => Slot::fork(around, spec, &self.worker).await,
+        }
+    }
+
+    /// Makes the spare that was taken.
+    pub(crate) async fn refill(
+        &self,
+        around: Surroundings<'_>,
+        spec: &Arc<FunctionSpec>,
+    ) -> io::Result<()> {
+        if self.spares().len() < SPARES_MAX {
+            let spare = Slot::fork(around, spec, &self.worker).await?;
+            self.spares().push(spare);
+        }
+        Ok(())
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker that has loaded the function and waits for orders; if there is none, why.
+async fn load(
+    pool: &Pool,
+    config: &Config,
+    around: Surroundings<'_>,
+    runtime: &Arc<Runtime>,
+    spec: &Arc<FunctionSpec>,
+) -> Result<Worker, String> {
+    let mut worker = pool.template(runtime, spec).await.map_err(|error| error.to_string())?;
+    let stream = Arc::new(slot::stream_name(around, spec));
+    let mut journal = slot::journal(around, &stream, None);
+    let assign = slot::assign(around, runtime, spec, &stream, true);
+    worker.say(assign).map_err(|error| error.to_string())?;
+    let limit = around.clock.now() + config.init_timeout;
+    let reply = tokio::select! {
+        reply = slot::hear(&mut worker, &mut journal) => reply,
+        () = around.clock.sleep_until(limit) => return Err("it did not load in time".into()),
+    };
+    match reply {
+        Some(Reply::Ready { .. }) => Ok(worker),
+        Some(Reply::Unfit(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
+        Some(Reply::InitError { .. }) => Err("it failed to load".into()),
+        _ => Err("its process ended while it loaded".into()),
+    }
+}

@@ -1,0 +1,143 @@
+// What a worker does to become a template: a process that has loaded its function and is forked
+// into slots. The forking is native (crates/fork); here is what only JavaScript can know: whether
+// copies of this process would share what they must not, and what each copy has to have anew.
+'use strict';
+
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const { syncBuiltinESMExports } = require('node:module');
+const path = require('node:path');
+const v8 = require('node:v8');
+const vm = require('node:vm');
+
+const CONTROL = 5;
+const LIBUV_THREADS = 4;
+
+/** Where the native part is; undefined in workers that are not to be forked. */
+const folder = process.env.CUMULET_FORK;
+let native;
+/** What was there before the function was loaded. */
+let before;
+/** How often the function drew random bytes while it was loaded. */
+let draws = 0;
+
+/** Takes a few milliseconds: to be called while nobody waits, and before the function is loaded. */
+function install() {
+  if (!folder) return;
+  const module = { exports: {} };
+  process.dlopen(module, path.join(folder, 'fork.so'));
+  native = module.exports;
+  Math.random = seedable();
+  watchDraws();
+  before = look();
+}
+
+/** Waits for orders; returns in every slot, with the text that came with its order. */
+function serve() {
+  const text = native.serve(CONTROL, path.join(folder, 'init'));
+  const pid = Number(fs.readlinkSync('/proc/self'));
+  Object.defineProperty(process, 'pid', { value: pid, enumerable: true, configurable: true });
+  Math.random.seed();
+  return JSON.parse(text);
+}
+
+/** Collects garbage, so that slots share what is left and do not copy it to sweep it. */
+function compact() {
+  v8.setFlagsFromString('--expose-gc');
+  vm.runInNewContext('gc')();
+  v8.setFlagsFromString('--no-expose-gc');
+}
+
+/** Why this process cannot be a template; undefined if it can. */
+function unfit() {
+  const now = look();
+  const fresh = (kind) => now[kind].filter((one) => !before[kind].includes(one));
+  const [resource] = fresh('resources');
+  if (resource) return `loading it left something active: ${resource}`;
+  if (fresh('sockets').length) return 'loading it left a socket open';
+  const [unknown] = fresh('unknown');
+  if (unknown) return `loading it left something open that cannot be copied: ${unknown}`;
+  if (now.children.length) return 'loading it left a child process';
+  if (now.threads > before.threads + LIBUV_THREADS) return 'loading it left threads';
+  if (fresh('files').length) return 'loading it left files in /tmp';
+  if (draws > 0) return 'loading it drew random bytes, which all copies would share';
+  return undefined;
+}
+
+function look() {
+  const links = fs.readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ''; // the folder itself, closed by now
+    }
+  });
+  const known = ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]'];
+  const tasks = fs.readdirSync('/proc/self/task');
+  return {
+    resources: process.getActiveResourcesInfo(),
+    sockets: links.filter((link) => link.startsWith('socket:')),
+    unknown: links.filter((link) => link.startsWith('anon_inode:') && !known.includes(link)),
+    children: tasks.flatMap((task) => read(`/proc/self/task/${task}/children`).split(' ')).filter(Boolean),
+    threads: tasks.length,
+    files: fs.readdirSync('/tmp'),
+  };
+}
+
+function read(file) {
+  try {
+    return fs.readFileSync(file, 'latin1');
+  } catch {
+    return ''; // not on every kernel
+  }
+}
+
+/**
+ * A `Math.random` that can be seeded again, which the engine's cannot: copies of a process would
+ * all go on with the same numbers. xoshiro128**, with 53 bits of two draws.
+ */
+function seedable() {
+  const state = new Uint32Array(4);
+  const draw = () => {
+    const five = Math.imul(state[1], 5);
+    const result = Math.imul((five << 7) | (five >>> 25), 9);
+    const shifted = state[1] << 9;
+    state[2] ^= state[0];
+    state[3] ^= state[1];
+    state[1] ^= state[2];
+    state[0] ^= state[3];
+    state[2] ^= shifted;
+    state[3] = (state[3] << 11) | (state[3] >>> 21);
+    return result >>> 0;
+  };
+  const random = { random: () => ((draw() >>> 5) * 0x4000000 + (draw() >>> 6)) / 0x20000000000000 };
+  const seed = () => {
+    const bytes = crypto.randomFillSync(state);
+    if (bytes.every((word) => word === 0)) state[0] = 1;
+  };
+  Object.defineProperty(random.random, 'seed', { value: seed });
+  seed();
+  return random.random;
+}
+
+/** Counts draws of random bytes, whichever way a library takes. */
+function watchDraws() {
+  const wrap = (object, names) => {
+    for (const name of names) {
+      const original = object[name];
+      if (typeof original !== 'function') continue;
+      const wrapped = function (...args) {
+        draws++;
+        return Reflect.apply(original, this, args);
+      };
+      Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(original));
+      Object.defineProperty(object, name, { value: wrapped, writable: true, configurable: true });
+    }
+  };
+  const names = ['randomBytes', 'randomFill', 'randomFillSync', 'randomInt', 'randomUUID'];
+  wrap(crypto, [...names, 'getRandomValues', 'pseudoRandomBytes', 'generateKeyPairSync']);
+  wrap(Object.getPrototypeOf(crypto.webcrypto), ['getRandomValues', 'randomUUID']);
+  syncBuiltinESMExports();
+}
+
+module.exports = { compact, install, serve, unfit };

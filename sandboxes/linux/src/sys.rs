@@ -1,0 +1,226 @@
+//! The system calls that no library here wraps, with their errors.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use libc::{c_int, c_long};
+
+pub(crate) fn check(result: c_long) -> io::Result<c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+pub(crate) fn path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+/// Wider than the other flags.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// What `clone` gave.
+pub(crate) enum Cloned {
+    Child,
+    Parent { pid: i32, pidfd: OwnedFd },
+}
+
+/// `clone3(2)` as a fork into new namespaces, and into a cgroup (version 2) if one is given.
+///
+/// # Safety
+/// Only a process of one thread may call it: the child has no other, and whatever they held.
+pub(crate) unsafe fn clone(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+    let mut pidfd: c_int = -1;
+    let mut args = libc::clone_args {
+        flags: namespaces | libc::CLONE_PIDFD as u64,
+        pidfd: &raw mut pidfd as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
+    };
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: the arguments are whole; the caller promises that there is one thread.
+    let pid =
+        check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) })?;
+    if pid == 0 {
+        return Ok(Cloned::Child);
+    }
+    // SAFETY: the kernel has just made it for us.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Cloned::Parent { pid: i32::try_from(pid).unwrap_or(-1), pidfd })
+}
+
+/// `open_tree(2)`: a mount of the folder or file that hangs nowhere yet, read-only and without
+/// devices or set-user-id programs where asked.
+pub(crate) fn detached(from: &Path, read_only: bool, devices: bool) -> io::Result<OwnedFd> {
+    let from = path(from)?;
+    let flags = libc::OPEN_TREE_CLONE
+        | libc::OPEN_TREE_CLOEXEC
+        | libc::AT_RECURSIVE as libc::c_uint;
+    // SAFETY: the path ends with a zero.
+    let fd = unsafe {
+        let fd = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, from.as_ptr(), flags);
+        OwnedFd::from_raw_fd(i32::try_from(check(fd)?).unwrap_or(-1))
+    };
+    let mut wanted = libc::MOUNT_ATTR_NOSUID;
+    if read_only {
+        wanted |= libc::MOUNT_ATTR_RDONLY;
+    }
+    if !devices {
+        wanted |= libc::MOUNT_ATTR_NODEV;
+    }
+    set_mount(&fd, libc::AT_RECURSIVE, wanted, 0)?;
+    Ok(fd)
+}
+
+/// `mount_setattr(2)` on a mount that is open.
+pub(crate) fn set_mount(
+    mount: &OwnedFd,
+    recursive: c_int,
+    wanted: u64,
+    propagation: u64,
+) -> io::Result<()> {
+    let attr = libc::mount_attr { attr_set: wanted, attr_clr: 0, propagation, userns_fd: 0 };
+    let flags = recursive | libc::AT_EMPTY_PATH;
+    // SAFETY: the empty path ends with a zero, the attributes are whole.
+    check(unsafe {
+        let (fd, size) = (mount.as_raw_fd(), size_of_val(&attr));
+        libc::syscall(libc::SYS_mount_setattr, fd, c"".as_ptr(), flags, &raw const attr, size)
+    })?;
+    Ok(())
+}
+
+/// `move_mount(2)`: hangs a mount at a place.
+pub(crate) fn attach(mount: &OwnedFd, at: &Path) -> io::Result<()> {
+    let at = path(at)?;
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH;
+    // SAFETY: both paths end with a zero.
+    check(unsafe {
+        let fd = mount.as_raw_fd();
+        let here = libc::AT_FDCWD;
+        libc::syscall(libc::SYS_move_mount, fd, c"".as_ptr(), here, at.as_ptr(), flags)
+    })?;
+    Ok(())
+}
+
+/// `mount(2)` of a file system that the kernel makes: tmpfs, proc.
+pub(crate) fn mount(kind: &str, at: &Path, flags: u64, options: &str) -> io::Result<()> {
+    let (kind, at, options) = (CString::new(kind)?, path(at)?, CString::new(options)?);
+    // SAFETY: all texts end with a zero.
+    check(c_long::from(unsafe {
+        libc::mount(kind.as_ptr(), at.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast())
+    }))?;
+    Ok(())
+}
+
+/// Says how mounts below the root pass on to others: `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`.
+pub(crate) fn propagate(at: &Path, how: u64) -> io::Result<()> {
+    let at = path(at)?;
+    let none = std::ptr::null();
+    // SAFETY: the path ends with a zero.
+    check(c_long::from(unsafe {
+        libc::mount(none, at.as_ptr(), none, how, std::ptr::null())
+    }))?;
+    Ok(())
+}
+
+pub(crate) fn unmount(at: &Path) -> io::Result<()> {
+    let at = path(at)?;
+    // SAFETY: the path ends with a zero.
+    check(c_long::from(unsafe { libc::umount2(at.as_ptr(), libc::MNT_DETACH) }))?;
+    Ok(())
+}
+
+/// Makes the working directory the root of this mount namespace, and the old root unreachable.
+pub(crate) fn pivot() -> io::Result<()> {
+    let here = c".".as_ptr();
+    // SAFETY: the paths end with a zero.
+    unsafe {
+        check(libc::syscall(libc::SYS_pivot_root, here, here))?;
+        check(c_long::from(libc::umount2(here, libc::MNT_DETACH)))?;
+        check(c_long::from(libc::chdir(c"/".as_ptr())))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn unshare(namespaces: c_int) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(c_long::from(unsafe { libc::unshare(namespaces) }))?;
+    Ok(())
+}
+
+/// Takes a user and group for good, and no other groups where that is allowed.
+pub(crate) fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    unsafe {
+        let _denied_to_users = libc::setgroups(0, std::ptr::null());
+        check(c_long::from(libc::setresgid(gid, gid, gid)))?;
+        check(c_long::from(libc::setresuid(uid, uid, uid)))?;
+    }
+    Ok(())
+}
+
+/// Gives up every capability.
+pub(crate) fn drop_capabilities() -> io::Result<()> {
+    let (head, sets) = ([0x2008_0522_u32, 0], [0u32; 6]);
+    // SAFETY: the header is that of version 3, which has two sets of three numbers.
+    check(unsafe { libc::syscall(libc::SYS_capset, head.as_ptr(), sets.as_ptr()) })?;
+    Ok(())
+}
+
+pub(crate) fn prctl(option: c_int, value: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: only options that take numbers are used.
+    check(c_long::from(unsafe { libc::prctl(option, value, 0, 0, 0) }))?;
+    Ok(())
+}
+
+/// Switches the loopback device of this network namespace on.
+pub(crate) fn loopback_up() -> io::Result<()> {
+    // SAFETY: the request is whole, and of the kind this call reads.
+    unsafe {
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+        let socket = check(c_long::from(libc::socket(libc::AF_INET, kind, 0)))?;
+        let socket = OwnedFd::from_raw_fd(i32::try_from(socket).unwrap_or(-1));
+        let mut request: libc::ifreq = std::mem::zeroed();
+        for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+            *to = *from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap_or(1);
+        check(c_long::from(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw mut request)))?;
+    }
+    Ok(())
+}
+
+/// Puts a descriptor at a number of our choice, to be inherited by the program that is started.
+pub(crate) fn place(fd: &OwnedFd, at: c_int) -> io::Result<()> {
+    // SAFETY: what was there before belongs to the caller, who knows it.
+    check(c_long::from(unsafe { libc::dup2(fd.as_raw_fd(), at) }))?;
+    Ok(())
+}
+
+/// The root of this mount namespace, to be changed.
+pub(crate) fn root_mount() -> io::Result<OwnedFd> {
+    // SAFETY: the path ends with a zero; without `OPEN_TREE_CLONE` it is the mount itself.
+    unsafe {
+        let flags = libc::OPEN_TREE_CLOEXEC;
+        let fd = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c"/".as_ptr(), flags);
+        Ok(OwnedFd::from_raw_fd(i32::try_from(check(fd)?).unwrap_or(-1)))
+    }
+}
+
+/// Marks everything from a number on as not to be inherited by programs.
+pub(crate) fn close_on_exec(first: c_int) -> io::Result<()> {
+    let flag = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, flag) })?;
+    Ok(())
+}

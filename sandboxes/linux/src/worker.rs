@@ -1,0 +1,236 @@
+//! From the first process of a sandbox to the program in it.
+//!
+//! Two processes. The first is the first of its namespaces; it makes the file system, reaches out
+//! for the network, starts the second and becomes `init`. The second gives up what it may do and
+//! becomes the program.
+//!
+//! All of it runs in copies of the launcher, which has one thread.
+
+use std::ffi::CString;
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::message::{self, Launch};
+use crate::root::{self, Code, GID, UID, View};
+use crate::seccomp::Filters;
+use crate::{landlock, sys};
+
+/// What the two processes are given.
+pub(crate) struct Job<'a> {
+    pub(crate) launch: &'a Launch,
+    pub(crate) filters: &'a Filters,
+    /// What workers need to be forked, outside.
+    pub(crate) fork: &'a Path,
+    /// Whether there are namespaces.
+    pub(crate) confined: bool,
+    /// Where the code will appear, if it is not known.
+    pub(crate) stage: Option<&'a Path>,
+    /// Progress, and what failed. It is closed when the program runs.
+    pub(crate) setup: UnixStream,
+    /// For `init`.
+    pub(crate) status: OwnedFd,
+    pub(crate) events: OwnedFd,
+    pub(crate) replies: OwnedFd,
+    pub(crate) output: OwnedFd,
+    /// A template's orders.
+    pub(crate) control: Option<OwnedFd>,
+}
+
+/// Files and sockets a program may have open, as on Lambda.
+const FILES_MAX: u64 = 1_024;
+
+/// Runs in the first process, and does not return.
+pub(crate) fn run(job: Job<'_>) -> ! {
+    let mut setup = job.setup.try_clone();
+    let Err(error) = first(job);
+    if let Ok(setup) = &mut setup {
+        let _nobody_hears = setup.write_all(format!("!{error}").as_bytes());
+    }
+    exit(1)
+}
+
+/// Ends this process, without what a copy of the launcher would do at its end.
+fn exit(status: i32) -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(status) }
+}
+
+fn context(what: &str) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+/// Moves a descriptor out of the way of those that are put at numbers of our choice.
+fn aside(fd: &mut OwnedFd) -> io::Result<()> {
+    *fd = rustix::io::fcntl_dupfd_cloexec(&*fd, FD_MIN)?;
+    Ok(())
+}
+
+fn first(mut job: Job<'_>) -> io::Result<std::convert::Infallible> {
+    for fd in [&mut job.status, &mut job.events, &mut job.replies, &mut job.output] {
+        aside(fd)?;
+    }
+    if let Some(control) = &mut job.control {
+        aside(control)?;
+    }
+    job.setup = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(&job.setup, FD_MIN)?);
+    // The launcher says who we are, in a namespace of users, and limits us.
+    job.setup.read_exact(&mut [0])?;
+    if job.confined {
+        let launch = job.launch;
+        let code = match (&launch.code, job.stage) {
+            (Some(code), _) => Code::Known { code, layers: launch.layers.as_deref() },
+            (None, Some(stage)) => Code::Later { stage },
+            (None, None) => return Err(io::Error::other("there is no stage")),
+        };
+        let view = View {
+            folders: &launch.folders,
+            runtimes: &launch.runtimes,
+            fork: job.fork,
+            code,
+            tmp_bytes: launch.limits.tmp_bytes,
+        };
+        root::furnish(&view, || {
+            sys::prctl(libc::PR_SET_KEEPCAPS, 1)?;
+            sys::become_user(UID, GID)
+        })
+        .map_err(context("file system"))?;
+        sys::loopback_up().map_err(context("loopback"))?;
+        rustix::system::sethostname(b"localhost")?;
+    } else {
+        sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1)?;
+    }
+    sys::prctl(libc::PR_SET_PDEATHSIG, 9)?;
+    let port = |port: &u16| TcpListener::bind(("127.0.0.1", *port));
+    let listeners: Vec<_> = job.launch.ports.iter().map(port).collect::<io::Result<_>>()?;
+    let fds: Vec<_> = listeners.iter().map(|listener| listener.as_fd()).collect();
+    message::send_bytes(&job.setup, b"hello", &fds)?;
+    drop(listeners);
+    // SAFETY: this process has one thread.
+    match sys::check(libc::c_long::from(unsafe { libc::fork() }))? {
+        0 => {
+            let mut setup = job.setup.try_clone();
+            let Err(error) = second(job);
+            if let Ok(setup) = &mut setup {
+                let _nobody_hears = setup.write_all(format!("!{error}").as_bytes());
+            }
+            exit(1)
+        }
+        worker => {
+            let init = place_of_init(&job);
+            let (status, worker) = (number(10), CString::new(worker.to_string())?);
+            rustix::io::fcntl_setfd(&job.status, rustix::io::FdFlags::empty())?;
+            sys::place(&job.status, 10)?;
+            Err(exec(&init, &[&init, &status, &worker], &[]))
+        }
+    }
+}
+
+fn number(number: i32) -> CString {
+    CString::new(number.to_string()).unwrap_or_default()
+}
+
+fn fork_folder<'a>(job: &Job<'a>) -> &'a Path {
+    if job.confined { Path::new(root::FORK) } else { job.fork }
+}
+
+fn place_of_init(job: &Job<'_>) -> CString {
+    sys::path(&fork_folder(job).join("init")).unwrap_or_default()
+}
+
+/// Becomes a program; gives back why not.
+fn exec(program: &CString, args: &[&CString], env: &[CString]) -> io::Error {
+    let pointers = |texts: &mut dyn Iterator<Item = &CString>| {
+        texts.map(|text| text.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
+    };
+    let (argv, envp) = (pointers(&mut args.iter().copied()), pointers(&mut env.iter()));
+    // SAFETY: both lists end with a null, all texts with a zero.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+fn second(job: Job<'_>) -> io::Result<std::convert::Infallible> {
+    let Job { launch, filters, confined, .. } = &job;
+    rustix::process::setsid()?;
+    limit(launch)?;
+    sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
+    sys::drop_capabilities()?;
+    if *confined {
+        std::env::set_current_dir(if launch.code.is_some() { root::TASK } else { "/" })?;
+    }
+    if landlock::version() > 0 {
+        let (read, write) = if *confined {
+            (vec![PathBuf::from("/")], vec!["/tmp", "/dev", "/proc"])
+        } else {
+            (fallback_view(launch, job.fork), vec!["/dev", "/proc"])
+        };
+        let write: Vec<_> = write.into_iter().map(Path::new).collect();
+        // A template's slots mount, and Landlock does not let go.
+        if !(launch.template && *confined) {
+            landlock::restrict(&read, &write).map_err(context("Landlock"))?;
+        }
+    }
+    let program = sys::path(&launch.program)?;
+    let args = launch.args.iter().map(|arg| CString::new(arg.as_str()));
+    let args: Vec<CString> = args.collect::<Result<_, _>>()?;
+    let argv: Vec<_> = std::iter::once(&program).chain(&args).collect();
+    let env = launch.env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+    let mut env: Vec<CString> = env.collect::<Result<_, _>>()?;
+    if launch.template {
+        env.push(CString::new(format!("CUMULET_FORK={}", fork_folder(&job).display()))?);
+    }
+    place_descriptors(&job)?;
+    if let Some(gate) = filters.apply(launch.template).map_err(context("seccomp"))? {
+        message::send_bytes(&job.setup, b"gate", &[gate.as_fd()])?;
+    }
+    let error = exec(&program, &argv, &env);
+    Err(context(&launch.program.display().to_string())(error))
+}
+
+/// Standard streams, and the numbers where a worker finds its pipes.
+fn place_descriptors(job: &Job<'_>) -> io::Result<()> {
+    let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
+    sys::place(&null, 0)?;
+    sys::place(&job.output, 1)?;
+    sys::place(&job.output, 2)?;
+    sys::place(&job.events, 3)?;
+    sys::place(&job.replies, 4)?;
+    if let Some(control) = &job.control {
+        sys::place(control, fork::CONTROL_FD)?;
+    }
+    Ok(())
+}
+
+/// What a function may read where it sees the machine's own file system.
+fn fallback_view(launch: &Launch, fork: &Path) -> Vec<PathBuf> {
+    let mut read: Vec<PathBuf> = root::SYSTEM.iter().chain(&root::CONFIGURATION).map(PathBuf::from).collect();
+    read.extend(launch.folders.iter().cloned());
+    read.push(launch.runtimes.clone());
+    read.push(fork.to_owned());
+    read.extend(launch.code.clone());
+    read.extend(launch.layers.clone());
+    read
+}
+
+fn limit(launch: &Launch) -> io::Result<()> {
+    let set = |what, max| setrlimit(what, Rlimit { current: Some(max), maximum: Some(max) });
+    set(Resource::Nofile, FILES_MAX)?;
+    set(Resource::Core, 0)?;
+    set(Resource::Memlock, 64 << 10)?;
+    let processes = u64::from(launch.limits.processes_max);
+    set(Resource::Nproc, if launch.template { processes * SLOTS_MAX } else { processes })?;
+    // Wherever there are no cgroups this is all there is: of each process what it may write to.
+    set(Resource::Data, launch.limits.memory_bytes + RUNTIME_BYTES)?;
+    Ok(())
+}
+
+/// What an interpreter may write to besides the function's memory, without ever doing so.
+const RUNTIME_BYTES: u64 = 1 << 30;
+/// A template's slots count as its own processes; each limits itself.
+const SLOTS_MAX: u64 = 16;
+/// Above what a program finds open, so that putting one in its place does not close another.
+const FD_MIN: i32 = 20;

@@ -1,0 +1,20 @@
+//! The sandbox from outside.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use sandbox_linux::{Config, LinuxSandbox};
+
+host::conformance!(suite, crate::sandbox);
+
+/// A sandbox whose functions reach nobody: what they connect to is accepted and closed.
+fn sandbox() -> LinuxSandbox {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let mut launcher = Command::new(env!("CARGO_BIN_EXE_launcher"));
+    launcher.arg(&folder);
+    let accept = Arc::new(|listener| {
+        let task = tokio::spawn(async move { drop(listener) });
+        task.abort_handle()
+    });
+    LinuxSandbox::start(Config { launcher, port: 4566, accept }).unwrap()
+}

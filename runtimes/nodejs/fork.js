@@ -125,7 +125,9 @@ function watchDraws() {
   const wrap = (object, names) => {
     for (const name of names) {
       const original = object[name];
-      if (typeof original !== 'function') continue;
+      const found = Object.getOwnPropertyDescriptor(object, name);
+      // What cannot be replaced leads to something that can.
+      if (typeof original !== 'function' || !found?.configurable) continue;
       const wrapped = function (...args) {
         draws++;
         return Reflect.apply(original, this, args);

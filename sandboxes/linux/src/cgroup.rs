@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use host::Limits;
@@ -138,19 +137,6 @@ impl Group {
             fs::write(folder.join("cgroup.procs"), pid.to_string())?;
         }
         Ok(())
-    }
-
-    /// Gives its processes no processor, or gives it back; whether that can be done here. Version 1
-    /// takes longer for it than signals do.
-    pub(crate) fn freeze(&self, frozen: bool) -> bool {
-        let [("", folder)] = self.0.as_slice() else { return false };
-        fs::write(folder.join("cgroup.freeze"), if frozen { "1" } else { "0" }).is_ok()
-    }
-
-    /// The folder, to start a process in it: version 2 alone.
-    pub(crate) fn open(&self) -> Option<OwnedFd> {
-        let [("", folder)] = self.0.as_slice() else { return None };
-        fs::File::open(folder).ok().map(OwnedFd::from)
     }
 }
 

@@ -4,16 +4,11 @@ use std::fs;
 
 use rustix::process::{Pid, Signal};
 
-use crate::cgroup::Group;
-
 /// How often a tree of processes is looked through while it changes.
 const LOOKS_MAX: usize = 64;
 
 /// Stops all processes of a room, or lets them go on.
-pub(crate) fn set(group: Option<&Group>, pid: i32, frozen: bool) {
-    if group.is_some_and(|group| group.freeze(frozen)) {
-        return;
-    }
+pub(crate) fn set(pid: i32, frozen: bool) {
     let signal = if frozen { Signal::STOP } else { Signal::CONT };
     let mut before = 0;
     for _ in 0..LOOKS_MAX {
@@ -59,7 +54,7 @@ fn is_first(pid: i32) -> bool {
     numbers.is_some_and(|numbers| numbers.split_whitespace().count() > 1 && numbers.ends_with("\t1"))
 }
 
-fn descendants(pid: i32) -> Vec<i32> {
+pub(crate) fn descendants(pid: i32) -> Vec<i32> {
     let mut found = Vec::new();
     let mut parents = vec![pid];
     while let Some(parent) = parents.pop() {

@@ -18,9 +18,10 @@ use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getegid, geteuid};
 
-use crate::cgroup::{Group, Parent};
+use crate::cgroup::Parent;
 use crate::gate::Gate;
 use crate::level::Level;
+use crate::limiter;
 use crate::message::{self, Launch, Report, Request};
 use crate::root::{GID, UID};
 use crate::seccomp::{Filters, SLOT_NAMESPACES};
@@ -28,6 +29,7 @@ use crate::sys::{self, Cloned};
 use crate::worker::{self, Job};
 
 const SERVER: u64 = 0;
+const LIMITER: u64 = 1;
 /// What an epoll event is about: the number of a room, and which of its descriptors.
 const KINDS: u64 = 4;
 const SETUP: u64 = 1;
@@ -43,7 +45,8 @@ struct Launcher {
     epoll: OwnedFd,
     level: Level,
     filters: Filters,
-    parent: Option<Parent>,
+    /// Where cgroups are made, if they are.
+    limiter: Option<OwnedFd>,
     /// Ours: `fork`, which has what workers need to be forked, and `stage`, in which every sandbox
     /// without code has a folder where its code will be mounted.
     folder: PathBuf,
@@ -61,7 +64,6 @@ struct Room {
     /// The first process, by which all of it is ended.
     first: Option<OwnedFd>,
     pid: i32,
-    group: Option<Group>,
     kind: Kind,
     frozen: bool,
     /// The server knows it.
@@ -77,6 +79,7 @@ enum Kind {
     },
     Slot {
         template: u64,
+        limits: Limits,
     },
 }
 
@@ -102,9 +105,13 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
         landlock: crate::landlock::version(),
         cgroups: parent.as_ref().map(Parent::version),
     };
+    let limiter = parent.map(|parent| start_limiter(&parent)).transpose()?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let data = epoll::EventData::new_u64(SERVER);
-    epoll::add(&epoll, &server, data, epoll::EventFlags::IN)?;
+    for (fd, about) in [(Some(&server), SERVER), (limiter.as_ref(), LIMITER)] {
+        if let Some(fd) = fd {
+            epoll::add(&epoll, fd, epoll::EventData::new_u64(about), epoll::EventFlags::IN)?;
+        }
+    }
     message::send(&server, &Report::Ready(level.clone()), &[])?;
     let root = geteuid().is_root();
     let mut launcher = Launcher {
@@ -112,7 +119,7 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
         epoll,
         level,
         filters: Filters::compile()?,
-        parent,
+        limiter,
         folder: folder.to_owned(),
         rooms: HashMap::new(),
         buffer: Vec::new(),
@@ -123,14 +130,28 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
     for (_, room) in launcher.rooms.drain() {
         end(&room);
     }
-    if let Some(parent) = &launcher.parent {
-        parent.remove();
-    }
     served
 }
 
 /// The first descriptor behind the standard ones.
 const FIRST_INHERITED: i32 = 3;
+
+/// Starts the process that limits others; gives our end of the socket between us.
+fn start_limiter(parent: &Parent) -> io::Result<OwnedFd> {
+    let (ours, inside) = pair(SocketType::SEQPACKET)?;
+    // SAFETY: we have one thread.
+    match unsafe { sys::clone(0) }? {
+        Cloned::Parent { .. } => Ok(ours),
+        Cloned::Child => {
+            drop(ours);
+            if let Err(error) = limiter::serve(&inside, parent) {
+                complain(&format!("limiter: {error}"));
+            }
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
 
 /// Writes what workers need to be forked.
 fn lay_out(folder: &Path) -> io::Result<()> {
@@ -169,7 +190,7 @@ fn enter(folder: &Path) -> io::Result<()> {
     sys::mount("tmpfs", &stage, libc::MS_NOSUID | libc::MS_NODEV, "mode=0755,size=4m")?;
     // What cannot be made once cannot be made later.
     // SAFETY: we have one thread.
-    match unsafe { sys::clone(SANDBOX_NAMESPACES, None) }? {
+    match unsafe { sys::clone(SANDBOX_NAMESPACES) }? {
         // SAFETY: ends the process.
         Cloned::Child => unsafe { libc::_exit(0) },
         Cloned::Parent { pidfd, .. } => {
@@ -194,7 +215,9 @@ impl Launcher {
             }
             for event in &events {
                 let about = event.data.u64();
-                if about == SERVER {
+                if about == LIMITER {
+                    self.hear_limiter()?;
+                } else if about == SERVER {
                     let mut buffer = std::mem::take(&mut self.buffer);
                     let heard = message::receive(&self.server, &mut buffer);
                     self.buffer = buffer;
@@ -235,7 +258,7 @@ impl Launcher {
             Request::Freeze { id, frozen } => {
                 if let Some(room) = self.rooms.get_mut(&id) {
                     room.frozen = frozen;
-                    crate::freeze::set(room.group.as_ref(), room.pid, frozen);
+                    crate::freeze::set(room.pid, frozen);
                 }
                 return Ok(());
             }
@@ -266,11 +289,9 @@ impl Launcher {
             None if confined => Some(self.make_stage(id)?),
             _ => None,
         };
-        let group = self.make_group(id, &launch.limits);
-        let into = group.as_ref().and_then(Group::open);
         let namespaces = if confined { SANDBOX_NAMESPACES } else { 0 };
         // SAFETY: we have one thread.
-        let cloned = unsafe { sys::clone(namespaces, into.as_ref().map(AsFd::as_fd)) }?;
+        let cloned = unsafe { sys::clone(namespaces) }?;
         let (pid, pidfd) = match cloned {
             Cloned::Child => worker::run(Job {
                 launch,
@@ -287,19 +308,19 @@ impl Launcher {
             }),
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
         };
-        if let (Some(group), None) = (&group, into) {
-            group.add(pid)?;
-        }
         if confined {
             self.map_users(pid)?;
         }
-        (&setup).write_all(b"g")?;
+        // It goes on when it is limited.
+        if !self.limit(id, pid, &launch.limits, true) {
+            (&setup).write_all(b"g")?;
+        }
         self.watch(&setup, id, SETUP)?;
         self.watch(&status, id, STATUS)?;
         let template = control.map(|control| Template { control, gate: None, ordered: 0 });
         let (setup, listeners) = (Some(setup), Vec::new());
         let kind = Kind::Sandbox { setup, listeners, stage, template };
-        let room = Room { status, first: Some(pidfd), pid, group, kind, frozen: false, started: false };
+        let room = Room { status, first: Some(pidfd), pid, kind, frozen: false, started: false };
         self.rooms.insert(id, room);
         Ok(())
     }
@@ -316,9 +337,29 @@ impl Launcher {
         fs::write(format!("/proc/{pid}/gid_map"), format!("{GID} {gid} 1"))
     }
 
-    fn make_group(&self, id: u64, limits: &Limits) -> Option<Group> {
-        let made = self.parent.as_ref()?.make(id, limits);
-        made.inspect_err(|error| complain(&format!("no cgroup: {error}"))).ok()
+    /// Has a process put into a cgroup; whether it will be.
+    fn limit(&self, id: u64, pid: i32, limits: &Limits, answer: bool) -> bool {
+        let order = limiter::Order::Add { id, pid, limits: *limits, answer };
+        self.order(&order)
+    }
+
+    fn order(&self, order: &limiter::Order) -> bool {
+        self.limiter.as_ref().is_some_and(|limiter| message::send(limiter, order, &[]).is_ok())
+    }
+
+    /// A sandbox is limited, and may go on.
+    fn hear_limiter(&mut self) -> io::Result<()> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let Some((id, _)) = message::receive::<u64>(limiter, &mut self.buffer)? else {
+            return Err(io::Error::other("the limiter has ended"));
+        };
+        if let Some(room) = self.rooms.get(&id)
+            && let Kind::Sandbox { setup: Some(setup), .. } = &room.kind
+        {
+            let mut setup: &UnixStream = setup;
+            let _it_has_ended = setup.write_all(b"g");
+        }
+        Ok(())
     }
 
     fn make_stage(&self, id: u64) -> io::Result<PathBuf> {
@@ -348,9 +389,7 @@ impl Launcher {
                 sys::attach(&mount, &stage.join(to))?;
             }
         }
-        if let Some(group) = &room.group {
-            group.limit(limits)?;
-        }
+        self.order(&limiter::Order::Limit { id, limits: *limits });
         Ok(())
     }
 
@@ -384,9 +423,8 @@ impl Launcher {
         message::send_bytes(&of.control, &order.encode(text), &fds)?;
         of.ordered += 1;
         self.watch(&status, id, STATUS)?;
-        let group = self.make_group(id, limits);
-        let kind = Kind::Slot { template };
-        let room = Room { status, first: None, pid: 0, group, kind, frozen: false, started: false };
+        let kind = Kind::Slot { template, limits: *limits };
+        let room = Room { status, first: None, pid: 0, kind, frozen: false, started: false };
         self.rooms.insert(id, room);
         Ok(())
     }
@@ -515,9 +553,6 @@ impl Launcher {
             |pid| {
                 room.first = Some(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
                 room.pid = pid.as_raw_nonzero().get();
-                if let Some(group) = &room.group {
-                    group.add(room.pid)?;
-                }
                 rustix::io::write(&room.status, b"g")?;
                 Ok(())
             },
@@ -527,8 +562,15 @@ impl Launcher {
             return self.ended(id, None, Some(error.to_string()));
         }
         room.started = true;
+        let (pid, kind) = (room.pid, &room.kind);
+        let limits = if let Kind::Slot { limits, .. } = kind { Some(*limits) } else { None };
         let fds: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
-        message::send(&self.server, &Report::Started { id, pid: room.pid }, &fds)
+        message::send(&self.server, &Report::Started { id, pid }, &fds)?;
+        // Until then it is in its template's group.
+        if let Some(limits) = limits {
+            self.limit(id, pid, &limits, false);
+        }
+        Ok(())
     }
 
     /// A room is empty, or about to be.
@@ -536,6 +578,7 @@ impl Launcher {
         let Some(room) = self.rooms.remove(&id) else { return Ok(()) };
         end(&room);
         let started = room.started;
+        self.order(&limiter::Order::Remove { id });
         self.forget(room);
         match why {
             Some(why) if !started => self.report(&Report::Failed { id, why }),
@@ -545,7 +588,7 @@ impl Launcher {
     }
 
     fn forget(&mut self, room: Room) {
-        if let Kind::Slot { template } = room.kind
+        if let Kind::Slot { template, .. } = room.kind
             && let Some(of) = self.rooms.get_mut(&template)
             && let Kind::Sandbox { template: Some(of), .. } = &mut of.kind
             && !room.started
@@ -574,7 +617,7 @@ fn ask_to_end(room: &Room) {
     match &room.first {
         Some(first) if room.started => {
             if room.frozen {
-                crate::freeze::set(room.group.as_ref(), room.pid, false);
+                crate::freeze::set(room.pid, false);
             }
             crate::freeze::kill_descendants(room.pid);
             let _gone = rustix::process::pidfd_send_signal(first, Signal::TERM);
@@ -587,7 +630,7 @@ fn ask_to_end(room: &Room) {
 /// namespaces, everything that descends from it.
 fn end(room: &Room) {
     if room.frozen {
-        crate::freeze::set(room.group.as_ref(), room.pid, false);
+        crate::freeze::set(room.pid, false);
     }
     if let Some(first) = &room.first {
         crate::freeze::kill_descendants(room.pid);
@@ -607,6 +650,6 @@ fn reap() {
 
 /// A line on standard error, which is the server's log.
 #[expect(clippy::print_stderr, reason = "the launcher has no other log")]
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     eprintln!("launcher: {text}");
 }

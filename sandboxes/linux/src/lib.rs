@@ -21,6 +21,7 @@ mod gate;
 mod landlock;
 mod launcher;
 mod level;
+mod limiter;
 mod message;
 mod root;
 mod seccomp;

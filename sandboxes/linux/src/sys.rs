@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -16,20 +16,17 @@ pub(crate) fn path(path: &Path) -> io::Result<CString> {
     Ok(CString::new(path.as_os_str().as_bytes())?)
 }
 
-/// Wider than the other flags.
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-
 /// What `clone` gave.
 pub(crate) enum Cloned {
     Child,
     Parent { pid: i32, pidfd: OwnedFd },
 }
 
-/// `clone3(2)` as a fork into new namespaces, and into a cgroup (version 2) if one is given.
+/// `clone3(2)` as a fork into new namespaces.
 ///
 /// # Safety
 /// Only a process of one thread may call it: the child has no other, and whatever they held.
-pub(crate) unsafe fn clone(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+pub(crate) unsafe fn clone(namespaces: u64) -> io::Result<Cloned> {
     let mut pidfd: c_int = -1;
     let mut args = libc::clone_args {
         flags: namespaces | libc::CLONE_PIDFD as u64,
@@ -44,10 +41,6 @@ pub(crate) unsafe fn clone(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> i
         set_tid_size: 0,
         cgroup: 0,
     };
-    if let Some(cgroup) = cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = cgroup.as_raw_fd() as u64;
-    }
     // SAFETY: the arguments are whole; the caller promises that there is one thread.
     let pid =
         check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) })?;

@@ -22,7 +22,8 @@ macro_rules! conformance {
         $crate::conformance!(@each $name, $sandbox;
             the_three_pipes_lead_where_they_should the_environment_is_what_was_given
             nothing_else_is_open a_kill_takes_descendants_along an_exit_is_told_as_it_was
-            a_signal_is_told_as_it_was large_frames_pass_both_ways what_cannot_be_started_is_an_error);
+            a_signal_is_told_as_it_was large_frames_pass_both_ways what_cannot_be_started_is_an_error
+            the_runtime_api_is_where_the_environment_says);
     };
     (@each $name:ident, $sandbox:expr; $($test:ident)*) => {
         mod $name {
@@ -155,4 +156,20 @@ pub async fn a_worker_ends_with_its_launcher(sandbox: impl Sandbox) {
 pub async fn what_cannot_be_started_is_an_error(sandbox: &dyn Sandbox) {
     let missing = Launch { program: Path::new("/nowhere/node").into(), ..launch("") };
     assert!(sandbox.launch(missing).await.is_err());
+}
+
+/// A worker that asks for it finds the listener; the connection arrives at our end.
+pub async fn the_runtime_api_is_where_the_environment_says(sandbox: &dyn Sandbox) {
+    let script = "echo $AWS_LAMBDA_RUNTIME_API >&4; read line <&3";
+    let with = Launch { runtime_api: true, ..launch(script) };
+    let process = sandbox.launch(with).await.unwrap();
+    let listener = process.runtime_api.unwrap();
+    let mut replies = std::io::BufReader::new(File::from(process.replies));
+    let mut address = String::new();
+    std::io::BufRead::read_line(&mut replies, &mut address).unwrap();
+    // Which may be an address in the worker's own network; the port is the listener's anyway.
+    let port = address.trim().rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    assert_eq!(listener.local_addr().unwrap().port(), port);
+    let without = run(sandbox, "true").await;
+    assert!(without.runtime_api.is_none());
 }

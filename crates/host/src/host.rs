@@ -8,6 +8,7 @@ use base::{Arn, Clock, Random, Time, sleep, task};
 use telemetry::LogSink;
 use tokio::sync::{Notify, oneshot};
 
+use crate::assignment::Assignment;
 use crate::places::{Asked, Grant, Lease, Place, Places};
 use crate::pool::Pool;
 use crate::runtimes::Runtime;
@@ -320,8 +321,9 @@ impl Inner {
         // the event itself.
         let mut tries = [spec.timeout].into_iter();
         loop {
-            let worker = self.pool.take(runtime, spec).await?;
-            match Slot::start(self.around(), runtime, spec, worker, limit).await {
+            let assignment = Assignment::new(self.around(), runtime, spec);
+            let worker = self.pool.take(runtime, &assignment).await?;
+            match Slot::start(self.around(), assignment, worker, limit).await {
                 Ok(slot) => {
                     let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
                     self.places.note_start(&mut place, took.max(1.0));
@@ -397,7 +399,7 @@ impl Inner {
 
     fn around(&self) -> Surroundings<'_> {
         let sandbox = self.pool.sandbox();
-        Surroundings { clock: &*self.clock, random: &*self.random, logs: &*self.logs, sandbox }
+        Surroundings { clock: &self.clock, random: &self.random, logs: &*self.logs, sandbox }
     }
 }
 

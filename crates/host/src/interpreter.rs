@@ -147,7 +147,7 @@ fn probe(program: &Path, args: &[String], search_path: &OsStr) -> Result<Interpr
     let output = command.args(args).env_clear().env("PATH", search_path).output();
     let printed = output.map_err(|error| error.to_string())?.stdout;
     let printed = String::from_utf8_lossy(&printed);
-    let (version, path) = printed.trim().split_once(' ').unwrap_or((printed.trim(), ""));
+    let (version, path) = printed.trim().split_once(' ').unwrap_or_else(|| (printed.trim(), ""));
     if !version.contains(|c: char| c.is_ascii_digit()) {
         return Err("it does not say its version".to_owned());
     }

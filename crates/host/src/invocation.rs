@@ -3,6 +3,9 @@ use bytes::Bytes;
 /// The largest event of a synchronous invocation.
 pub const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 
+/// The largest result: 100 bytes more, as on Lambda.
+pub(crate) const RESULT_BYTES_MAX: usize = EVENT_BYTES_MAX + 100;
+
 /// One event for a function.
 #[derive(Debug, Clone)]
 pub struct Invocation {

@@ -2,14 +2,17 @@
 //!
 //! A slot is one process that runs one event at a time of one revision of a function. A cold start
 //! takes a process whose interpreter is up already and tells it what to load. Events travel over
-//! inherited pipes as described in `protocol.rs`.
+//! inherited pipes as described in `protocol.rs`, or, for programs that bring their own runtime,
+//! by the Runtime API, see `runtime_api`.
 //!
 //! An event's way: [`Host::invoke`] → `places` (an idle slot, or the right to start one) → `pool`
 //! (a booted worker) → `slot` (one function, its log lines, its endings) → `worker` (a process and
 //! its pipes).
 
+mod assignment;
 mod config;
 pub mod conformance;
+mod frames;
 mod function;
 mod host;
 mod interpreter;
@@ -19,6 +22,7 @@ mod load;
 mod places;
 mod pool;
 mod protocol;
+mod runtime_api;
 mod runtimes;
 mod sandbox;
 mod slot;

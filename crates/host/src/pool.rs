@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::assignment::Assignment;
 use crate::interpreter::Interpreter;
 use crate::runtimes::Runtime;
 use crate::worker::Worker;
@@ -39,16 +40,21 @@ impl Pool {
     pub(crate) async fn take(
         &self,
         runtime: &Arc<Runtime>,
-        spec: &FunctionSpec,
+        assignment: &Assignment,
     ) -> Result<Worker, HostError> {
+        let spec = &*assignment.spec;
         let interpreter = self.interpreter(runtime, spec).await?;
-        let env = runtime.boot_env(spec);
+        let env = runtime.boot_env(spec, &assignment.env);
         if env.is_empty()
             && let Some(worker) = self.take_booted(&interpreter.program)
         {
             return Ok(worker);
         }
         let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
+        let launch = match runtime.boots_ahead() {
+            true => launch,
+            false => Launch { code: Some(spec.code.clone()), limits: spec.limits(), ..launch },
+        };
         self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }
 
@@ -56,10 +62,11 @@ impl Pool {
     pub(crate) async fn template(
         &self,
         runtime: &Arc<Runtime>,
-        spec: &FunctionSpec,
+        assignment: &Assignment,
     ) -> Result<Worker, HostError> {
+        let spec = &*assignment.spec;
         let interpreter = self.interpreter(runtime, spec).await?;
-        let env = runtime.boot_env(spec);
+        let env = runtime.boot_env(spec, &assignment.env);
         let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
         let code = Some(spec.code.clone());
         let launch = Launch { template: true, code, limits: spec.limits(), ..launch };
@@ -85,7 +92,7 @@ impl Pool {
         spec: &FunctionSpec,
     ) -> Result<(), HostError> {
         let interpreter = self.interpreter(runtime, spec).await?;
-        while self.claim_launch(&interpreter.program) {
+        while runtime.boots_ahead() && self.claim_launch(&interpreter.program) {
             let (path, env) = (&self.config.search_path, Vec::new());
             let launch = runtime.launch(&interpreter, path, env, &*self.sandbox);
             let launched = self.launch(launch).await;

@@ -30,7 +30,8 @@ pub(crate) struct Runtime {
 struct About {
     /// Names it answers to; `*` at the end stands for any rest.
     names: Vec<String>,
-    interpreter: Lookup,
+    /// Without one it is a shell script that is started.
+    interpreter: Option<Lookup>,
     boot: Boot,
 }
 
@@ -40,11 +41,18 @@ struct Boot {
     /// `{runtime}` stands for the folder.
     args: Vec<String>,
     /// Variables the interpreter reads at its start only.
+    #[serde(default)]
     env: Vec<String>,
+    /// Whether it speaks the Runtime API instead of frames. It is a function's from its start: it
+    /// has the whole environment, and none is booted ahead.
+    #[serde(default)]
+    runtime_api: bool,
     /// Whether a worker can be a template.
     #[serde(default)]
     forks: bool,
 }
+
+const SHELL: &str = "/bin/sh";
 
 impl Runtimes {
     /// Reads `<folder>/<id>/runtime.toml` of every runtime in it.
@@ -92,7 +100,10 @@ impl Runtime {
     /// remembered; somebody may install what is missing.
     pub(crate) fn look_up(&self, name: &str, config: &Config) -> Result<Interpreter, String> {
         let asked = Version::of(name);
-        let found = self.about.interpreter.find(&self.id, &asked, config)?;
+        let Some(lookup) = &self.about.interpreter else {
+            return Ok(Interpreter { program: SHELL.into(), version: asked });
+        };
+        let found = lookup.find(&self.id, &asked, config)?;
         let entry = self.lock().insert(asked.clone(), found.clone());
         if entry.is_none() && !found.version.is(&asked) {
             let version = found.version.to_string();
@@ -117,10 +128,12 @@ impl Runtime {
         let folder = self.shown(sandbox);
         let folder = folder.to_string_lossy();
         let expand = |arg: &String| OsString::from(arg.replace("{runtime}", &folder));
-        let mut env = env;
-        env.push(("PATH".to_owned(), search_path.to_string_lossy().into_owned()));
-        // As every function will have it, if its user does not wish otherwise.
-        env.push(("TZ".to_owned(), ":UTC".to_owned()));
+        let (mut env, runtime_api) = (env, self.about.boot.runtime_api);
+        if !runtime_api {
+            env.push(("PATH".to_owned(), search_path.to_string_lossy().into_owned()));
+            // As every function will have it, if its user does not wish otherwise.
+            env.push(("TZ".to_owned(), ":UTC".to_owned()));
+        }
         Launch {
             program: interpreter.program.clone(),
             args: self.about.boot.args.iter().map(expand).collect(),
@@ -130,7 +143,7 @@ impl Runtime {
             code: None,
             layers: None,
             template: false,
-            runtime_api: false,
+            runtime_api,
             limits: Limits::default(),
         }
     }
@@ -150,8 +163,21 @@ impl Runtime {
         sandbox.shown(Shown::Runtimes, self.all()).join(&self.id)
     }
 
-    /// The variables of a function that only a fresh process can obey.
-    pub(crate) fn boot_env(&self, spec: &FunctionSpec) -> Vec<(String, String)> {
+    /// Whether a worker may be booted before it is known what function it will be.
+    pub(crate) fn boots_ahead(&self) -> bool {
+        !self.about.boot.runtime_api
+    }
+
+    /// The variables of a function that only a fresh process can obey, out of its whole
+    /// environment.
+    pub(crate) fn boot_env(
+        &self,
+        spec: &FunctionSpec,
+        env: &BTreeMap<String, String>,
+    ) -> Vec<(String, String)> {
+        if self.about.boot.runtime_api {
+            return env.clone().into_iter().collect();
+        }
         let given = |name: &String| spec.env.get(name).map(|value| (name.clone(), value.clone()));
         self.about.boot.env.iter().filter_map(given).collect()
     }

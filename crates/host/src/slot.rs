@@ -1,22 +1,21 @@
 //! A worker that was told what to become, and the events it runs, one at a time.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Clock, Random, Time, hex};
-use bytes::{Bytes, BytesMut};
+use base::{Clock, Random, Time};
+use bytes::Bytes;
 use serde_json::json;
-use telemetry::{GroupName, LogSink, StreamName};
+use telemetry::{LogSink, StreamName};
 
+use crate::Sandbox;
+use crate::assignment::{Assignment, stream_name};
 use crate::function::FunctionSpec;
 use crate::invocation::{Invocation, Invoked};
 use crate::journal::{Figures, Journal, Tail};
 use crate::protocol::{self, Reply};
-use crate::runtimes::Runtime;
-use crate::{Sandbox, Shown};
-use crate::worker::{Heard, Worker, describe};
+use crate::worker::{End, Heard, Worker};
 
 const UNHANDLED: &str = "Unhandled";
 /// How long a copy of a template may take to say that it is there.
@@ -25,8 +24,8 @@ const FORK_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a slot needs of the host.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
-    pub(crate) clock: &'a dyn Clock,
-    pub(crate) random: &'a dyn Random,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) random: &'a Arc<dyn Random>,
     pub(crate) logs: &'a dyn LogSink,
     pub(crate) sandbox: &'a dyn Sandbox,
 }
@@ -62,7 +61,7 @@ pub(crate) enum InitFailure {
     /// Loading took longer than allowed.
     TimedOut,
     /// The process ended: how.
-    Exited(String),
+    Exited(End),
     /// The function failed: the answer of the invocation.
     Error(Bytes),
 }
@@ -81,13 +80,12 @@ impl Slot {
     /// Tells a worker what to become and waits until it has loaded it.
     pub(crate) async fn start(
         around: Surroundings<'_>,
-        runtime: &Runtime,
-        spec: &Arc<FunctionSpec>,
+        assignment: Assignment,
         mut worker: Worker,
         limit: Duration,
     ) -> Result<Slot, Failed> {
         let started = around.clock.now();
-        let stream = Arc::new(stream_name(around, spec));
+        let stream = Arc::clone(&assignment.stream);
         let mut journal = journal(around, &stream, None);
         journal.tail = Some(Tail::default());
         let failed = |why, journal: Journal<'_>| Failed {
@@ -96,9 +94,8 @@ impl Slot {
             init_ms: millis(around.clock.now().since(started)),
             said: journal.tail.unwrap_or_default(),
         };
-        let assign = assign(around, runtime, spec, &stream, false);
         let loading = async {
-            if worker.assign(spec).await.is_err() || worker.say(assign).is_err() {
+            if worker.assign(around, &assignment).await.is_err() {
                 return None;
             }
             hear(&mut worker, &mut journal).await
@@ -112,13 +109,13 @@ impl Slot {
         match reply {
             Some(Reply::Ready { micros }) => {
                 let began = Began { init_ms: Some(f64::from(micros) / 1000.0), restore_ms: None };
-                Ok(Slot { spec: Arc::clone(spec), worker, stream, began })
+                Ok(Slot { spec: assignment.spec, worker, stream, began })
             }
             Some(Reply::InitError { payload, .. }) => {
                 Err(failed(InitFailure::Error(payload), journal))
             }
             _ => {
-                let how = describe(&worker.end().await);
+                let how = worker.end().await;
                 flush(&mut worker, &mut journal);
                 Err(failed(InitFailure::Exited(how), journal))
             }
@@ -155,12 +152,7 @@ impl Slot {
         &mut self,
         events: impl IntoIterator<Item = &'a Invocation>,
     ) -> io::Result<()> {
-        let timeout_ms = u32::try_from(self.spec.timeout.as_millis()).unwrap_or(u32::MAX);
-        let mut frames = BytesMut::new();
-        for event in events {
-            frames.unsplit(protocol::invoke(event, timeout_ms));
-        }
-        if frames.is_empty() { Ok(()) } else { self.worker.say(frames) }
+        self.worker.tell(self.spec.timeout, events)
     }
 
     /// Waits until the first event of those told has ended, or its time has.
@@ -192,7 +184,7 @@ impl Slot {
                 (Ending::Error { payload, exits }, figures(micros, memory_kb))
             }
             Some(None) if self.worker.refused() => return Run::NotTaken,
-            Some(Some(_) | None) => (Ending::Exited(describe(&self.worker.end().await)), cut_off),
+            Some(Some(_) | None) => (Ending::Exited(self.worker.end().await), cut_off),
             None => {
                 let _killed = self.worker.end().await;
                 let duration_ms = millis(timeout);
@@ -238,11 +230,9 @@ enum Ending {
         exits: bool,
     },
     /// The process ended by itself: how.
-    Exited(String),
+    Exited(End),
     TimedOut,
 }
-
-const EXIT_ERROR: &str = "Runtime.ExitError";
 
 impl Ending {
     /// Writes the last lines and makes the answer.
@@ -266,10 +256,10 @@ impl Ending {
                 let status = failed(&error_type(&payload));
                 (payload, Some(UNHANDLED), status)
             }
-            Ending::Exited(how) => {
-                let (payload, message) = failure(EXIT_ERROR, &how);
-                journal.write(format!("{message}\n{EXIT_ERROR}"));
-                (payload, Some(UNHANDLED), failed(EXIT_ERROR))
+            Ending::Exited(End { kind, how }) => {
+                let (payload, message) = failure(&kind, &how);
+                journal.write(format!("{message}\n{kind}"));
+                (payload, Some(UNHANDLED), failed(&kind))
             }
             Ending::TimedOut => {
                 let what =
@@ -320,7 +310,7 @@ pub(crate) fn journal<'a>(
     request_id: Option<Arc<str>>,
 ) -> Journal<'a> {
     let Surroundings { clock, logs: sink, .. } = around;
-    Journal { sink, clock, stream, request_id, tail: None }
+    Journal { sink, clock: &**clock, stream, request_id, tail: None }
 }
 
 fn start_line(request_id: &str, spec: &FunctionSpec) -> String {
@@ -336,79 +326,7 @@ fn error_type(payload: &[u8]) -> String {
     serde_json::from_slice(payload).map_or_else(|_| "Unknown".to_owned(), |r: Report| r.error_type)
 }
 
-/// `2026/11/21/[$LATEST]` and 32 hexadecimal digits.
-pub(crate) fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
-    let day = timestamp(around.clock.now()).strftime("%Y/%m/%d");
-    StreamName {
-        group: GroupName {
-            account: spec.account.clone(),
-            region: spec.region.clone(),
-            name: spec.log_group.clone(),
-        },
-        name: format!("{day}/[{}]{}", spec.version, hex(around.random, 16)),
-    }
-}
-
-pub(crate) fn assign(
-    around: Surroundings<'_>,
-    runtime: &Runtime,
-    spec: &FunctionSpec,
-    stream: &StreamName,
-    template: bool,
-) -> BytesMut {
-    let env = environment(around.sandbox, runtime, spec, stream);
-    protocol::assign(&protocol::Assign {
-        code: &around.sandbox.shown(Shown::Code, &spec.code),
-        handler: &spec.handler,
-        template,
-        env: &env,
-        function: protocol::Function {
-            function_name: &spec.name,
-            function_version: &spec.version,
-            invoked_function_arn: spec.arn.to_string(),
-            memory_limit: spec.memory_mb.to_string(),
-            log_group_name: &spec.log_group,
-            log_stream_name: &stream.name,
-        },
-    })
-}
-
-/// The user's variables over ours, so that a function may choose its endpoint or its PATH. What
-/// Lambda reserves cannot be in the user's.
-fn environment(
-    sandbox: &dyn Sandbox,
-    runtime: &Runtime,
-    spec: &FunctionSpec,
-    stream: &StreamName,
-) -> BTreeMap<String, String> {
-    let code = sandbox.shown(Shown::Code, &spec.code);
-    let code = code.to_string_lossy();
-    let ours = [
-        ("AWS_ACCESS_KEY_ID", spec.credentials.access_key.clone()),
-        ("AWS_DEFAULT_REGION", spec.region.to_string()),
-        ("AWS_ENDPOINT_URL", sandbox.endpoint(&spec.endpoint_url)),
-        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime)),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
-        ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.name.clone()),
-        ("AWS_REGION", spec.region.to_string()),
-        ("AWS_SECRET_ACCESS_KEY", spec.credentials.secret.clone()),
-        ("AWS_SESSION_TOKEN", spec.credentials.token.clone()),
-        ("LAMBDA_RUNTIME_DIR", runtime.shown(sandbox).to_string_lossy().into_owned()),
-        ("LAMBDA_TASK_ROOT", code.clone().into_owned()),
-        ("LANG", "en_US.UTF-8".to_owned()),
-        ("PATH", format!("/usr/local/bin:/usr/bin:/bin:{code}/bin")),
-        ("TZ", ":UTC".to_owned()),
-        ("_HANDLER", spec.handler.clone()),
-    ];
-    let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
-    ours.chain(spec.env.clone()).collect()
-}
-
-fn timestamp(time: Time) -> jiff::Timestamp {
+pub(crate) fn timestamp(time: Time) -> jiff::Timestamp {
     let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
 }

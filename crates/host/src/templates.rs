@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::Arn;
 use tokio::sync::Semaphore;
 
+use crate::assignment::Assignment;
 use crate::pool::Pool;
 use crate::protocol::Reply;
 use crate::runtimes::Runtime;
@@ -161,11 +162,10 @@ async fn load(
     runtime: &Arc<Runtime>,
     spec: &Arc<FunctionSpec>,
 ) -> Result<Worker, String> {
-    let mut worker = pool.template(runtime, spec).await.map_err(|error| error.to_string())?;
-    let stream = Arc::new(slot::stream_name(around, spec));
-    let mut journal = slot::journal(around, &stream, None);
-    let assign = slot::assign(around, runtime, spec, &stream, true);
-    worker.say(assign).map_err(|error| error.to_string())?;
+    let assignment = Assignment::new(around, runtime, spec);
+    let mut worker = pool.template(runtime, &assignment).await.map_err(|error| error.to_string())?;
+    let mut journal = slot::journal(around, &assignment.stream, None);
+    worker.assign_template(&assignment).map_err(|error| error.to_string())?;
     let limit = around.clock.now() + config.init_timeout;
     let reply = tokio::select! {
         reply = slot::hear(&mut worker, &mut journal) => reply,

@@ -1,37 +1,39 @@
-//! A live worker process and its three pipes.
+//! A live worker process: what it says, what it writes to its standard streams, how it ends.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use base::task;
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
+use tokio::runtime::Handle;
 
-use crate::protocol::{self, Reply};
-use crate::{FunctionSpec, Limits, Process, Running};
+use crate::assignment::Assignment;
+use crate::frames::{Frames, PIPE_BYTES};
+use crate::protocol::Reply;
+use crate::runtime_api::{Api, SHUTDOWN};
+use crate::slot::Surroundings;
+use crate::{Invocation, Limits, Process, Running};
 
 /// The longest line that is kept; the rest of a longer one becomes the next line.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
-/// What a pipe holds.
-const PIPE_BYTES: usize = 64 * 1024;
-/// Room for a usual reply; for a larger one `protocol::take` makes as much as it needs.
-const REPLY_BYTES: usize = 4 * 1024;
 
 /// One worker. Dropping it ends the process and everything it started.
 pub(crate) struct Worker {
-    events: pipe::Sender,
-    replies: pipe::Receiver,
+    talk: Talk,
     output: Output,
-    inbox: BytesMut,
-    /// What is still to be written.
-    outbox: BytesMut,
-    /// It ended before it had read all we wrote.
-    refused: bool,
-    /// Something was heard, or it ended, since its output was asked for.
-    heard: bool,
-    running: Box<dyn Running>,
+    /// There until it is dropped.
+    running: Option<Box<dyn Running>>,
+}
+
+/// The two ways to talk to one.
+enum Talk {
+    Frames(Box<Frames>),
+    RuntimeApi(Box<Api>),
 }
 
 /// What came from a worker.
@@ -39,46 +41,77 @@ pub(crate) enum Heard {
     Reply(Reply),
     /// A line it wrote to standard output or standard error.
     Line(String),
-    /// It closed its pipe: it is ending, or nothing it says can be trusted any more.
+    /// It is ending, or nothing it says can be trusted any more.
     Gone,
+}
+
+/// How a process ended, as Lambda words it.
+pub(crate) struct End {
+    /// `Runtime.ExitError`.
+    pub(crate) kind: String,
+    pub(crate) how: String,
 }
 
 impl Worker {
     /// Must be called within a tokio runtime.
     pub(crate) fn new(process: Process) -> io::Result<Worker> {
-        Ok(Worker {
-            events: pipe::Sender::from_owned_fd(process.events)?,
-            replies: pipe::Receiver::from_owned_fd(process.replies)?,
-            output: Output::new(pipe::Receiver::from_owned_fd(process.output)?),
-            inbox: BytesMut::new(),
-            outbox: BytesMut::new(),
-            refused: false,
-            heard: false,
-            running: process.running,
-        })
+        let events = pipe::Sender::from_owned_fd(process.events)?;
+        let replies = pipe::Receiver::from_owned_fd(process.replies)?;
+        let talk = match process.runtime_api {
+            None => Talk::Frames(Box::new(Frames::new(events, replies))),
+            Some(listener) => {
+                Talk::RuntimeApi(Box::new(Api::new(listener, events, replies, process.pid)))
+            }
+        };
+        let output = Output::new(pipe::Receiver::from_owned_fd(process.output)?);
+        Ok(Worker { talk, output, running: Some(process.running) })
     }
 
-    /// Sends frames, as much of them as the pipe takes; [`Worker::hear`] sends the rest. An error
-    /// means that the worker is gone and has seen nothing of it.
-    pub(crate) fn say(&mut self, frames: BytesMut) -> io::Result<()> {
-        if self.outbox.is_empty() {
-            self.outbox = frames;
-        } else {
-            self.outbox.unsplit(frames);
+    /// Shows it the code of the function it is to become, and tells it to. An error means that it
+    /// is gone.
+    pub(crate) async fn assign(
+        &mut self,
+        around: Surroundings<'_>,
+        assignment: &Assignment,
+    ) -> io::Result<()> {
+        let spec = &assignment.spec;
+        match &mut self.talk {
+            Talk::Frames(frames) => {
+                if let Some(running) = &mut self.running {
+                    running.assign(&spec.code, None, spec.limits()).await?;
+                }
+                frames.say(assignment.frame(false))
+            }
+            // It has been this function's from its start.
+            Talk::RuntimeApi(api) => api.begin(spec, around.clock, around.random),
         }
-        match self.events.try_write(&self.outbox) {
-            Ok(bytes) => self.sent(bytes),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
     }
 
-    fn sent(&mut self, bytes: usize) {
-        self.outbox.advance(bytes);
-        if self.outbox.is_empty() {
-            // Events may be large and slots many: nothing is kept of one that is sent.
-            self.outbox = BytesMut::new();
+    /// Tells it to load a function, whose code it sees already, and to be forked then.
+    pub(crate) fn assign_template(&mut self, assignment: &Assignment) -> io::Result<()> {
+        match &mut self.talk {
+            Talk::Frames(frames) => frames.say(assignment.frame(true)),
+            Talk::RuntimeApi(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Makes a slot of it. The text is for the slot.
+    pub(crate) async fn fork(&self, text: String, limits: Limits) -> io::Result<Worker> {
+        match &self.running {
+            Some(running) => Worker::new(running.fork(text, limits).await?),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Hands events over. An error means that it is gone and has seen none of them.
+    pub(crate) fn tell<'a>(
+        &mut self,
+        timeout: Duration,
+        events: impl IntoIterator<Item = &'a Invocation>,
+    ) -> io::Result<()> {
+        match &mut self.talk {
+            Talk::Frames(frames) => frames.tell(timeout, events),
+            Talk::RuntimeApi(api) => api.tell(events),
         }
     }
 
@@ -88,88 +121,99 @@ impl Worker {
             if let Some(line) = self.output.lines.pop_front() {
                 return Heard::Line(line);
             }
-            match protocol::take(&mut self.inbox) {
-                Ok(Some(reply)) => {
-                    // A slot that once had a large answer does not keep room for the next.
-                    if self.inbox.is_empty() && self.inbox.capacity() > PIPE_BYTES {
-                        self.inbox = BytesMut::new();
-                    }
-                    return Heard::Reply(reply);
+            let talk = async {
+                match &mut self.talk {
+                    Talk::Frames(frames) => frames.hear().await,
+                    Talk::RuntimeApi(api) => api.hear().await,
                 }
-                Ok(None) => {}
-                Err(broken) => {
-                    tracing::warn!(error = %broken, "worker ended");
-                    return Heard::Gone;
-                }
-            }
-            self.inbox.reserve(REPLY_BYTES);
+            };
             tokio::select! {
                 biased;
-                sent = self.events.write(&self.outbox), if !self.outbox.is_empty() => match sent {
-                    Ok(bytes) => self.sent(bytes),
-                    // It reads no more. What it said before is still to be heard.
-                    Err(_broken_pipe) => {
-                        self.outbox.clear();
-                        self.refused = true;
-                    }
-                },
-                got = self.replies.read_buf(&mut self.inbox) => {
-                    self.heard = true;
-                    if matches!(got, Ok(0) | Err(_)) {
-                        return Heard::Gone;
-                    }
-                }
+                reply = talk => return reply.map_or(Heard::Gone, Heard::Reply),
                 () = self.output.read() => {}
             }
         }
     }
 
-    /// Whether it is gone without having read the whole of the last frame, and so without having
-    /// acted on it.
+    /// Whether it is gone without having taken the last event, and so without having acted on it.
     pub(crate) fn refused(&self) -> bool {
-        self.refused
+        match &self.talk {
+            Talk::Frames(frames) => frames.refused(),
+            Talk::RuntimeApi(api) => api.refused(),
+        }
     }
 
     /// All lines written up to now, the last one even if it has not ended. Asks the pipe itself:
     /// what was written before the reply must be told before the reply. Replies that came together
     /// were all written before the pipe was asked for the first of them.
     pub(crate) fn last_lines(&mut self) -> VecDeque<String> {
-        if std::mem::take(&mut self.heard) {
+        let heard = match &mut self.talk {
+            Talk::Frames(frames) => frames.take_heard(),
+            Talk::RuntimeApi(_) => true,
+        };
+        if heard {
             self.output.read_now();
         }
         self.output.end_line();
         std::mem::take(&mut self.output.lines)
     }
 
-    /// Shows it the code of the function it is to become.
-    pub(crate) async fn assign(&mut self, spec: &FunctionSpec) -> io::Result<()> {
-        self.running.assign(&spec.code, None, spec.limits()).await
-    }
-
-    /// Makes a slot of it. The text is for the slot.
-    pub(crate) async fn fork(&self, text: String, limits: Limits) -> io::Result<Worker> {
-        Worker::new(self.running.fork(text, limits).await?)
-    }
-
     /// Ends the process and everything it started, and says how it ended.
     ///
     /// A process whose pipe is closed because it exits keeps its status: it is fixed before the
     /// descriptors are closed, and a later signal does not change it.
-    pub(crate) async fn end(&mut self) -> io::Result<ExitStatus> {
-        self.heard = true;
-        self.running.kill();
-        self.running.wait().await
+    pub(crate) async fn end(&mut self) -> End {
+        if let Talk::Frames(frames) = &mut self.talk {
+            frames.expect_lines();
+        }
+        let status = match &mut self.running {
+            Some(running) => {
+                running.kill();
+                running.wait().await
+            }
+            None => Err(io::Error::other("it has ended already")),
+        };
+        if let Talk::RuntimeApi(api) = &self.talk
+            && let Some((kind, how)) = api.invalid()
+        {
+            return End { kind: kind.clone(), how: how.clone() };
+        }
+        End { kind: "Runtime.ExitError".to_owned(), how: describe(&status) }
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.running.kill();
+        let Some(mut running) = self.running.take() else { return };
+        // Extensions that wish to be told have some time to end by themselves.
+        if let Talk::RuntimeApi(api) = &mut self.talk
+            && Handle::try_current().is_ok()
+            && let Some((clock, api)) = api.shut_down()
+        {
+            let mut output = std::mem::take(&mut self.output);
+            task::spawn("host.shutdown", async move {
+                // What they write now belongs to no event, but they must be able to write it.
+                let reading = async {
+                    loop {
+                        output.read().await;
+                        output.lines.clear();
+                    }
+                };
+                tokio::select! {
+                    () = reading => {}
+                    () = base::sleep(&*clock, SHUTDOWN) => {}
+                }
+                drop(api);
+                running.kill();
+            });
+            return;
+        }
+        running.kill();
     }
 }
 
-/// An end as Lambda words it.
-pub(crate) fn describe(status: &io::Result<ExitStatus>) -> String {
+/// A status as Lambda words it.
+fn describe(status: &io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) if status.success() => "Runtime exited without providing a reason".to_owned(),
         Ok(status) => match (status.code(), status.signal()) {
@@ -198,9 +242,10 @@ fn signal_name(signal: i32) -> String {
 }
 
 /// The pipe behind a worker's standard output and standard error, split into lines.
+#[derive(Default)]
 struct Output {
-    pipe: pipe::Receiver,
-    open: bool,
+    /// None once it is closed.
+    pipe: Option<pipe::Receiver>,
     /// A line that has not ended yet.
     partial: BytesMut,
     lines: VecDeque<String>,
@@ -208,27 +253,26 @@ struct Output {
 
 impl Output {
     fn new(pipe: pipe::Receiver) -> Output {
-        Output { pipe, open: true, partial: BytesMut::new(), lines: VecDeque::new() }
+        Output { pipe: Some(pipe), partial: BytesMut::new(), lines: VecDeque::new() }
     }
 
     /// Waits for output; forever where the pipe is closed.
     async fn read(&mut self) {
-        if !self.open {
-            return std::future::pending().await;
-        }
+        let Some(pipe) = &mut self.pipe else { return std::future::pending().await };
         self.partial.reserve(PIPE_BYTES);
-        match self.pipe.read_buf(&mut self.partial).await {
-            Ok(0) | Err(_) => self.open = false,
+        match pipe.read_buf(&mut self.partial).await {
+            Ok(0) | Err(_) => self.pipe = None,
             Ok(_) => self.split(),
         }
     }
 
     /// Takes what the pipe holds at this moment, which may be more than tokio was told of.
     fn read_now(&mut self) {
+        let Some(pipe) = &self.pipe else { return };
         let mut buffer = [0; 1024];
         // A descendant may write without end: what a pipe holds is what was there before.
         for _ in 0..PIPE_BYTES / buffer.len() {
-            match rustix::io::read(&self.pipe, &mut buffer) {
+            match rustix::io::read(pipe, &mut buffer) {
                 Ok(0) | Err(_) => break,
                 Ok(got) => self.partial.extend_from_slice(&buffer[..got]),
             }

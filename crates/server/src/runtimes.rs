@@ -32,6 +32,8 @@ const FILES: &[(&str, &str)] = files! {
     "python/cumulet_runtime/pipe.py"
     "python/cumulet_runtime/worker.py"
     "python/hello/index.py"
+    "provided/runtime.toml"
+    "provided/boot.sh"
 };
 
 /// Writes what is not there yet or differs, and gives the folder.

@@ -6,6 +6,7 @@
 mod launcher;
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -66,6 +67,9 @@ fn start(launch: &Launch) -> io::Result<Process> {
         let (events_in, events) = io::pipe()?;
         let (replies, replies_out) = io::pipe()?;
         let (output, output_in) = io::pipe()?;
+        // Any process of this machine can reach it: nothing is confined here.
+        let runtime_api =
+            launch.runtime_api.then(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).transpose()?;
         let mut command = Command::new(&launch.program);
         command
             .args(&launch.args)
@@ -76,6 +80,9 @@ fn start(launch: &Launch) -> io::Result<Process> {
             .stdout(output_in.try_clone()?)
             .stderr(output_in)
             .process_group(0);
+        if let Some(listener) = &runtime_api {
+            command.env("AWS_LAMBDA_RUNTIME_API", listener.local_addr()?.to_string());
+        }
         let events_in = rustix::io::fcntl_dupfd_cloexec(&events_in, FD_MIN)?;
         let replies_out = rustix::io::fcntl_dupfd_cloexec(&replies_out, FD_MIN)?;
         inherit(&mut command, events_in, replies_out);
@@ -86,7 +93,7 @@ fn start(launch: &Launch) -> io::Result<Process> {
             events: events.into(),
             replies: replies.into(),
             output: output.into(),
-            runtime_api: None,
+            runtime_api,
             running: Box::new(Group(child)),
         })
 }

@@ -7,4 +7,5 @@ mod handlers;
 mod life;
 mod logs;
 mod python;
+mod runtime_api;
 mod world;

@@ -244,7 +244,7 @@ async fn the_context_is_complete() {
         "left = context.get_remaining_time_in_millis()
 client, identity = context.client_context, context.identity
 return {
-    **{name: value for name, value in vars(context).items() if isinstance(value, (str, type(None)))},
+    **{k: v for k, v in vars(context).items() if isinstance(v, (str, type(None)))},
     'client_context': client and [client.custom, client.env, client.client.app_title],
     'identity': [identity.cognito_identity_id, identity.cognito_identity_pool_id],
     'left': 9000 <= left <= 10000,

@@ -77,6 +77,10 @@ impl World {
         self.invoke(&Function::new(files, handler), json!({})).await
     }
 
+    pub(crate) fn lines(&self) -> Vec<LogLine> {
+        self.lines.0.lock().unwrap().clone()
+    }
+
     pub(crate) fn texts(&self) -> Vec<String> {
         self.lines.0.lock().unwrap().iter().map(|line| line.text.clone()).collect()
     }

@@ -1,0 +1,106 @@
+//! What makes a process a function's. It is decided before there is a process, because some need it
+//! from their start.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base::hex;
+use bytes::BytesMut;
+use telemetry::{GroupName, StreamName};
+
+use crate::function::FunctionSpec;
+use crate::protocol;
+use crate::runtimes::Runtime;
+use crate::slot::{Surroundings, timestamp};
+use crate::{Sandbox, Shown};
+
+pub(crate) struct Assignment {
+    pub(crate) spec: Arc<FunctionSpec>,
+    /// Where it logs to.
+    pub(crate) stream: Arc<StreamName>,
+    /// The whole environment.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Where it finds its package.
+    code: PathBuf,
+}
+
+impl Assignment {
+    pub(crate) fn new(
+        around: Surroundings<'_>,
+        runtime: &Runtime,
+        spec: &Arc<FunctionSpec>,
+    ) -> Assignment {
+        let stream = stream_name(around, spec);
+        let env = environment(around.sandbox, runtime, spec, &stream);
+        let code = around.sandbox.shown(Shown::Code, &spec.code);
+        Assignment { spec: Arc::clone(spec), stream: Arc::new(stream), env, code }
+    }
+
+    /// As a worker that speaks frames is told.
+    pub(crate) fn frame(&self, template: bool) -> BytesMut {
+        let spec = &*self.spec;
+        protocol::assign(&protocol::Assign {
+            code: &self.code,
+            handler: &spec.handler,
+            template,
+            env: &self.env,
+            function: protocol::Function {
+                function_name: &spec.name,
+                function_version: &spec.version,
+                invoked_function_arn: spec.arn.to_string(),
+                memory_limit: spec.memory_mb.to_string(),
+                log_group_name: &spec.log_group,
+                log_stream_name: &self.stream.name,
+            },
+        })
+    }
+}
+
+/// `2026/11/21/[$LATEST]` and 32 hexadecimal digits.
+pub(crate) fn stream_name(around: Surroundings<'_>, spec: &FunctionSpec) -> StreamName {
+    let day = timestamp(around.clock.now()).strftime("%Y/%m/%d");
+    StreamName {
+        group: GroupName {
+            account: spec.account.clone(),
+            region: spec.region.clone(),
+            name: spec.log_group.clone(),
+        },
+        name: format!("{day}/[{}]{}", spec.version, hex(&**around.random, 16)),
+    }
+}
+
+/// The user's variables over ours, so that a function may choose its endpoint or its PATH. What
+/// Lambda reserves cannot be in the user's.
+fn environment(
+    sandbox: &dyn Sandbox,
+    runtime: &Runtime,
+    spec: &FunctionSpec,
+    stream: &StreamName,
+) -> BTreeMap<String, String> {
+    let code = sandbox.shown(Shown::Code, &spec.code);
+    let code = code.to_string_lossy();
+    let ours = [
+        ("AWS_ACCESS_KEY_ID", spec.credentials.access_key.clone()),
+        ("AWS_DEFAULT_REGION", spec.region.to_string()),
+        ("AWS_ENDPOINT_URL", sandbox.endpoint(&spec.endpoint_url)),
+        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime)),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.name.clone()),
+        ("AWS_REGION", spec.region.to_string()),
+        ("AWS_SECRET_ACCESS_KEY", spec.credentials.secret.clone()),
+        ("AWS_SESSION_TOKEN", spec.credentials.token.clone()),
+        ("LAMBDA_RUNTIME_DIR", runtime.shown(sandbox).to_string_lossy().into_owned()),
+        ("LAMBDA_TASK_ROOT", code.clone().into_owned()),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("PATH", format!("/usr/local/bin:/usr/bin:/bin:{code}/bin")),
+        ("TZ", ":UTC".to_owned()),
+        ("_HANDLER", spec.handler.clone()),
+    ];
+    let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
+    ours.chain(spec.env.clone()).collect()
+}

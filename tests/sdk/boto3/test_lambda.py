@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import json
+import os
 import time
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from package import package
+from package import executable, package
 
 
 @pytest.fixture
@@ -540,3 +542,55 @@ def test_many_at_once(function, invoke):
     with ThreadPoolExecutor(16) as pool:
         replies = list(pool.map(lambda n: invoke(made, n)["Payload"], range(64)))
     assert replies == list(range(64))
+
+
+def test_a_python_function_calls_home(aws, function, invoke, name):
+    code = """
+import logging
+import boto3
+
+def handler(event, context):
+    logging.getLogger().warning("seen %s", event["n"])
+    boto3.client("sqs").create_queue(QueueName=event["queue"])
+    if event["n"] > 1:
+        raise ValueError("too many")
+    return {"n": event["n"], "name": context.function_name}
+"""
+    packages = os.path.dirname(os.path.dirname(boto3.__file__))
+    made = function(
+        code,
+        file="index_py",
+        Runtime="python3.12",
+        Timeout=30,
+        Environment={"Variables": {"PYTHONPATH": packages}},
+    )
+    reply = invoke(made, {"n": 1, "queue": name}, LogType="Tail")
+    assert reply["Payload"] == {"n": 1, "name": made}
+    assert "[WARNING]\t" in tail(reply) and "\tseen 1\n" in tail(reply)
+    assert aws("sqs").get_queue_url(QueueName=name)["QueueUrl"].endswith(name)
+    reply = invoke(made, {"n": 2, "queue": name})
+    assert reply["FunctionError"] == "Unhandled"
+    assert reply["Payload"]["errorType"] == "ValueError"
+    assert reply["Payload"]["requestId"] == reply["ResponseMetadata"]["RequestId"]
+    assert 'raise ValueError("too many")' in reply["Payload"]["stackTrace"][0]
+
+
+BOOTSTRAP = """#!/usr/bin/env python3
+import http.client, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+base = "/2018-06-01/runtime/invocation/"
+while True:
+    api.request("GET", base + "next")
+    event = api.getresponse()
+    body = event.read()
+    api.request("POST", base + event.headers["lambda-runtime-aws-request-id"] + "/response", body)
+    api.getresponse().read()
+"""
+
+
+def test_a_function_brings_its_own_runtime(lambda_, function, invoke):
+    made = function(
+        BOOTSTRAP, Code={"ZipFile": executable("bootstrap", BOOTSTRAP)}, Runtime="provided.al2023"
+    )
+    for n in range(3):
+        assert invoke(made, {"n": n})["Payload"] == {"n": n}

@@ -395,6 +395,28 @@ def handler(event, context):
 }
 
 #[tokio::test]
+async fn clients_of_an_sdk_that_does_not_know_endpoints_come_home() {
+    let world = World::new();
+    let session = "class Session:
+    def create_client(self, service_name, region_name=None, endpoint_url=None):
+        return endpoint_url";
+    let index = "import botocore.session
+session = botocore.session.Session()
+def handler(event, context):
+    return [session.create_client('sqs'), session.create_client('sqs', endpoint_url='own')]";
+    for (version, home) in [("1.29.165", json!("http://127.0.0.1:4566")), ("1.40.1", json!(null))] {
+        let version = format!("__version__ = '{version}'");
+        let files = [
+            ("index.py", index),
+            ("botocore/__init__.py", &version),
+            ("botocore/session.py", session),
+        ];
+        let (found, _) = world.invoke(&python(&files, "index.handler"), json!({})).await;
+        assert_eq!(found, json!([home, "own"]), "{version}");
+    }
+}
+
+#[tokio::test]
 async fn a_functions_code_is_not_written_to() {
     let world = World::new();
     let files =

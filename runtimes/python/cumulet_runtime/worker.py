@@ -41,9 +41,12 @@ def main(folder: str) -> None:
     pipe.install()
     log.install()
     sys.path.remove(folder)
-    ahead = load_ahead()
-    rehearse(os.path.join(folder, "hello"))
-    gc.collect()
+    waiting = select.poll()
+    waiting.register(pipe.FROM_HOST, select.POLLIN)
+    ahead = load_ahead(waiting)
+    rehearse(waiting, os.path.join(folder, "hello"))
+    if not waiting.poll(0):
+        gc.collect()
     gc.freeze()  # it stays as long as the process: no later collection need look at it
     assigned = json.loads(pipe.read())
     began = perf_counter()
@@ -59,15 +62,18 @@ def main(folder: str) -> None:
     serve(function, assigned["function"])
 
 
-def rehearse(hello: str) -> None:
-    """Does once what every function will need: what is loaded, cached and specialized on first use
-    is then there when somebody waits."""
+def rehearse(waiting: "select.poll", hello: str) -> None:
+    """Does what every function will need: what is loaded, cached and specialized on first use is
+    then there when somebody waits."""
+    sys.dont_write_bytecode = True  # a function's code is not ours to write to
+    aws.install()
     about = {name: "" for name in FUNCTION}
     event = b"\0\0\0\0" + 3 * b"\0\0\0\0" + b"{}"
     assigned = {"code": hello, "env": {**os.environ, "REHEARSAL": ""}}
     path, folder = list(sys.path), os.getcwd()
-    sys.dont_write_bytecode = True  # a function's code is not ours to write to
     for _ in range(REHEARSALS):
+        if waiting.poll(0):
+            break
         prepare(assigned, set())
         greet = handler.load("index.handler")
         run(greet, about, event)
@@ -77,7 +83,6 @@ def rehearse(hello: str) -> None:
         sys.path[:] = path
         sys.path_importer_cache.clear()
     os.chdir(folder)
-    aws.install()
 
 
 FUNCTION = (
@@ -90,11 +95,9 @@ FUNCTION = (
 )
 
 
-def load_ahead() -> Set[str]:
+def load_ahead(waiting: "select.poll") -> Set[str]:
     """Gives the names of what was loaded."""
     own = set(sys.modules)
-    waiting = select.poll()
-    waiting.register(pipe.FROM_HOST, select.POLLIN)
     for name in AHEAD:
         if waiting.poll(0):
             break

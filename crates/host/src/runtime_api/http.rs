@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use crate::invocation::RESULT_BYTES_MAX;
 use crate::runtime_api::Shared;
@@ -30,6 +31,8 @@ const EXTENSION_ID: &str = "lambda-extension-identifier";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+/// A runtime and its extensions need one each; the rest is for clients that do not reuse theirs.
+const CONNECTIONS_MAX: usize = 64;
 /// What an extension's request or a report of an error may have.
 const SMALL_BYTES_MAX: usize = 256 * 1024;
 /// What is read of a body that nobody wants.
@@ -37,7 +40,9 @@ const DRAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Serves until the task is aborted. Connections end with the process at their other end.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _peer)) => stream,
             Err(error) => {
@@ -46,7 +51,11 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 continue;
             }
         };
-        task::spawn("host.runtime_api.connection", connection(stream, Arc::clone(&shared)));
+        let shared = Arc::clone(&shared);
+        task::spawn("host.runtime_api.connection", async move {
+            connection(stream, shared).await;
+            drop(place);
+        });
     }
 }
 

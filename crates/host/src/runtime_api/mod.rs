@@ -149,13 +149,14 @@ impl Api {
             self.inbox.advance(1);
             let line = String::from_utf8_lossy(&line);
             match line.split_once(' ').unwrap_or((&line, "")) {
+                // Said by `boot.sh`; what runs after it may write here too, to no effect.
                 ("extension", name) => shared.lock().extensions.expect(name),
                 ("booted", _) => shared.lock().extensions.all_expected(),
                 ("invalid", why) => {
                     let (kind, message) = why.split_once(' ').unwrap_or((why, ""));
                     self.invalid = Some((kind.to_owned(), message.to_owned()));
                 }
-                _ => tracing::warn!(%line, "boot.sh says something unknown"),
+                _ => {}
             }
         }
         shared.to_worker.notify_waiters();

@@ -15,16 +15,23 @@ done
 echo booted >&4
 if [ -n "$extensions" ]; then read -r _ <&3; fi
 
+invalid() {
+  echo "invalid Runtime.InvalidEntrypoint $1" >&4
+}
+
 cd "$LAMBDA_TASK_ROOT" || exit 1
 for bootstrap in "$LAMBDA_TASK_ROOT/bootstrap" "$opt/bootstrap"; do
   [ -f "$bootstrap" ] || continue
   if [ ! -x "$bootstrap" ]; then
-    echo "invalid Runtime.InvalidEntrypoint fork/exec $bootstrap: permission denied" >&4
+    invalid "fork/exec $bootstrap: permission denied"
     exit 1
   fi
+  # Where what its first line names is missing, `exec` ends this shell, and bash without its trap.
+  if [ -n "$BASH_VERSION" ]; then shopt -s execfail; fi
+  trap 'invalid "fork/exec $bootstrap: no such file or directory"' EXIT
   # Descriptor 4 stays open: that it is closed tells the host that the runtime has ended.
   exec "$bootstrap" 3<&-
+  exit 127
 done
-paths="[/var/task/bootstrap /opt/bootstrap]"
-echo "invalid Runtime.InvalidEntrypoint Couldn't find valid bootstrap(s): $paths" >&4
+invalid "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
 exit 1

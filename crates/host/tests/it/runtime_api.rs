@@ -163,9 +163,22 @@ async fn what_does_not_start_is_reported() {
             "RequestId: ID Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap \
              /opt/bootstrap]",
         ),
+        (
+            provided(&[("bootstrap", "#!/nowhere/python\n".into())], |_spec| {}),
+            "Runtime.InvalidEntrypoint",
+            "RequestId: ID Error: fork/exec /task/bootstrap: no such file or directory",
+        ),
+        (
+            Function::with(&[("bootstrap", "")], "own.handler", |spec| {
+                spec.runtime = "provided.al2".into();
+            }),
+            "Runtime.InvalidEntrypoint",
+            "RequestId: ID Error: fork/exec /task/bootstrap: permission denied",
+        ),
     ] {
         let (answer, failed) = world.invoke(&function, json!({})).await;
         let found = answer["errorMessage"].as_str().unwrap().replace(ID, "ID");
+        let found = found.replace(&function.folder(), "/task");
         assert_eq!((&answer["errorType"], &*found), (&json!(kind), message));
         assert!(failed);
     }

@@ -372,11 +372,15 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The type that a runtime gives its error, where that is one of AWS's form.
+/// The type that a runtime gives its error: `Runtime.Own` or `Function.Own`.
 fn error_type(headers: &HeaderMap) -> &str {
-    match text(headers, ERROR_TYPE) {
-        "" => "Runtime.Unknown",
-        kind => kind,
+    let kind = text(headers, ERROR_TYPE);
+    match kind.split_once('.') {
+        Some(("Runtime" | "Function", name)) if name.starts_with(|c: char| c.is_uppercase()) => {
+            kind
+        }
+        Some(("Function", _)) => "Function.Unknown",
+        _ => "Runtime.Unknown",
     }
 }
 

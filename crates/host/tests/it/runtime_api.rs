@@ -116,6 +116,7 @@ async fn errors_are_passed_on_as_they_are_said() {
         (&*format!("fail(id, 'Function.Own', '{body}')"), "Own", "bad"),
         ("fail(id, 'Function.Own', 'no json')", "Function.Own", "no json"),
         ("fail(id, '', '')", "Runtime.Unknown", ""),
+        ("fail(id, 'Odd', '[]')", "Runtime.Unknown", "[]"),
         (
             "answer(id, 'x' * 6291555)",
             "Function.ResponseSizeTooLarge",

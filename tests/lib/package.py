@@ -1,7 +1,9 @@
 """Deployment packages made in memory."""
 
+import importlib.util
 import io
 import zipfile
+from pathlib import Path
 
 
 def package(**files: str) -> bytes:
@@ -26,3 +28,17 @@ def executable(name: str, text: str) -> bytes:
         info.external_attr = 0o755 << 16
         archive.writestr(info, text)
     return buffer.getvalue()
+
+
+def boto(*services: str) -> dict:
+    """The files of the installed boto3 that a function needs for these services."""
+    root = Path(importlib.util.find_spec("boto3").origin).parent.parent
+    tops = ["boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3"]
+    paths = [path for top in tops for path in (root / top, *(root / top).rglob("*"))]
+    files = {}
+    for path in paths:
+        parts = path.relative_to(root).parts
+        unneeded = parts[1:2] == ("data",) and len(parts) > 3 and parts[2] not in services
+        if path.is_file() and "__pycache__" not in parts and not unneeded:
+            files["/".join(parts)] = path.read_bytes()
+    return files

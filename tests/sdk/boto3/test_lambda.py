@@ -3,14 +3,12 @@
 import base64
 import hashlib
 import json
-import os
 import time
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from package import executable, package
+from package import boto, executable, package, zipped
 
 
 @pytest.fixture
@@ -556,13 +554,12 @@ def handler(event, context):
         raise ValueError("too many")
     return {"n": event["n"], "name": context.function_name}
 """
-    packages = os.path.dirname(os.path.dirname(boto3.__file__))
+    files = {"index.py": code, **boto("sqs")}
     made = function(
         code,
-        file="index_py",
+        Code={"ZipFile": zipped(files)},
         Runtime="python3.12",
         Timeout=30,
-        Environment={"Variables": {"PYTHONPATH": packages}},
     )
     reply = invoke(made, {"n": 1, "queue": name}, LogType="Tail")
     assert reply["Payload"] == {"n": 1, "name": made}

@@ -163,7 +163,8 @@ async fn load(
     spec: &Arc<FunctionSpec>,
 ) -> Result<Worker, String> {
     let assignment = Assignment::new(around, runtime, spec);
-    let mut worker = pool.template(runtime, &assignment).await.map_err(|error| error.to_string())?;
+    let mut worker =
+        pool.template(runtime, &assignment).await.map_err(|error| error.to_string())?;
     let mut journal = slot::journal(around, &assignment.stream, None);
     worker.assign_template(&assignment).map_err(|error| error.to_string())?;
     let limit = around.clock.now() + config.init_timeout;

@@ -70,7 +70,8 @@ fn all(pipe: OwnedFd) -> String {
 
 /// Descriptors 3 and 4 are ours; both standard streams come in the order written.
 pub async fn the_three_pipes_lead_where_they_should(sandbox: &dyn Sandbox) {
-    let process = run(sandbox, "read line <&3; echo got $line >&4; echo one; echo two >&2; echo 3").await;
+    let process =
+        run(sandbox, "read line <&3; echo got $line >&4; echo one; echo two >&2; echo 3").await;
     File::from(process.events).write_all(b"hello\n").unwrap();
     assert_eq!(all(process.replies), "got hello\n");
     assert_eq!(all(process.output), "one\ntwo\n3\n");
@@ -98,7 +99,8 @@ pub async fn nothing_else_is_open(sandbox: &dyn Sandbox) {
 
 /// A kill ends all that was started, not the first process alone.
 pub async fn a_kill_takes_descendants_along(sandbox: &dyn Sandbox) {
-    let mut process = run(sandbox, "(sleep 1000; true) & sleep 1000 & echo ready >&4; sleep 1000").await;
+    let mut process =
+        run(sandbox, "(sleep 1000; true) & sleep 1000 & echo ready >&4; sleep 1000").await;
     let mut replies = File::from(process.replies);
     let mut ready = [0; 6];
     replies.read_exact(&mut ready).unwrap();

@@ -88,10 +88,9 @@ impl Figures {
         let Figures { duration_ms, began, memory_kb } = self;
         let init = match *began {
             Began { init_ms: Some(ms), .. } => format!("Init Duration: {ms:.2} ms\t"),
-            Began { restore_ms: Some(ms), .. } => format!(
-                "Restore Duration: {ms:.2} ms\tBilled Restore Duration: {} ms\t",
-                ms.ceil(),
-            ),
+            Began { restore_ms: Some(ms), .. } => {
+                format!("Restore Duration: {ms:.2} ms\tBilled Restore Duration: {} ms\t", ms.ceil(),)
+            }
             Began { .. } => String::new(),
         };
         format!(
@@ -110,8 +109,7 @@ mod tests {
 
     #[test]
     fn a_report_reads_as_lambda_writes_it() {
-        let warm =
-            Figures { duration_ms: 1.234, began: Began::default(), memory_kb: 40 * 1024 };
+        let warm = Figures { duration_ms: 1.234, began: Began::default(), memory_kb: 40 * 1024 };
         assert_eq!(
             warm.report("id", 128, ""),
             "REPORT RequestId: id\tDuration: 1.23 ms\tBilled Duration: 2 ms\t\

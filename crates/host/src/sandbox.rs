@@ -100,8 +100,12 @@ pub trait Running: Send + Sync {
 
     /// Shows it the package of the function it is to become, and limits it. At most once, and only
     /// where the launch named no code.
-    fn assign<'a>(&'a mut self, code: &'a Path, layers: Option<&'a Path>, limits: Limits)
-    -> BoxFuture<'a, io::Result<()>>;
+    fn assign<'a>(
+        &'a mut self,
+        code: &'a Path,
+        layers: Option<&'a Path>,
+        limits: Limits,
+    ) -> BoxFuture<'a, io::Result<()>>;
 
     /// Makes a slot of a worker that was launched as a template and has said that it is one. The
     /// text is for the slot.

@@ -32,9 +32,9 @@ pub use error::StartError;
 pub use sandbox_linux::launch;
 pub use stacks::{Package, Stack};
 
-use crate::sandbox::Front;
 use crate::control::Controls;
 use crate::credentials::Keyring;
+use crate::sandbox::Front;
 use crate::stacks::Stacks;
 
 /// A running server.

@@ -191,11 +191,12 @@ impl Inner {
             }
         };
         let mut listeners = listeners.into_iter().map(TcpListener::from);
-        let door = listeners.next().map(|listener| {
-            listener.set_nonblocking(true).map(|()| (self.accept)(listener))
-        });
+        let door = listeners
+            .next()
+            .map(|listener| listener.set_nonblocking(true).map(|()| (self.accept)(listener)));
         let runtime_api = if runtime_api { listeners.next() } else { None };
-        let room = Room { inner: Arc::downgrade(self), id, end: Some(end), door: door.transpose()? };
+        let room =
+            Room { inner: Arc::downgrade(self), id, end: Some(end), door: door.transpose()? };
         Ok(Process {
             pid: u32::try_from(pid).unwrap_or(0),
             events: events.into(),
@@ -245,9 +246,10 @@ impl Sandbox for LinuxSandbox {
         Box::pin(async move {
             let Launch { program, args, mut env, folders, runtimes, .. } = launch;
             let Launch { code, layers, template, runtime_api, limits, .. } = launch;
-            let text = |arg: std::ffi::OsString| arg.into_string().map_err(|arg| {
-                io::Error::other(format!("{} is no text", arg.display()))
-            });
+            let text = |arg: std::ffi::OsString| {
+                arg.into_string()
+                    .map_err(|arg| io::Error::other(format!("{} is no text", arg.display())))
+            };
             let args = args.into_iter().map(text).collect::<Result<_, _>>()?;
             if runtime_api {
                 let address = format!("127.0.0.1:{RUNTIME_API_PORT}");
@@ -256,7 +258,17 @@ impl Sandbox for LinuxSandbox {
             let ports = self.0.ports(runtime_api);
             let launch = |id| {
                 Request::Launch(Box::new(message::Launch {
-                    id, program, args, env, folders, runtimes, code, layers, template, limits, ports,
+                    id,
+                    program,
+                    args,
+                    env,
+                    folders,
+                    runtimes,
+                    code,
+                    layers,
+                    template,
+                    limits,
+                    ports,
                 }))
             };
             self.0.start(runtime_api, launch).await

@@ -51,7 +51,8 @@ fn send(pid: i32, signal: Signal) {
 fn is_first(pid: i32) -> bool {
     let Ok(text) = fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
     let numbers = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    numbers.is_some_and(|numbers| numbers.split_whitespace().count() > 1 && numbers.ends_with("\t1"))
+    numbers
+        .is_some_and(|numbers| numbers.split_whitespace().count() > 1 && numbers.ends_with("\t1"))
 }
 
 pub(crate) fn descendants(pid: i32) -> Vec<i32> {

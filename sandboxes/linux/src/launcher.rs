@@ -549,14 +549,13 @@ impl Launcher {
     fn admit(&mut self, id: u64, pid: Option<i32>, listeners: &[OwnedFd]) -> io::Result<()> {
         let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
         let pid = pid.and_then(Pid::from_raw);
-        let admitted = pid.ok_or_else(|| io::Error::other("it did not say who it is")).and_then(
-            |pid| {
+        let admitted =
+            pid.ok_or_else(|| io::Error::other("it did not say who it is")).and_then(|pid| {
                 room.first = Some(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
                 room.pid = pid.as_raw_nonzero().get();
                 rustix::io::write(&room.status, b"g")?;
                 Ok(())
-            },
-        );
+            });
         if let Err(error) = admitted {
             end(room);
             return self.ended(id, None, Some(error.to_string()));

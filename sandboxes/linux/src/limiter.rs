@@ -2,7 +2,7 @@
 //!
 //! To move a process from one group to another the kernel waits until all processors have noticed,
 //! which takes longer than any cold start. So a process of its own does it, beside the launcher.
-//! 
+//!
 
 use std::collections::HashMap;
 use std::io;
@@ -19,10 +19,20 @@ use crate::message;
 pub(crate) enum Order {
     /// Make a group and put this process, and so what it starts, into it. Answered by the number
     /// where the process waits for it.
-    Add { id: u64, pid: i32, limits: Limits, answer: bool },
-    Limit { id: u64, limits: Limits },
+    Add {
+        id: u64,
+        pid: i32,
+        limits: Limits,
+        answer: bool,
+    },
+    Limit {
+        id: u64,
+        limits: Limits,
+    },
     /// Its processes have ended.
-    Remove { id: u64 },
+    Remove {
+        id: u64,
+    },
 }
 
 /// Serves until the launcher is gone.

@@ -57,12 +57,23 @@ pub(crate) enum Report {
     /// The launcher is up, and this is what it can do.
     Ready(crate::level::Level),
     /// It runs. Descriptors: the listeners of its ports.
-    Started { id: u64, pid: i32 },
-    Assigned { id: u64 },
+    Started {
+        id: u64,
+        pid: i32,
+    },
+    Assigned {
+        id: u64,
+    },
     /// What was asked for could not be done.
-    Failed { id: u64, why: String },
+    Failed {
+        id: u64,
+        why: String,
+    },
     /// It has ended, and all it started with it.
-    Ended { id: u64, status: i32 },
+    Ended {
+        id: u64,
+        status: i32,
+    },
 }
 
 /// Sends a message. Blocks while the other side is behind.
@@ -116,10 +127,8 @@ pub(crate) struct Heard {
 }
 
 pub(crate) fn receive_bytes(from: impl AsFd, buffer: &mut Vec<u8>) -> io::Result<Heard> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(
-        ScmRights(DESCRIPTORS_MAX),
-        ScmCredentials(1)
-    )];
+    let mut space =
+        [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX), ScmCredentials(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     buffer.resize(MESSAGE_BYTES_MAX, 0);
     let mut parts = [io::IoSliceMut::new(buffer)];

@@ -56,7 +56,10 @@ pub(crate) enum Code<'a> {
 
 /// Makes this process's root what `view` says. The process is privileged in a mount namespace of
 /// its own. What it cannot reach any more as `become_user` has run, is opened before.
-pub(crate) fn furnish(view: &View<'_>, become_user: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn furnish(
+    view: &View<'_>,
+    become_user: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     // Whatever we mount stays here; what the launcher mounts still comes.
     sys::propagate(Path::new("/"), libc::MS_SLAVE | libc::MS_REC)?;
     let binds = binds(view)?;

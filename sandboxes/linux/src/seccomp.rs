@@ -19,8 +19,8 @@ use crate::sys;
 /// All namespaces that `clone` can make.
 const NAMESPACES: u32 = 0x7e02_0000;
 /// Those of a slot: user, mount, process, network, System V IPC.
-pub(crate) const SLOT_NAMESPACES: u32 = 0x0002_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000
-    | 0x4000_0000;
+pub(crate) const SLOT_NAMESPACES: u32 =
+    0x0002_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
 
 /// Programs for the kernel, compiled once.
 pub(crate) struct Filters {
@@ -115,8 +115,7 @@ fn allow_list(template: bool) -> io::Result<Vec<sock_filter>> {
         rules.insert(libc::SYS_mount, Vec::new());
         rules.insert(libc::SYS_capset, Vec::new());
     }
-    let arch =
-        if cfg!(target_arch = "aarch64") { TargetArch::aarch64 } else { TargetArch::x86_64 };
+    let arch = if cfg!(target_arch = "aarch64") { TargetArch::aarch64 } else { TargetArch::x86_64 };
     let refused = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, arch);
     filter.and_then(TryInto::try_into).map_err(io::Error::other)

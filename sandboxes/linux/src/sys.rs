@@ -42,8 +42,7 @@ pub(crate) unsafe fn clone(namespaces: u64) -> io::Result<Cloned> {
         cgroup: 0,
     };
     // SAFETY: the arguments are whole; the caller promises that there is one thread.
-    let pid =
-        check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) })?;
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args)) })?;
     if pid == 0 {
         return Ok(Cloned::Child);
     }
@@ -56,9 +55,8 @@ pub(crate) unsafe fn clone(namespaces: u64) -> io::Result<Cloned> {
 /// devices or set-user-id programs where asked.
 pub(crate) fn detached(from: &Path, read_only: bool, devices: bool) -> io::Result<OwnedFd> {
     let from = path(from)?;
-    let flags = libc::OPEN_TREE_CLONE
-        | libc::OPEN_TREE_CLOEXEC
-        | libc::AT_RECURSIVE as libc::c_uint;
+    let flags =
+        libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as libc::c_uint;
     // SAFETY: the path ends with a zero.
     let fd = unsafe {
         let fd = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, from.as_ptr(), flags);
@@ -120,9 +118,7 @@ pub(crate) fn propagate(at: &Path, how: u64) -> io::Result<()> {
     let at = path(at)?;
     let none = std::ptr::null();
     // SAFETY: the path ends with a zero.
-    check(c_long::from(unsafe {
-        libc::mount(none, at.as_ptr(), none, how, std::ptr::null())
-    }))?;
+    check(c_long::from(unsafe { libc::mount(none, at.as_ptr(), none, how, std::ptr::null()) }))?;
     Ok(())
 }
 

@@ -207,7 +207,8 @@ fn place_descriptors(job: &Job<'_>) -> io::Result<()> {
 
 /// What a function may read where it sees the machine's own file system.
 fn fallback_view(launch: &Launch, fork: &Path) -> Vec<PathBuf> {
-    let mut read: Vec<PathBuf> = root::SYSTEM.iter().chain(&root::CONFIGURATION).map(PathBuf::from).collect();
+    let mut read: Vec<PathBuf> =
+        root::SYSTEM.iter().chain(&root::CONFIGURATION).map(PathBuf::from).collect();
     read.extend(launch.folders.iter().cloned());
     read.push(launch.runtimes.clone());
     read.push(fork.to_owned());

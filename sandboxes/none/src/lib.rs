@@ -62,40 +62,40 @@ impl Sandbox for NoSandbox {
 }
 
 fn start(launch: &Launch) -> io::Result<Process> {
-        static INHERITED: Once = Once::new();
-        INHERITED.call_once(keep_what_we_inherited);
-        let (events_in, events) = io::pipe()?;
-        let (replies, replies_out) = io::pipe()?;
-        let (output, output_in) = io::pipe()?;
-        // Any process of this machine can reach it: nothing is confined here.
-        let runtime_api =
-            launch.runtime_api.then(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).transpose()?;
-        let mut command = Command::new(&launch.program);
-        command
-            .args(&launch.args)
-            .env_clear()
-            .envs(launch.env.iter().map(|(name, value)| (name, value)))
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(output_in.try_clone()?)
-            .stderr(output_in)
-            .process_group(0);
-        if let Some(listener) = &runtime_api {
-            command.env("AWS_LAMBDA_RUNTIME_API", listener.local_addr()?.to_string());
-        }
-        let events_in = rustix::io::fcntl_dupfd_cloexec(&events_in, FD_MIN)?;
-        let replies_out = rustix::io::fcntl_dupfd_cloexec(&replies_out, FD_MIN)?;
-        inherit(&mut command, events_in, replies_out);
-        let child = command.spawn()?;
-        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
-        Ok(Process {
-            pid,
-            events: events.into(),
-            replies: replies.into(),
-            output: output.into(),
-            runtime_api,
-            running: Box::new(Group(child)),
-        })
+    static INHERITED: Once = Once::new();
+    INHERITED.call_once(keep_what_we_inherited);
+    let (events_in, events) = io::pipe()?;
+    let (replies, replies_out) = io::pipe()?;
+    let (output, output_in) = io::pipe()?;
+    // Any process of this machine can reach it: nothing is confined here.
+    let runtime_api =
+        launch.runtime_api.then(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).transpose()?;
+    let mut command = Command::new(&launch.program);
+    command
+        .args(&launch.args)
+        .env_clear()
+        .envs(launch.env.iter().map(|(name, value)| (name, value)))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(output_in.try_clone()?)
+        .stderr(output_in)
+        .process_group(0);
+    if let Some(listener) = &runtime_api {
+        command.env("AWS_LAMBDA_RUNTIME_API", listener.local_addr()?.to_string());
+    }
+    let events_in = rustix::io::fcntl_dupfd_cloexec(&events_in, FD_MIN)?;
+    let replies_out = rustix::io::fcntl_dupfd_cloexec(&replies_out, FD_MIN)?;
+    inherit(&mut command, events_in, replies_out);
+    let child = command.spawn()?;
+    let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
+    Ok(Process {
+        pid,
+        events: events.into(),
+        replies: replies.into(),
+        output: output.into(),
+        runtime_api,
+        running: Box::new(Group(child)),
+    })
 }
 
 /// What the server was started with, by a shell or a supervisor that left it open, is not for

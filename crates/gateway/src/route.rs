@@ -157,12 +157,13 @@ fn by_target(gateway: &Gateway, head: &request::Parts, target: &str) -> Result<F
 
 fn by_path(gateway: &Gateway, head: &request::Parts, scope: Option<&str>) -> Option<Found> {
     let services = gateway.kit.services();
+    let query = head.uri.query().unwrap_or_default();
     services.iter().find_map(|service| {
         // API Gateway's two services share one signing name, so only a foreign scope excludes.
         if scope.is_some_and(|scope| !service.api().id.starts_with(scope)) {
             return None;
         }
-        let (operation, labels) = service.route(&head.method, head.uri.path())?;
+        let (operation, labels) = service.route(&head.method, head.uri.path(), query)?;
         Some(Found {
             service: service.api().id.to_owned(),
             protocol: Protocol::RestJson,

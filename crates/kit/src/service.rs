@@ -52,6 +52,8 @@ struct Route {
     method: Method,
     /// `/2015-03-31/functions/{FunctionName}/code`, split at the slashes.
     path: Vec<&'static str>,
+    /// What must stand in the query string, `List=ALL`; empty where nothing must.
+    query: &'static str,
     operation: &'static str,
 }
 
@@ -114,7 +116,8 @@ impl Service {
         self
     }
 
-    /// Where a REST operation is found and the status of its success.
+    /// Where a REST operation is found and the status of its success. A path with a constant query,
+    /// `/layers?find=LayerVersion`, is stronger than the same path without.
     #[must_use]
     pub fn rest(
         mut self,
@@ -125,7 +128,7 @@ impl Service {
     ) -> Service {
         self.operation_mut(operation).status =
             StatusCode::from_u16(status).expect("statuses are written in the source");
-        self.routes.push(Route { method, path: segments(path).collect(), operation });
+        self.routes.push(Route::new(method, path, operation));
         self
     }
 
@@ -189,16 +192,31 @@ impl Service {
         &self.workers
     }
 
-    /// The REST operation at a method and path, with the labels found in the path. It may be one
-    /// that is not served, which [`Service::prepare`] refuses.
+    /// The REST operation at a method, a path and a query string, with the labels found in the
+    /// path. It may be one that is not served, which [`Service::prepare`] refuses.
     pub fn route(
         &self,
         method: &Method,
         path: &str,
+        query: &str,
     ) -> Option<(&'static str, Vec<(String, String)>)> {
         let all = self.routes.iter().chain(&self.unserved);
-        all.filter(|route| route.method == *method)
-            .find_map(|route| labels(&route.path, path).map(|found| (route.operation, found)))
+        let by_method = all.filter(|route| route.method == *method);
+        let mut weaker = None;
+        for route in by_method {
+            let Some(found) = labels(&route.path, path) else { continue };
+            if !route.query.is_empty() {
+                if query.split('&').any(|pair| pair == route.query) {
+                    return Some((route.operation, found));
+                }
+            } else if query.is_empty() {
+                // Nothing can be stronger: this is on the path of every event.
+                return Some((route.operation, found));
+            } else {
+                weaker.get_or_insert((route.operation, found));
+            }
+        }
+        weaker
     }
 
     /// Decodes a request into a call, ready to be authorized and run.
@@ -246,10 +264,15 @@ impl Service {
 }
 
 impl Route {
+    fn new(method: Method, path: &'static str, operation: &'static str) -> Route {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Route { method, path: segments(path).collect(), query, operation }
+    }
+
     fn read(line: &'static str) -> Option<Route> {
         let mut words = line.split_whitespace();
         let (method, path, operation) = (words.next()?, words.next()?, words.next()?);
-        Some(Route { method: method.parse().ok()?, path: segments(path).collect(), operation })
+        Some(Route::new(method.parse().ok()?, path, operation))
     }
 }
 

@@ -102,7 +102,7 @@ impl Machine {
     ) -> Result<Reply, kit::Error> {
         let service = self.kit.services().get("lambda").unwrap();
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let (operation, labels) = service.route(&method, path).expect(path);
+        let (operation, labels) = service.route(&method, path, query).expect(path);
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let mut map = HeaderMap::new();
         for (name, value) in headers {

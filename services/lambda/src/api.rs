@@ -1,7 +1,9 @@
 //! Wire shapes, nothing else. Members of AWS that we do not serve are held as raw values, so that
 //! `unserved` can refuse them by name instead of ignoring them.
 
+pub(crate) mod alias;
 pub(crate) mod mapping;
+pub(crate) mod version;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ pub(crate) struct CreateFunctionInput {
     pub(crate) architectures: Option<Vec<String>>,
     pub(crate) tags: Option<BTreeMap<String, String>>,
     package_type: Option<String>,
-    publish: Unserved,
+    pub(crate) publish: Option<bool>,
     code_signing_config_arn: Unserved,
     publish_to: Unserved,
     tenancy_config: Unserved,
@@ -30,10 +32,9 @@ impl CreateFunctionInput {
         self.package_type.as_deref()
     }
 
-    pub(crate) fn unserved(&self) -> [Member<'_>; 10] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 9] {
         let code = &self.code;
         [
-            ("Publish", &self.publish),
             ("CodeSigningConfigArn", &self.code_signing_config_arn),
             ("PublishTo", &self.publish_to),
             ("TenancyConfig", &self.tenancy_config),
@@ -152,15 +153,14 @@ pub(crate) struct UpdateCodeInput {
     pub(crate) revision_id: Option<String>,
     #[serde(flatten)]
     pub(crate) code: FunctionCode,
-    publish: Unserved,
+    pub(crate) publish: Option<bool>,
     publish_to: Unserved,
 }
 
 impl UpdateCodeInput {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 8] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 7] {
         let code = &self.code;
         [
-            ("Publish", &self.publish),
             ("PublishTo", &self.publish_to),
             ("S3Bucket", &code.s3_bucket),
             ("S3Key", &code.s3_key),
@@ -242,7 +242,7 @@ pub(crate) struct FunctionConfiguration {
     pub(crate) memory_size: u32,
     pub(crate) last_modified: String,
     pub(crate) code_sha256: String,
-    pub(crate) version: &'static str,
+    pub(crate) version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dead_letter_config: Option<DeadLetterConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]

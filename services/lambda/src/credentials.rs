@@ -5,8 +5,7 @@ use base::{AccountId, Arn, Random};
 use kit::{Caller, Kit};
 use sha2::{Digest as _, Sha256};
 
-use crate::data::{self, Credential, Credentials, Function};
-use crate::error::Error;
+use crate::data::{self, Credential, Credentials, Function, Qualifier, Target, Version};
 
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const PREFIX: &str = "ASIA";
@@ -28,10 +27,13 @@ pub async fn lookup(kit: &Kit, access_key: &str) -> Result<Option<Signer>, kit::
     let Some(account) = account_of(access_key) else { return Ok(None) };
     let key = data::credential_key(&account, access_key);
     let Some(found) = kit.store.get_record::<Credential>(&key).await? else { return Ok(None) };
-    let Ok(place) = found.place() else { return Ok(None) };
-    let Some(function) = kit.store.get_record::<Function>(&place.key()).await? else {
-        return Ok(None);
+    let Ok(target) = Target::of(&found.function) else { return Ok(None) };
+    let version = match target.qualifier {
+        Some(Qualifier::Version(version)) => version,
+        _ => Version::Latest,
     };
+    let key = target.place.version_key(version);
+    let Some(function) = kit.store.get_record::<Function>(&key).await? else { return Ok(None) };
     let Credentials { access_key: own, secret_key, session_token } = function.credentials;
     let signer = Signer {
         secret_key,
@@ -90,12 +92,6 @@ fn base32(bytes: &[u8]) -> String {
         }
     }
     text
-}
-
-impl Credential {
-    fn place(&self) -> Result<data::Place, Error> {
-        data::Place::of(&self.function)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
-//! What is stored: functions, their policies, credentials and event source mappings.
+//! What is stored: functions with their versions, policies, credentials and event source mappings.
+
+mod alias;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use base::{AccountId, Arn, Region, Time};
 use serde::{Deserialize, Serialize};
@@ -9,14 +13,23 @@ use store::{Body, Key, Record, Space};
 use crate::code::Sha;
 use crate::error::Error;
 
+pub(crate) use alias::Alias;
+
+/// The version that changes.
+pub(crate) const LATEST: &str = "$LATEST";
+
 /// Key kinds of this service. Numbers are never reused.
 const FUNCTION: u8 = 1;
 const POLICY: u8 = 2;
 const CREDENTIAL: u8 = 3;
 const MAPPING: u8 = 4;
 const EVENT: u8 = 5;
+const VERSION: u8 = 6;
+const ALIAS: u8 = 7;
+const QUALIFIED_POLICY: u8 = 8;
 
-/// A function: its configuration and what its code is. Key: region, name.
+/// A function, or a version of it: its configuration and what its code is. Key: region, name, and
+/// the number of the version where it is one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Function {
     pub(crate) name: String,
@@ -27,10 +40,88 @@ pub(crate) struct Function {
     pub(crate) modified: Time,
     /// Changes with everything that changes how the function runs.
     pub(crate) revision: String,
+    /// The revision as clients know it, once it has changed without one of those changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) permitted: Option<String>,
+    /// What this is: the function itself, or one of its versions, which do not change.
+    #[serde(default, skip_serializing_if = "Version::is_latest")]
+    pub(crate) version: Version,
+    /// Of a function: the number of its last version, which is not given again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) version_last: u64,
+    /// Of a version: the revision of the function it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Function {
+    /// The revision as clients know it.
+    pub(crate) fn revision_id(&self) -> &str {
+        self.permitted.as_ref().unwrap_or(&self.revision)
+    }
+
+    /// Gives it a revision that nothing has run yet.
+    pub(crate) fn renew(&mut self, revision: String) {
+        self.revision = revision;
+        self.permitted = None;
+    }
 }
 
 impl Record for Function {
     const VERSION: u8 = 1;
+}
+
+/// A version of a function. Stored as a number, 0 for the one that changes.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(from = "u64", into = "u64")]
+pub(crate) enum Version {
+    #[default]
+    Latest,
+    Number(u64),
+}
+
+impl Version {
+    fn is_latest(&self) -> bool {
+        *self == Version::Latest
+    }
+}
+
+impl From<u64> for Version {
+    fn from(number: u64) -> Version {
+        if number == 0 { Version::Latest } else { Version::Number(number) }
+    }
+}
+
+impl From<Version> for u64 {
+    fn from(version: Version) -> u64 {
+        match version {
+            Version::Latest => 0,
+            Version::Number(number) => number,
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Version::Latest => f.write_str(LATEST),
+            Version::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Version {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Version, Self::Err> {
+        if text == LATEST { Ok(Version::Latest) } else { text.parse().map(Version::Number) }
+    }
 }
 
 /// What a user sets.
@@ -162,6 +253,21 @@ impl Place {
         Arn::new("lambda", &self.region, &self.account, resource)
     }
 
+    /// The ARN of a version.
+    pub(crate) fn arn_of(&self, version: Version) -> Arn {
+        match version {
+            Version::Latest => self.arn(),
+            Version::Number(_) => self.qualified(&version.to_string()),
+        }
+    }
+
+    pub(crate) fn qualified(&self, qualifier: &str) -> Arn {
+        let mut arn = self.arn();
+        arn.resource.push(':');
+        arn.resource.push_str(qualifier);
+        arn
+    }
+
     /// The error that there is no function here.
     pub(crate) fn missing(&self) -> Error {
         Error::NoFunction(Box::new(self.arn()))
@@ -171,9 +277,82 @@ impl Place {
         functions_key(&self.account, &self.region).str(&self.name)
     }
 
-    pub(crate) fn policy_key(&self) -> Key {
+    /// Where a version is stored.
+    pub(crate) fn version_key(&self, version: Version) -> Key {
+        match version {
+            Version::Latest => self.key(),
+            Version::Number(number) => self.versions_key().u64(number),
+        }
+    }
+
+    /// The prefix of all versions with a number.
+    pub(crate) fn versions_key(&self) -> Key {
+        self.kind_key(VERSION)
+    }
+
+    /// The prefix of all aliases.
+    pub(crate) fn aliases_key(&self) -> Key {
+        self.kind_key(ALIAS)
+    }
+
+    /// Where the policy of the function is, or that of a version or alias.
+    pub(crate) fn policy_key(&self, qualifier: Option<&Qualifier>) -> Key {
+        match qualifier {
+            None | Some(Qualifier::Version(Version::Latest)) => self.kind_key(POLICY),
+            Some(qualifier) => self.kind_key(QUALIFIED_POLICY).str(&qualifier.to_string()),
+        }
+    }
+
+    fn kind_key(&self, kind: u8) -> Key {
         let space = Space::new(&self.account, "lambda");
-        space.key(POLICY).str(self.region.as_str()).str(&self.name)
+        space.key(kind).str(self.region.as_str()).str(&self.name)
+    }
+
+    /// The prefixes of all that goes with a function, apart from itself and its versions.
+    pub(crate) fn belongings(&self) -> Vec<Key> {
+        [POLICY, ALIAS, QUALIFIED_POLICY].into_iter().map(|kind| self.kind_key(kind)).collect()
+    }
+
+    /// The prefixes of all that goes with a version or an alias.
+    pub(crate) fn belongings_of(&self, qualifier: &str) -> Vec<Key> {
+        [QUALIFIED_POLICY].into_iter().map(|kind| self.kind_key(kind).str(qualifier)).collect()
+    }
+}
+
+/// What of a function is meant by a name behind its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Qualifier {
+    Version(Version),
+    Alias(String),
+}
+
+impl fmt::Display for Qualifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Qualifier::Version(version) => version.fmt(f),
+            Qualifier::Alias(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A function, and what of it is meant: the function itself if nothing is said.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Target {
+    pub(crate) place: Place,
+    pub(crate) qualifier: Option<Qualifier>,
+}
+
+impl Target {
+    pub(crate) fn arn(&self) -> Arn {
+        match &self.qualifier {
+            None => self.place.arn(),
+            Some(qualifier) => self.place.qualified(&qualifier.to_string()),
+        }
+    }
+
+    /// The error that there is no such function, version or alias.
+    pub(crate) fn missing(&self) -> Error {
+        Error::NoFunction(Box::new(self.arn()))
     }
 }
 
@@ -185,6 +364,11 @@ pub(crate) fn functions_key(account: &AccountId, region: &Region) -> Key {
 /// The prefix of all functions of an account.
 pub(crate) fn all_functions_key(account: &AccountId) -> Key {
     Space::new(account, "lambda").key(FUNCTION)
+}
+
+/// The prefix of all versions of an account.
+pub(crate) fn all_versions_key(account: &AccountId) -> Key {
+    Space::new(account, "lambda").key(VERSION)
 }
 
 /// The prefix of all event source mappings of an account and region.
@@ -207,78 +391,4 @@ pub(crate) fn event_key(account: &AccountId, request_id: &str) -> Key {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Bytes once written are read for ever, and the same value is still written as the same bytes.
-    fn check<R: Record + PartialEq + std::fmt::Debug>(record: &R, stored: &[u8]) {
-        let key = Key::from_bytes("fixture");
-        assert_eq!(store::decode::<R>(&key, stored).unwrap(), *record);
-        assert_eq!(store::encode(record).unwrap(), stored);
-    }
-
-    fn arn(resource: &str) -> Arn {
-        format!("arn:aws:lambda:us-east-1:000000000000:{resource}").parse().unwrap()
-    }
-
-    #[test]
-    fn records_are_read_as_they_were_written() {
-        let credentials = Credentials {
-            access_key: "ASIAX".into(),
-            secret_key: "secret".into(),
-            session_token: "token".into(),
-        };
-        let config = Config {
-            runtime: "nodejs20.x".into(),
-            handler: "index.handler".into(),
-            role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
-            description: String::new(),
-            timeout_secs: 3,
-            memory_mb: 128,
-            ephemeral_mb: 512,
-            environment: BTreeMap::from([("AB".into(), "1".into())]),
-            architecture: "x86_64".into(),
-            dead_letter: None,
-            log_group: Some("/g".into()),
-        };
-        let function = Function {
-            name: "pay".into(),
-            config,
-            code: Code { sha256: [7; 32], size: 3, zip: Body::Inline("zip".into()) },
-            credentials,
-            tags: BTreeMap::from([("k".into(), "v".into())]),
-            modified: Time::from_millis(1_793_491_200_000),
-            revision: "r1".into(),
-        };
-        check(&function, include_bytes!("../tests/fixtures/function.v1"));
-        let credential = Credential { function: arn("function:pay") };
-        check(&credential, include_bytes!("../tests/fixtures/credential.v1"));
-        let policy = Policy {
-            revision: "r1".into(),
-            statements: BTreeMap::from([("s".into(), r#"{"Sid":"s"}"#.into())]),
-        };
-        check(&policy, include_bytes!("../tests/fixtures/policy.v1"));
-        let mapping = Mapping {
-            uuid: "u".into(),
-            source: "arn:aws:sqs:us-east-1:000000000000:q".parse().unwrap(),
-            function: arn("function:pay"),
-            enabled: true,
-            batch_size: 10,
-            window_secs: 5,
-            report_failures: true,
-            concurrency_max: Some(2),
-            modified: Time::from_millis(1_793_491_200_000),
-        };
-        check(&mapping, include_bytes!("../tests/fixtures/mapping.v1"));
-        let event = AsyncInvoke {
-            function: arn("function:pay"),
-            payload: Body::Inline("{}".into()),
-            request_id: "id".into(),
-            client_context: None,
-            created: Time::from_millis(1_793_491_200_000),
-            failures: 1,
-            throttles: 2,
-        };
-        check(&event, include_bytes!("../tests/fixtures/event.v1"));
-    }
-}
+mod tests;

@@ -12,10 +12,20 @@ pub(crate) enum Error {
     InvalidParameterValue(String),
     #[error("Function not found: {0}")]
     NoFunction(Box<Arn>),
+    #[error("Cannot find alias arn: {0}")]
+    NoAlias(Box<Arn>),
+    #[error("Alias not found: {0}")]
+    NoAliasToUpdate(Box<Arn>),
+    #[error("Alias already exists: {0}")]
+    AliasExists(Box<Arn>),
+    #[error("Unable to delete version because the following aliases reference it: [{0}]")]
+    VersionUsed(String),
     #[error("Function already exist: {0}")]
     FunctionExists(String),
     #[error("The resource you requested does not exist.")]
     NoResource,
+    #[error("No policy is associated with the given resource.")]
+    NoPolicy,
     #[error("Statement {0} is not found in resource policy.")]
     NoStatement(String),
     #[error(
@@ -31,8 +41,8 @@ pub(crate) enum Error {
     )]
     MappingExists { queue: String, function: String, uuid: String },
     #[error(
-        "The RevisionId provided does not match the latest RevisionId. Call the \
-         {0} API to retrieve the latest RevisionId"
+        "The Revision Id provided does not match the latest Revision Id. Call the \
+         {0} API to retrieve the latest Revision Id"
     )]
     Revision(&'static str),
     #[error("{bytes} byte payload is too large for the {kind} invocation type (limit {max} bytes)")]
@@ -64,12 +74,17 @@ impl Error {
         match self {
             Error::Validation(_) => ("ValidationException", 400),
             Error::InvalidParameterValue(_) => ("InvalidParameterValueException", 400),
-            Error::NoFunction(_) | Error::NoResource | Error::NoStatement(_) => {
-                ("ResourceNotFoundException", 404)
-            }
-            Error::FunctionExists(_) | Error::StatementExists(_) | Error::MappingExists { .. } => {
-                ("ResourceConflictException", 409)
-            }
+            Error::NoFunction(_)
+            | Error::NoAlias(_)
+            | Error::NoAliasToUpdate(_)
+            | Error::NoResource
+            | Error::NoPolicy
+            | Error::NoStatement(_) => ("ResourceNotFoundException", 404),
+            Error::FunctionExists(_)
+            | Error::AliasExists(_)
+            | Error::VersionUsed(_)
+            | Error::StatementExists(_)
+            | Error::MappingExists { .. } => ("ResourceConflictException", 409),
             Error::PolicyLength(_) => ("PolicyLengthExceededException", 400),
             Error::Revision(_) => ("PreconditionFailedException", 412),
             Error::PayloadTooLarge { .. } => ("RequestTooLargeException", 413),

@@ -1,5 +1,5 @@
 //! The functions of this machine, ready to run: loaded from the store once per revision, unpacked,
-//! and handed to whoever runs them.
+//! and handed to whoever runs them. Aliases are read once, too.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -15,9 +15,8 @@ use kit::{Ctx, Kit};
 use store::{Dir, Tx};
 
 use crate::code::{Sha, Trees};
-use crate::data::{self, Function, Place};
+use crate::data::{self, Alias, Function, Place, Qualifier, Target, Version};
 use crate::error::Error;
-use crate::rules::LATEST;
 use crate::run::{self, Runner};
 use crate::work::poll::Pollers;
 
@@ -44,7 +43,14 @@ pub(crate) struct Loaded {
 struct Cache {
     /// Grows with every change, so that what was read before a change is not kept after it.
     changes: u64,
-    entries: HashMap<Place, Arc<Loaded>>,
+    entries: HashMap<Place, Entry>,
+}
+
+/// What is known of a function.
+#[derive(Default)]
+struct Entry {
+    versions: HashMap<Version, Arc<Loaded>>,
+    aliases: HashMap<String, Arc<Alias>>,
 }
 
 impl Lambda {
@@ -64,26 +70,61 @@ impl Lambda {
         ctx.state()
     }
 
-    /// The function as it is now, ready to run.
-    pub(crate) async fn load(&self, place: &Place) -> Result<Arc<Loaded>, Error> {
+    /// What is meant of the function as it is now, ready to run. Of an alias, the version whose
+    /// turn it is.
+    pub(crate) async fn load(&self, target: &Target) -> Result<Arc<Loaded>, Error> {
+        let version = match &target.qualifier {
+            None => Version::Latest,
+            Some(Qualifier::Version(version)) => *version,
+            Some(Qualifier::Alias(name)) => {
+                let alias = self.alias(&target.place, name).await?;
+                alias.ok_or_else(|| target.missing())?.choose(&*self.kit.random)
+            }
+        };
+        self.version(&target.place, version).await?.ok_or_else(|| target.missing())
+    }
+
+    async fn alias(&self, place: &Place, name: &str) -> Result<Option<Arc<Alias>>, Error> {
         let changes = {
             let cache = self.cache();
-            if let Some(found) = cache.entries.get(place) {
-                return Ok(Arc::clone(found));
+            let known = cache.entries.get(place).and_then(|entry| entry.aliases.get(name));
+            if let Some(found) = known {
+                return Ok(Some(Arc::clone(found)));
             }
             cache.changes
         };
-        let function: Option<Function> = self.kit.store.get_record(&place.key()).await?;
-        let function = function.ok_or_else(|| place.missing())?;
+        let found: Option<Alias> =
+            self.kit.store.get_record(&place.aliases_key().str(name)).await?;
+        let Some(alias) = found.map(Arc::new) else { return Ok(None) };
+        let mut cache = self.cache();
+        if cache.changes == changes {
+            let entry = cache.entries.entry(place.clone()).or_default();
+            entry.aliases.insert(name.to_owned(), Arc::clone(&alias));
+        }
+        Ok(Some(alias))
+    }
+
+    async fn version(&self, place: &Place, version: Version) -> Result<Option<Arc<Loaded>>, Error> {
+        let changes = {
+            let cache = self.cache();
+            let known = cache.entries.get(place).and_then(|entry| entry.versions.get(&version));
+            if let Some(found) = known {
+                return Ok(Some(Arc::clone(found)));
+            }
+            cache.changes
+        };
+        let found = self.kit.store.get_record(&place.version_key(version)).await?;
+        let Some(function): Option<Function> = found else { return Ok(None) };
         let code = self.tree(&function).await?;
         let dead_letter = function.config.dead_letter.clone();
         let spec = Arc::new(self.spec(place, function, code));
         let loaded = Arc::new(Loaded { spec, dead_letter });
         let mut cache = self.cache();
         if cache.changes == changes {
-            cache.entries.insert(place.clone(), Arc::clone(&loaded));
+            let entry = cache.entries.entry(place.clone()).or_default();
+            entry.versions.insert(version, Arc::clone(&loaded));
         }
-        Ok(loaded)
+        Ok(Some(loaded))
     }
 
     /// The unpacked code of a function.
@@ -97,10 +138,11 @@ impl Lambda {
 
     /// A function as the host wants it.
     pub(crate) fn spec(&self, place: &Place, function: Function, code: PathBuf) -> FunctionSpec {
-        let Function { name, config, credentials, revision, .. } = function;
+        let Function { name, config, credentials, revision, version, .. } = function;
         FunctionSpec {
-            arn: place.arn(),
-            version: LATEST.to_owned(),
+            // Versions are separate functions to the host: none ends with another.
+            arn: place.arn_of(version),
+            version: version.to_string(),
             revision,
             log_group: config.log_group(&name),
             name,
@@ -129,23 +171,21 @@ impl Lambda {
         self.trees.unpack(sha, zip, self.kit.now(), self.kit.uuid()).await
     }
 
-    /// Forgets a function with the commit that changes or deletes it, so that whatever is asked
-    /// for after the reply runs the new revision.
-    pub(crate) fn forget_on_commit(
-        self: &Arc<Lambda>,
-        tx: &Tx,
-        place: &Place,
-        keep_revision: Option<&str>,
-    ) {
+    /// Forgets a function with the commit that changes or deletes it, its versions or its aliases,
+    /// so that whatever is asked for after the reply runs what was made of it.
+    pub(crate) fn forget_on_commit(self: &Arc<Lambda>, tx: &Tx, place: &Place) {
         let (lambda, place) = (Arc::clone(self), place.clone());
-        let keep_revision = keep_revision.map(str::to_owned);
         tx.on_commit(move || {
             let mut cache = lambda.cache();
             cache.changes += 1;
             cache.entries.remove(&place);
-            drop(cache);
-            lambda.runner.retire(&place.arn(), keep_revision.as_deref());
         });
+    }
+
+    /// Ends what runs of the function or version of this ARN, but for one revision.
+    pub(crate) fn retire_on_commit(self: &Arc<Lambda>, tx: &Tx, arn: Arn, keep: Option<String>) {
+        let lambda = Arc::clone(self);
+        tx.on_commit(move || lambda.runner.retire(&arn, keep.as_deref()));
     }
 
     /// Makes ready for the first event of a function about to be deployed. A runtime that cannot
@@ -170,8 +210,8 @@ impl Lambda {
     }
 
     /// Runs a function and waits for its answer.
-    pub(crate) async fn invoke(&self, place: &Place, call: Invoke) -> Result<Invoked, Error> {
-        let loaded = self.load(place).await?;
+    pub(crate) async fn invoke(&self, target: &Target, call: Invoke) -> Result<Invoked, Error> {
+        let loaded = self.load(target).await?;
         self.run(&loaded, call).await
     }
 
@@ -197,10 +237,12 @@ impl Lambda {
 
     /// Deletes trees of code that no function has any more.
     pub(crate) async fn sweep(&self) -> Result<(), Error> {
-        let all = data::all_functions_key(&self.kit.account).prefix();
+        let account = &self.kit.account;
         let mut current = HashSet::new();
-        for (key, value) in self.kit.store.scan(all, Dir::Forward, usize::MAX).await? {
-            current.insert(store::decode::<Function>(&key, &value)?.code.sha256);
+        for all in [data::all_functions_key(account), data::all_versions_key(account)] {
+            for (key, value) in self.kit.store.scan(all.prefix(), Dir::Forward, usize::MAX).await? {
+                current.insert(store::decode::<Function>(&key, &value)?.code.sha256);
+            }
         }
         let swept = self.trees.sweep(&current, self.kit.now()).await;
         Ok(swept.map_err(kit::Error::internal)?)
@@ -214,28 +256,28 @@ impl Lambda {
 impl Functions for Lambda {
     fn invoke<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Invoked, kit::Error>> {
         Box::pin(async move {
-            let place = Place::of(&call.function)?;
-            Ok(Lambda::invoke(self, &place, call).await?)
+            let target = Target::of(&call.function)?;
+            Ok(Lambda::invoke(self, &target, call).await?)
         })
     }
 
     fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, kit::Error>> {
         Box::pin(async move {
-            let place = Place::of(function)?;
-            let found: Option<Function> = self.kit.store.get_record(&place.key()).await?;
-            let function = found.ok_or_else(|| place.missing())?;
+            let target = Target::of(function)?;
+            let found: Option<Function> = self.kit.store.get_record(&target.place.key()).await?;
+            let function = found.ok_or_else(|| target.missing())?;
             Ok(function.code.zip.load(&self.kit.store).await?)
         })
     }
 }
 
-impl Place {
-    /// The place a function's ARN names. Only `$LATEST` is one.
-    pub(crate) fn of(arn: &Arn) -> Result<Place, Error> {
+impl Target {
+    /// What of which function an ARN names.
+    pub(crate) fn of(arn: &Arn) -> Result<Target, Error> {
         let none = || Error::NoFunction(Box::new(arn.clone()));
         let account = arn.account_id().map_err(|_| none())?;
         let region = arn.region.parse().map_err(|_| none())?;
         let name = arn.resource_after("function:").filter(|_| arn.service == "lambda");
-        crate::rules::place(&account, &region, name.ok_or_else(none)?, None)
+        crate::rules::name::target(&account, &region, name.ok_or_else(none)?, None)
     }
 }

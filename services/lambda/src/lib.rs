@@ -22,7 +22,9 @@ use wire::{Names, Protocol};
 
 use crate::error::Error;
 use crate::functions::Lambda;
-use crate::ops::{account, function, invocation, mapping, permission, tag, touched};
+use crate::ops::{
+    account, alias, function, invocation, mapping, permission, tag, touched, version,
+};
 use crate::work::{event, poll};
 
 pub use crate::run::Runner;
@@ -55,7 +57,7 @@ pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Se
         .unserved(include_str!("../unserved.txt"))
         .worker("poll", Every::secs(60), poll::tick)
         .worker("sweep", Every::secs(600), sweep);
-    mappings(permissions(functions(service)))
+    mappings(permissions(versions(functions(service))))
 }
 
 async fn sweep(ctx: &Ctx) -> Result<(), Error> {
@@ -70,23 +72,29 @@ fn functions(service: Service) -> Service {
     const INVOCATIONS: &str = "/2015-03-31/functions/{FunctionName}/invocations";
     const SETTINGS: &str = "/2016-08-19/account-settings";
     service
-        .op("CreateFunction", function::create, |ctx, i| touched(ctx, &i.function_name))
+        .op("CreateFunction", function::create, |ctx, i| touched(ctx, &i.function_name, None))
         .rest("CreateFunction", Method::POST, ALL, 201)
         .op("ListFunctions", function::list, |_, _| Vec::new())
         .rest("ListFunctions", Method::GET, ALL, 200)
-        .op("GetFunction", function::get, |ctx, i| touched(ctx, &i.function_name))
+        .op("GetFunction", function::get, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
         .rest("GetFunction", Method::GET, ONE, 200)
         .op("GetFunctionConfiguration", function::get_configuration, |ctx, i| {
-            touched(ctx, &i.function_name)
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
         })
         .rest("GetFunctionConfiguration", Method::GET, CONFIGURATION, 200)
-        .op("UpdateFunctionCode", function::update_code, |ctx, i| touched(ctx, &i.function_name))
+        .op("UpdateFunctionCode", function::update_code, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
         .rest("UpdateFunctionCode", Method::PUT, CODE, 200)
         .op("UpdateFunctionConfiguration", function::update_configuration, |ctx, i| {
-            touched(ctx, &i.function_name)
+            touched(ctx, &i.function_name, None)
         })
         .rest("UpdateFunctionConfiguration", Method::PUT, CONFIGURATION, 200)
-        .op("DeleteFunction", function::delete, |ctx, i| touched(ctx, &i.function_name))
+        .op("DeleteFunction", function::delete, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
         .rest("DeleteFunction", Method::DELETE, ONE, 204)
         .raw_op("Invoke", invocation::invoke, invocation::resources)
         .action("Invoke", "lambda:InvokeFunction")
@@ -95,22 +103,49 @@ fn functions(service: Service) -> Service {
         .rest("GetAccountSettings", Method::GET, SETTINGS, 200)
 }
 
+fn versions(service: Service) -> Service {
+    const VERSIONS: &str = "/2015-03-31/functions/{FunctionName}/versions";
+    const ALIASES: &str = "/2015-03-31/functions/{FunctionName}/aliases";
+    const ALIAS: &str = "/2015-03-31/functions/{FunctionName}/aliases/{Name}";
+    service
+        .op("PublishVersion", version::publish, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("PublishVersion", Method::POST, VERSIONS, 201)
+        .op("ListVersionsByFunction", version::list, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("ListVersionsByFunction", Method::GET, VERSIONS, 200)
+        .op("CreateAlias", alias::create, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("CreateAlias", Method::POST, ALIASES, 201)
+        .op("ListAliases", alias::list, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("ListAliases", Method::GET, ALIASES, 200)
+        .op("GetAlias", alias::get, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("GetAlias", Method::GET, ALIAS, 200)
+        .op("UpdateAlias", alias::update, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("UpdateAlias", Method::PUT, ALIAS, 200)
+        .op("DeleteAlias", alias::delete, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("DeleteAlias", Method::DELETE, ALIAS, 204)
+}
+
 fn permissions(service: Service) -> Service {
     const POLICY: &str = "/2015-03-31/functions/{FunctionName}/policy";
     const STATEMENT: &str = "/2015-03-31/functions/{FunctionName}/policy/{StatementId}";
     const TAGS: &str = "/2017-03-31/tags/{Resource}";
     service
-        .op("AddPermission", permission::add, |ctx, i| touched(ctx, &i.function_name))
+        .op("AddPermission", permission::add, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
         .rest("AddPermission", Method::POST, POLICY, 201)
-        .op("RemovePermission", permission::remove, |ctx, i| touched(ctx, &i.function_name))
+        .op("RemovePermission", permission::remove, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
         .rest("RemovePermission", Method::DELETE, STATEMENT, 204)
-        .op("GetPolicy", permission::get, |ctx, i| touched(ctx, &i.function_name))
+        .op("GetPolicy", permission::get, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
         .rest("GetPolicy", Method::GET, POLICY, 200)
-        .op("ListTags", tag::list, |ctx, i| touched(ctx, &i.resource))
+        .op("ListTags", tag::list, |ctx, i| touched(ctx, &i.resource, None))
         .rest("ListTags", Method::GET, TAGS, 200)
-        .op("TagResource", tag::add, |ctx, i| touched(ctx, &i.resource))
+        .op("TagResource", tag::add, |ctx, i| touched(ctx, &i.resource, None))
         .rest("TagResource", Method::POST, TAGS, 204)
-        .op("UntagResource", tag::remove, |ctx, i| touched(ctx, &i.resource))
+        .op("UntagResource", tag::remove, |ctx, i| touched(ctx, &i.resource, None))
         .rest("UntagResource", Method::DELETE, TAGS, 204)
 }
 
@@ -118,7 +153,9 @@ fn mappings(service: Service) -> Service {
     const ALL: &str = "/2015-03-31/event-source-mappings";
     const ONE: &str = "/2015-03-31/event-source-mappings/{UUID}";
     service
-        .op("CreateEventSourceMapping", mapping::create, |ctx, i| touched(ctx, &i.function_name))
+        .op("CreateEventSourceMapping", mapping::create, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
         .rest("CreateEventSourceMapping", Method::POST, ALL, 202)
         .op("ListEventSourceMappings", mapping::list, |_, _| Vec::new())
         .rest("ListEventSourceMappings", Method::GET, ALL, 200)

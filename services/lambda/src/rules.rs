@@ -1,21 +1,19 @@
 //! Pure decisions: names, configuration, retries, and what a batch's answer means.
 
+pub(crate) mod name;
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use base::{AccountId, Arn, Region};
+use base::Arn;
 use delivery::Retry;
 use serde::Deserialize;
 
 use crate::api::mapping::MappingSettings;
 use crate::api::{ConfigInput, LoggingConfig};
-use crate::data::{Config, Mapping, Place};
+use crate::data::{Config, Mapping};
 use crate::error::Error;
 
-/// The one version there is.
-pub(crate) const LATEST: &str = "$LATEST";
-const NAME_CHARS_MAX: usize = 64;
-const NAME_PATTERN: &str = "[a-zA-Z0-9-_]+";
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const HANDLER_CHARS_MAX: usize = 128;
 const DESCRIPTION_CHARS_MAX: usize = 256;
@@ -72,66 +70,6 @@ pub(crate) const RETRY_THROTTLE: Retry = Retry {
 
 const EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// The function a caller means: its name, part of its ARN, or all of it, with or without a
-/// qualifier, which may also stand apart.
-pub(crate) fn place(
-    account: &AccountId,
-    region: &Region,
-    given: &str,
-    qualifier: Option<&str>,
-) -> Result<Place, Error> {
-    let invalid = || {
-        let must = format!("Member must satisfy regular expression pattern: {NAME_PATTERN}");
-        Error::constraint("functionName", given, &must)
-    };
-    let parts: Vec<&str> = given.split(':').collect();
-    let (owner, rest) = match parts.as_slice() {
-        ["arn", _, "lambda", region, account, "function", rest @ ..] => {
-            (Some((Some(*region), *account)), rest)
-        }
-        [account, "function", rest @ ..] => (Some((None, *account)), rest),
-        ["function", rest @ ..] => (None, rest),
-        rest => (None, rest),
-    };
-    let (name, own) = match rest {
-        [name] => (*name, None),
-        [name, qualifier] => (*name, Some(*qualifier)),
-        _ => return Err(invalid()),
-    };
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
-        return Err(invalid());
-    }
-    let place = Place { account: account.clone(), region: region.clone(), name: name.to_owned() };
-    if let (Some(own), Some(given)) = (own, qualifier)
-        && own != given
-    {
-        return Err(Error::parameter(
-            "The derived qualifier from the function name does not match the specified qualifier.",
-        ));
-    }
-    let mut arn = place.arn();
-    let reachable = owner.is_none_or(|(owner_region, owner)| {
-        let same_region = owner_region.is_none_or(|r| r == region.as_str());
-        arn.region = owner_region.unwrap_or(region.as_str()).to_owned();
-        arn.account = owner.to_owned();
-        same_region && owner == account.as_str()
-    });
-    let qualifier = own.or(qualifier).filter(|qualifier| *qualifier != LATEST);
-    if let Some(qualifier) = qualifier {
-        arn.resource = format!("{}:{qualifier}", arn.resource);
-    }
-    if reachable && qualifier.is_none() { Ok(place) } else { Err(Error::NoFunction(Box::new(arn))) }
-}
-
-/// A name that may be given to a new function.
-pub(crate) fn check_new_name(name: &str) -> Result<(), Error> {
-    if name.len() > NAME_CHARS_MAX {
-        let must = format!("Member must have length less than or equal to {NAME_CHARS_MAX}");
-        return Err(Error::constraint("functionName", name, &must));
-    }
-    Ok(())
-}
-
 /// The configuration of a new function.
 pub(crate) fn new_config(
     input: &ConfigInput,
@@ -179,10 +117,7 @@ pub(crate) fn changed_config(before: Config, input: &ConfigInput) -> Result<Conf
         config.role = check_role(role)?;
     }
     if let Some(description) = &input.description {
-        if description.chars().count() > DESCRIPTION_CHARS_MAX {
-            let must = "Member must have length less than or equal to 256";
-            return Err(Error::constraint("description", description, must));
-        }
+        check_description(description)?;
         config.description.clone_from(description);
     }
     if let Some(timeout) = input.timeout {
@@ -212,6 +147,15 @@ pub(crate) fn changed_config(before: Config, input: &ConfigInput) -> Result<Conf
         only_served("SnapStart.ApplyOn", apply, "None")?;
     }
     Ok(config)
+}
+
+/// The description of a function, a version, an alias or a layer.
+pub(crate) fn check_description(description: &str) -> Result<(), Error> {
+    if description.chars().count() > DESCRIPTION_CHARS_MAX {
+        let must = "Member must have length less than or equal to 256";
+        return Err(Error::constraint("description", description, must));
+    }
+    Ok(())
 }
 
 /// One of several values of which we serve one.

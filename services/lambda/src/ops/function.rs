@@ -1,25 +1,27 @@
 //! Functions: made, described, listed, changed, deleted.
 
-use base::{AccountId, Region};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kit::{Ctx, unserved};
 use store::{Body, Dir, Tx};
 
 use crate::api::{
-    CodeLocation, CreateFunctionInput, DeadLetterConfig, Environment, EphemeralStorage,
-    FunctionCode, FunctionConfiguration, FunctionInput, FunctionOutput, ListFunctionsInput,
-    ListFunctionsOutput, LoggingConfigOutput, Nothing, SnapStartOutput, TracingConfig,
-    UpdateCodeInput, UpdateConfigurationInput,
+    CodeLocation, CreateFunctionInput, FunctionCode, FunctionConfiguration, FunctionInput,
+    FunctionOutput, ListFunctionsInput, ListFunctionsOutput, Nothing, UpdateCodeInput,
+    UpdateConfigurationInput,
 };
-use crate::code::{Sha, ZIP_BYTES_MAX, sha256};
+use crate::code::{ZIP_BYTES_MAX, sha256};
 use crate::credentials;
-use crate::data::{self, Code, Config, Credential, Function, Place};
+use crate::data::{
+    self, Code, Config, Credential, Function, LATEST, Place, Qualifier, Target, Version,
+};
 use crate::error::Error;
 use crate::functions::Lambda;
-use crate::ops::{existing, page_len, place, tag};
-use crate::rules::{self, LATEST};
+use crate::ops::{
+    configuration, delete_all, existing, existing_version, page_len, place, tag, target, version,
+};
+use crate::rules::{self, name};
 
 pub(crate) async fn create(
     ctx: &Ctx,
@@ -30,8 +32,8 @@ pub(crate) async fn create(
     if let Some(kind) = input.package_type().filter(|kind| *kind != "Zip") {
         return Err(kit::Error::not_served(format_args!("lambda: PackageType {kind}")).into());
     }
-    let place = &place(ctx, &input.function_name, None)?;
-    rules::check_new_name(&place.name)?;
+    let place = &place(ctx, &input.function_name)?;
+    name::check_new(&place.name)?;
     let config = rules::new_config(&input.config, input.architectures.as_deref())?;
     check_dead_letter(ctx, &config)?;
     let tags = input.tags.unwrap_or_default();
@@ -49,7 +51,12 @@ pub(crate) async fn create(
         tags,
         modified: ctx.now(),
         revision: ctx.kit.uuid(),
+        permitted: None,
+        version: Version::Latest,
+        version_last: 0,
+        base: None,
     };
+    let publish = input.publish == Some(true);
     lambda.warm(place, function.clone(), tree).await?;
     let function = ctx.store().transact(&ctx.account, |tx| async move {
         if tx.get(&place.key()).await?.is_some() {
@@ -60,16 +67,19 @@ pub(crate) async fn create(
         let credential = Credential { function: place.arn() };
         let access_key = &function.credentials.access_key;
         tx.put_record(data::credential_key(&ctx.account, access_key), &credential)?;
+        let made = publish_if(ctx, &tx, place, &mut function, publish).await?;
         put(ctx, &tx, place, &function)?;
-        Ok(function)
+        Ok(made.unwrap_or(function))
     });
-    Ok(configuration(&ctx.account, &ctx.region, function.await?))
+    // As on AWS, under its plain name even if it is a version.
+    Ok(configuration::of(&place.arn(), function.await?))
 }
 
 pub(crate) async fn get(ctx: &Ctx, input: FunctionInput) -> Result<FunctionOutput, Error> {
-    let mut function = read(ctx, &input).await?;
+    let target = target(ctx, &input.function_name, input.qualifier.as_deref())?;
+    let mut function = read(ctx, &target).await?;
     let tags = std::mem::take(&mut function.tags);
-    let configuration = configuration(&ctx.account, &ctx.region, function);
+    let configuration = configuration::of(&target.arn(), function);
     Ok(FunctionOutput { configuration, code: CodeLocation { repository_type: "S3" }, tags })
 }
 
@@ -77,13 +87,13 @@ pub(crate) async fn get_configuration(
     ctx: &Ctx,
     input: FunctionInput,
 ) -> Result<FunctionConfiguration, Error> {
-    Ok(configuration(&ctx.account, &ctx.region, read(ctx, &input).await?))
+    let target = target(ctx, &input.function_name, input.qualifier.as_deref())?;
+    Ok(configuration::of(&target.arn(), read(ctx, &target).await?))
 }
 
-async fn read(ctx: &Ctx, input: &FunctionInput) -> Result<Function, Error> {
-    let place = place(ctx, &input.function_name, input.qualifier.as_deref())?;
-    let found = ctx.store().get_record(&place.key()).await?;
-    found.ok_or_else(|| place.missing())
+async fn read(ctx: &Ctx, target: &Target) -> Result<Function, Error> {
+    let read = |tx: Tx| async move { existing_version(&tx, target).await };
+    ctx.store().transact(&ctx.account, read).await
 }
 
 pub(crate) async fn list(
@@ -95,16 +105,33 @@ pub(crate) async fn list(
         let must = "Member must satisfy enum value set: [ALL]";
         return Err(Error::constraint("functionVersion", version, must));
     }
+    let versions = input.function_version.is_some();
     let limit = page_len(input.max_items)?;
     let all = data::functions_key(&ctx.account, &ctx.region);
-    // The marker is the last name of the page before.
+    // The marker is the last name of the page before. With all versions a page has those of one
+    // function, however many, so that the name is enough.
     let start = input.marker.map_or_else(|| all.clone(), |last| all.clone().str(&last).successor());
     let mut functions = Vec::new();
     let found = ctx.store().scan(all.prefix().from(start), Dir::Forward, limit + 1).await?;
-    let more = found.len() > limit;
+    let mut more = found.len() > limit;
     for (key, value) in found.into_iter().take(limit) {
-        let function = store::decode(&key, &value)?;
-        functions.push(configuration(&ctx.account, &ctx.region, function));
+        let function: Function = store::decode(&key, &value)?;
+        let (account, region) = (ctx.account.clone(), ctx.region.clone());
+        let place = Place { account, region, name: function.name.clone() };
+        if !versions {
+            functions.push(configuration::of(&place.arn(), function));
+            continue;
+        }
+        if functions.len() >= limit {
+            more = true;
+            break;
+        }
+        functions.push(configuration::of(&place.qualified(LATEST), function));
+        let numbered = place.versions_key().prefix();
+        for (key, value) in ctx.store().scan(numbered, Dir::Forward, usize::MAX).await? {
+            let function: Function = store::decode(&key, &value)?;
+            functions.push(configuration::of(&place.arn_of(function.version), function));
+        }
     }
     let next_marker = functions.last().filter(|_| more).map(|last| last.function_name.clone());
     Ok(ListFunctionsOutput { functions, next_marker })
@@ -115,7 +142,7 @@ pub(crate) async fn update_code(
     input: UpdateCodeInput,
 ) -> Result<FunctionConfiguration, Error> {
     unserved::refuse(ctx, &input.unserved())?;
-    let place = &place(ctx, &input.function_name, None)?;
+    let place = &place(ctx, &input.function_name)?;
     let architecture = &rules::architecture(input.architectures.as_deref())?;
     let zip = package(ctx, input.code)?;
     let (sha, size) = (sha256(&zip), zip.len() as u64);
@@ -125,6 +152,7 @@ pub(crate) async fn update_code(
         _ => Some(Body::stage(ctx.store(), &ctx.account, zip).await?),
     };
     let (staged, revision) = (&staged, input.revision_id.as_deref());
+    let publish = input.publish == Some(true);
     let function = ctx.store().transact(&ctx.account, |tx| async move {
         let mut function = existing(&tx, place).await?;
         check_revision(&function, revision)?;
@@ -137,12 +165,28 @@ pub(crate) async fn update_code(
             function.code.zip.unlink(&tx, &place.key()).await?;
             function.code.zip = staged.link(&tx, &place.key());
             function.modified = ctx.now();
-            function.revision = ctx.kit.uuid();
+            function.renew(ctx.kit.uuid());
+            let made = publish_if(ctx, &tx, place, &mut function, publish).await?;
             put(ctx, &tx, place, &function)?;
+            return Ok(made.unwrap_or(function));
         }
         Ok::<_, Error>(function)
     });
-    Ok(configuration(&ctx.account, &ctx.region, function.await?))
+    let function = function.await?;
+    Ok(configuration::of(&place.arn_of(function.version), function))
+}
+
+async fn publish_if(
+    ctx: &Ctx,
+    tx: &Tx,
+    place: &Place,
+    function: &mut Function,
+    publish: bool,
+) -> Result<Option<Function>, Error> {
+    if !publish {
+        return Ok(None);
+    }
+    version::add(ctx, tx, place, function, None).await.map(Some)
 }
 
 pub(crate) async fn update_configuration(
@@ -150,7 +194,7 @@ pub(crate) async fn update_configuration(
     input: UpdateConfigurationInput,
 ) -> Result<FunctionConfiguration, Error> {
     unserved::refuse(ctx, &input.config.unserved())?;
-    let place = &place(ctx, &input.function_name, None)?;
+    let place = &place(ctx, &input.function_name)?;
     let input = &input;
     let change = |mut function: Function| {
         check_revision(&function, input.revision_id.as_deref())?;
@@ -167,41 +211,65 @@ pub(crate) async fn update_configuration(
     let function = ctx.store().transact(&ctx.account, |tx| async move {
         let mut function = change(existing(&tx, place).await?)?;
         function.modified = ctx.now();
-        function.revision = ctx.kit.uuid();
+        function.renew(ctx.kit.uuid());
         put(ctx, &tx, place, &function)?;
         Ok::<_, Error>(function)
     });
-    Ok(configuration(&ctx.account, &ctx.region, function.await?))
+    Ok(configuration::of(&place.arn(), function.await?))
 }
 
 /// Writes a function that changed, from whose commit on its older revisions are not run.
 fn put(ctx: &Ctx, tx: &Tx, place: &Place, function: &Function) -> Result<(), Error> {
     tx.put_record(place.key(), function)?;
-    Lambda::of(ctx).forget_on_commit(tx, place, Some(&function.revision));
+    let lambda = Lambda::of(ctx);
+    lambda.forget_on_commit(tx, place);
+    lambda.retire_on_commit(tx, place.arn(), Some(function.revision.clone()));
     Ok(())
 }
 
 pub(crate) async fn delete(ctx: &Ctx, input: FunctionInput) -> Result<Nothing, Error> {
-    let place = &place(ctx, &input.function_name, input.qualifier.as_deref())?;
-    let lambda = Lambda::of(ctx);
-    ctx.store()
-        .transact(&ctx.account, |tx| async move {
-            let function = existing(&tx, place).await?;
-            function.code.zip.unlink(&tx, &place.key()).await?;
-            tx.delete(data::credential_key(&ctx.account, &function.credentials.access_key));
-            tx.delete(place.policy_key());
-            tx.delete(place.key());
-            lambda.forget_on_commit(&tx, place, None);
-            Ok(Nothing {})
-        })
-        .await
+    let target = target(ctx, &input.function_name, input.qualifier.as_deref())?;
+    let (place, lambda) = (&target.place, Lambda::of(ctx));
+    let deleted = match target.qualifier {
+        None => ctx.store().transact(&ctx.account, |tx| delete_whole(lambda, tx, place)).await,
+        Some(Qualifier::Version(Version::Latest)) => Err(Error::parameter(
+            "$LATEST version cannot be deleted without deleting the function.",
+        )),
+        Some(Qualifier::Version(version)) => {
+            let delete = |tx: Tx| async move { version::delete(lambda, &tx, place, version).await };
+            ctx.store().transact(&ctx.account, delete).await
+        }
+        Some(Qualifier::Alias(_)) => {
+            Err(Error::parameter("Deletion of aliases is not currently supported."))
+        }
+    };
+    deleted.map(|()| Nothing {})
 }
 
-fn check_revision(function: &Function, given: Option<&str>) -> Result<(), Error> {
-    if given.is_none_or(|given| given == function.revision) {
+/// Deletes a function with its versions and all that goes with it.
+async fn delete_whole(lambda: &Arc<Lambda>, tx: Tx, place: &Place) -> Result<(), Error> {
+    let function = existing(&tx, place).await?;
+    function.code.zip.unlink(&tx, &place.key()).await?;
+    tx.delete(data::credential_key(&place.account, &function.credentials.access_key));
+    tx.delete(place.key());
+    let versions = place.versions_key().prefix();
+    for (key, value) in tx.scan(versions, Dir::Forward, usize::MAX).await? {
+        let version: Function = store::decode(&key, &value)?;
+        version::remove(lambda, &tx, place, &version).await?;
+    }
+    for prefix in place.belongings() {
+        delete_all(&tx, &prefix).await?;
+    }
+    lambda.forget_on_commit(&tx, place);
+    lambda.retire_on_commit(&tx, place.arn(), None);
+    Ok(())
+}
+
+pub(crate) fn check_revision(function: &Function, given: Option<&str>) -> Result<(), Error> {
+    if given.is_none_or(|given| given == function.revision_id()) {
         return Ok(());
     }
-    Err(Error::Revision("GetFunction"))
+    Err(Error::Revision("GetFunction/GetAlias"))
 }
 
 fn check_dead_letter(ctx: &Ctx, config: &Config) -> Result<(), Error> {
@@ -224,54 +292,4 @@ fn package(ctx: &Ctx, code: FunctionCode) -> Result<Bytes, Error> {
         return Err(Error::RequestTooLarge { max, operation: ctx.operation });
     }
     Ok(zip)
-}
-
-fn configuration(
-    account: &AccountId,
-    region: &Region,
-    function: Function,
-) -> FunctionConfiguration {
-    let Function { name, config, code, modified, revision, .. } = function;
-    let place = Place { account: account.clone(), region: region.clone(), name };
-    let log_group = config.log_group(&place.name);
-    let environment = (!config.environment.is_empty())
-        .then_some(Environment { variables: Some(config.environment) });
-    let dead_letter_config =
-        config.dead_letter.map(|arn| DeadLetterConfig { target_arn: Some(arn.to_string()) });
-    FunctionConfiguration {
-        function_arn: place.arn().to_string(),
-        function_name: place.name,
-        runtime: config.runtime,
-        role: config.role.to_string(),
-        handler: config.handler,
-        code_size: code.size,
-        description: config.description,
-        timeout: config.timeout_secs,
-        memory_size: config.memory_mb,
-        last_modified: last_modified(modified),
-        code_sha256: base64_sha(&code.sha256),
-        version: LATEST,
-        dead_letter_config,
-        environment,
-        tracing_config: TracingConfig { mode: Some("PassThrough".into()) },
-        revision_id: revision,
-        state: "Active",
-        last_update_status: "Successful",
-        package_type: "Zip",
-        architectures: vec![config.architecture],
-        ephemeral_storage: EphemeralStorage { size: config.ephemeral_mb.into() },
-        snap_start: SnapStartOutput { apply_on: "None", optimization_status: "Off" },
-        logging_config: LoggingConfigOutput { log_format: "Text", log_group },
-    }
-}
-
-fn base64_sha(sha: &Sha) -> String {
-    BASE64_STANDARD.encode(sha)
-}
-
-/// `2026-11-21T07:11:45.000+0000`, the form only Lambda has.
-fn last_modified(time: base::Time) -> String {
-    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-    timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
 }

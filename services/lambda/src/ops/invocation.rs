@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use store::Body;
 use wire::{Input, Reply};
 
-use crate::data::Place;
+use crate::data::Target;
 use crate::error::Error;
 use crate::functions::Lambda;
 use crate::ops::{self, touched};
@@ -24,8 +24,7 @@ pub(crate) const ASYNC_BYTES_MAX: usize = 1024 * 1024;
 
 pub(crate) async fn invoke(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
     let name = label(&input).unwrap_or_default();
-    let qualifier = input.query.iter().find(|(name, _)| name == "Qualifier");
-    let place = ops::place(ctx, name, qualifier.map(|(_, value)| value.as_str()))?;
+    let target = ops::target(ctx, name, qualifier(&input))?;
     for name in ["x-amz-tenant-id", "x-amz-durable-execution-name"] {
         if input.headers.contains_key(name) {
             return Err(kit::Error::not_served(format_args!("lambda.Invoke with {name}")).into());
@@ -38,24 +37,24 @@ pub(crate) async fn invoke(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
             check(&payload, "RequestResponse", host::EVENT_BYTES_MAX)?;
             let tail = wants_tail(header("x-amz-log-type"))?;
             let call = Invoke {
-                function: place.arn(),
+                function: target.arn(),
                 payload,
                 request_id: Some(ctx.request_id.clone()),
                 client_context: client_context(header("x-amz-client-context"))?,
                 trace: header("x-amzn-trace-id").map(str::to_owned),
                 tail,
             };
-            reply(ctx, Lambda::of(ctx).invoke(&place, call).await?, tail)
+            reply(ctx, Lambda::of(ctx).invoke(&target, call).await?, tail)
         }
         "Event" => {
             check(&payload, "Event", ASYNC_BYTES_MAX)?;
             let context = client_context(header("x-amz-client-context"))?;
-            queue(ctx, &place, payload, context).await?;
+            queue(ctx, &target, payload, context).await?;
             Ok(empty(ctx, StatusCode::ACCEPTED))
         }
         "DryRun" => {
             check(&payload, "DryRun", host::EVENT_BYTES_MAX)?;
-            Lambda::of(ctx).load(&place).await?;
+            Lambda::of(ctx).load(&target).await?;
             Ok(empty(ctx, StatusCode::NO_CONTENT))
         }
         other => {
@@ -67,11 +66,16 @@ pub(crate) async fn invoke(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
 
 /// The function an invocation touches, for authorization.
 pub(crate) fn resources(ctx: &Ctx, input: &Input) -> Vec<Arn> {
-    touched(ctx, label(input).unwrap_or_default())
+    touched(ctx, label(input).unwrap_or_default(), qualifier(input))
 }
 
 fn label(input: &Input) -> Option<&str> {
     let found = input.labels.iter().find(|(name, _)| name == "FunctionName");
+    found.map(|(_, value)| value.as_str())
+}
+
+fn qualifier(input: &Input) -> Option<&str> {
+    let found = input.query.iter().find(|(name, _)| name == "Qualifier");
     found.map(|(_, value)| value.as_str())
 }
 
@@ -116,15 +120,15 @@ fn client_context(given: Option<&str>) -> Result<Option<String>, Error> {
 /// Queues an asynchronous invocation. When this returns it is durable.
 async fn queue(
     ctx: &Ctx,
-    place: &Place,
+    target: &Target,
     payload: Bytes,
     client_context: Option<String>,
 ) -> Result<(), Error> {
     let lambda = Lambda::of(ctx);
-    lambda.load(place).await?;
+    lambda.load(target).await?;
     let staged = &Body::stage(ctx.store(), &ctx.account, payload).await?;
     let call =
-        &event::Call { function: place.arn(), request_id: ctx.request_id.clone(), client_context };
+        &event::Call { function: target.arn(), request_id: ctx.request_id.clone(), client_context };
     ctx.store()
         .transact(&ctx.account, |tx| async move { event::queue(lambda, &tx, call, staged) })
         .await

@@ -13,7 +13,7 @@ use crate::api::mapping::{
 use crate::data::{self, Mapping};
 use crate::error::Error;
 use crate::functions::Lambda;
-use crate::ops::{existing, page_len, place};
+use crate::ops::{existing_version, page_len, target};
 use crate::rules;
 
 const BATCH_SIZE_DEFAULT: u32 = 10;
@@ -29,11 +29,11 @@ pub(crate) async fn create(
     };
     let source = rules::parse_arn(source)?;
     check_source(ctx, &source).await?;
-    let place = &place(ctx, &input.function_name, None)?;
+    let target = &target(ctx, &input.function_name, None)?;
     let mut mapping = Mapping {
         uuid: ctx.kit.uuid(),
         source,
-        function: place.arn(),
+        function: target.arn(),
         enabled: true,
         batch_size: BATCH_SIZE_DEFAULT,
         window_secs: 0,
@@ -45,7 +45,7 @@ pub(crate) async fn create(
     let (mapping, key) = (&mapping, &key(ctx, &mapping.uuid));
     ctx.store()
         .transact(&ctx.account, |tx| async move {
-            existing(&tx, place).await?;
+            existing_version(&tx, target).await?;
             check_unique(ctx, &tx, mapping).await?;
             tx.put_record(key.clone(), mapping)?;
             Ok::<_, Error>(())
@@ -66,7 +66,7 @@ pub(crate) async fn list(ctx: &Ctx, input: ListMappingsInput) -> Result<ListMapp
     let limit = page_len(input.max_items)?;
     let source = input.event_source_arn.as_deref().map(rules::parse_arn).transpose()?;
     let function = input.function_name.as_deref();
-    let function = function.map(|name| place(ctx, name, None)).transpose()?.map(|p| p.arn());
+    let function = function.map(|name| target(ctx, name, None)).transpose()?.map(|t| t.arn());
     let all = data::mappings_key(&ctx.account, &ctx.region);
     // The marker is the last UUID of the page before.
     let start = input.marker.map_or_else(|| all.clone(), |last| all.clone().str(&last).successor());
@@ -96,13 +96,14 @@ pub(crate) async fn update(
 ) -> Result<MappingConfiguration, Error> {
     unserved::refuse(ctx, &input.settings.unserved())?;
     let key = &key(ctx, &input.uuid);
-    let function = input.function_name.as_deref().map(|name| place(ctx, name, None)).transpose()?;
+    let function =
+        input.function_name.as_deref().map(|name| target(ctx, name, None)).transpose()?;
     let (function, settings) = (&function, &input.settings);
     let mapping = ctx.store().transact(&ctx.account, |tx| async move {
         let mut mapping = stored(&tx, key).await?;
-        if let Some(place) = function {
-            existing(&tx, place).await?;
-            mapping.function = place.arn();
+        if let Some(target) = function {
+            existing_version(&tx, target).await?;
+            mapping.function = target.arn();
             check_unique(ctx, &tx, &mapping).await?;
         }
         rules::set_mapping(&mut mapping, settings)?;

@@ -1,32 +1,69 @@
 //! Operations, one file per noun.
 
 pub(crate) mod account;
+pub(crate) mod alias;
+mod configuration;
 pub(crate) mod function;
 pub(crate) mod invocation;
 pub(crate) mod mapping;
 pub(crate) mod permission;
 pub(crate) mod tag;
+pub(crate) mod version;
 
 use base::Arn;
 use kit::Ctx;
-use store::Tx;
+use store::{Key, Tx};
 
-use crate::data::{Function, Place};
+use crate::data::{Alias, Function, Place, Qualifier, Target, Version};
 use crate::error::Error;
-use crate::rules;
+use crate::rules::name;
 
 /// Most entries of a page, whatever is asked for.
 const PAGE_LEN_MAX: u32 = 50;
 
-/// The function a request means.
-fn place(ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<Place, Error> {
-    rules::place(&ctx.account, &ctx.region, name, qualifier)
+/// What of which function a request means.
+fn target(ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<Target, Error> {
+    name::target(&ctx.account, &ctx.region, name, qualifier)
+}
+
+/// The function a request means that is about no version of it.
+fn place(ctx: &Ctx, name: &str) -> Result<Place, Error> {
+    let target = target(ctx, name, None)?;
+    match target.qualifier {
+        None | Some(Qualifier::Version(Version::Latest)) => Ok(target.place),
+        Some(_) => Err(target.missing()),
+    }
 }
 
 /// The function's record, within a transaction that goes on to use it.
 async fn existing(tx: &Tx, place: &Place) -> Result<Function, Error> {
     let found = tx.get_record(&place.key()).await?;
     found.ok_or_else(|| place.missing())
+}
+
+/// The record of the version that a target means; of an alias, the version it stands for first.
+pub(crate) async fn existing_version(tx: &Tx, target: &Target) -> Result<Function, Error> {
+    let version = match &target.qualifier {
+        None => Version::Latest,
+        Some(Qualifier::Version(version)) => *version,
+        Some(Qualifier::Alias(name)) => existing_alias(tx, &target.place, name).await?.version,
+    };
+    let found = tx.get_record(&target.place.version_key(version)).await?;
+    found.ok_or_else(|| target.missing())
+}
+
+/// An alias as part of a function's name.
+async fn existing_alias(tx: &Tx, place: &Place, name: &str) -> Result<Alias, Error> {
+    let found = tx.get_record(&place.aliases_key().str(name)).await?;
+    found.ok_or_else(|| Error::NoAlias(Box::new(place.qualified(name))))
+}
+
+/// Deletes everything that begins with a key.
+async fn delete_all(tx: &Tx, prefix: &Key) -> Result<(), Error> {
+    for (key, _) in tx.scan(prefix.prefix(), store::Dir::Forward, usize::MAX).await? {
+        tx.delete(key);
+    }
+    Ok(())
 }
 
 /// How many entries a page has, from the `MaxItems` asked for.
@@ -40,11 +77,9 @@ fn page_len(max_items: Option<u32>) -> Result<usize, Error> {
     }
 }
 
-/// The function an operation touches, for authorization. A name that is none is refused by the
-/// operation itself.
-pub(crate) fn touched(ctx: &Ctx, name: &str) -> Vec<Arn> {
-    vec![
-        place(ctx, name, None)
-            .map_or_else(|_| ctx.arn("lambda", format!("function:{name}")), |place| place.arn()),
-    ]
+/// What an operation touches, for authorization. A name that is none is refused by the operation
+/// itself.
+pub(crate) fn touched(ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Vec<Arn> {
+    let found = target(ctx, name, qualifier).map(|target| target.arn());
+    vec![found.unwrap_or_else(|_| ctx.arn("lambda", format!("function:{name}")))]
 }

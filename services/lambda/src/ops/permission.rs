@@ -2,14 +2,15 @@
 
 use kit::{Ctx, unserved};
 use serde_json::{Map, Value, json};
+use store::{Key, Tx};
 
 use crate::api::{
     AddPermissionInput, AddPermissionOutput, FunctionInput, Nothing, PolicyOutput,
     RemovePermissionInput,
 };
-use crate::data::Policy;
+use crate::data::{Alias, Function, Policy, Qualifier, Target, Version};
 use crate::error::Error;
-use crate::ops::{existing, place};
+use crate::ops::{existing_alias, existing_version, target};
 
 const POLICY_BYTES_MAX: usize = 20_480;
 
@@ -18,26 +19,31 @@ pub(crate) async fn add(
     input: AddPermissionInput,
 ) -> Result<AddPermissionOutput, Error> {
     unserved::refuse(ctx, &input.unserved())?;
-    let place = &place(ctx, &input.function_name, input.qualifier.as_deref())?;
+    let target = &target(ctx, &input.function_name, input.qualifier.as_deref())?;
+    if target.qualifier == Some(Qualifier::Version(Version::Latest)) {
+        let text = "We currently do not support adding policies for $LATEST.";
+        return Err(Error::parameter(text));
+    }
     check(&input)?;
-    let statement = statement(&input, &place.arn().to_string());
+    let statement = statement(&input, &target.arn().to_string());
     let (input, statement_text) = (&input, &statement);
     ctx.store()
         .transact(&ctx.account, |tx| async move {
-            existing(&tx, place).await?;
-            let found: Option<Policy> = tx.get_record(&place.policy_key()).await?;
+            let mut owner = Owner::read(&tx, target).await?;
+            let key = target.policy_key();
+            let found: Option<Policy> = tx.get_record(&key).await?;
             let mut policy = found.unwrap_or_default();
-            check_revision(&policy, input.revision_id.as_deref())?;
+            owner.check(input.revision_id.as_deref(), "GetPolicy")?;
             if policy.statements.contains_key(&input.statement_id) {
                 return Err(Error::StatementExists(input.statement_id.clone()));
             }
             policy.statements.insert(input.statement_id.clone(), statement_text.clone());
-            policy.revision = ctx.kit.uuid();
             let bytes = policy.document().len();
             if bytes > POLICY_BYTES_MAX {
                 return Err(Error::PolicyLength(bytes));
             }
-            tx.put_record(place.policy_key(), &policy)?;
+            policy.revision = owner.renew(&tx, target, ctx.kit.uuid())?;
+            tx.put_record(key, &policy)?;
             Ok(())
         })
         .await?;
@@ -45,22 +51,23 @@ pub(crate) async fn add(
 }
 
 pub(crate) async fn remove(ctx: &Ctx, input: RemovePermissionInput) -> Result<Nothing, Error> {
-    let place = &place(ctx, &input.function_name, input.qualifier.as_deref())?;
+    let target = &target(ctx, &input.function_name, input.qualifier.as_deref())?;
     let input = &input;
     ctx.store()
         .transact(&ctx.account, |tx| async move {
-            existing(&tx, place).await?;
-            let found: Option<Policy> = tx.get_record(&place.policy_key()).await?;
-            let mut policy = found.unwrap_or_default();
-            check_revision(&policy, input.revision_id.as_deref())?;
+            let mut owner = Owner::read(&tx, target).await?;
+            let key = target.policy_key();
+            let found: Option<Policy> = tx.get_record(&key).await?;
+            let mut policy = found.ok_or(Error::NoPolicy)?;
             if policy.statements.remove(&input.statement_id).is_none() {
                 return Err(Error::NoStatement(input.statement_id.clone()));
             }
-            policy.revision = ctx.kit.uuid();
+            owner.check(input.revision_id.as_deref(), "GetFunction/GetAlias")?;
+            policy.revision = owner.renew(&tx, target, ctx.kit.uuid())?;
             if policy.statements.is_empty() {
-                tx.delete(place.policy_key());
+                tx.delete(key);
             } else {
-                tx.put_record(place.policy_key(), &policy)?;
+                tx.put_record(key, &policy)?;
             }
             Ok(Nothing {})
         })
@@ -68,17 +75,68 @@ pub(crate) async fn remove(ctx: &Ctx, input: RemovePermissionInput) -> Result<No
 }
 
 pub(crate) async fn get(ctx: &Ctx, input: FunctionInput) -> Result<PolicyOutput, Error> {
-    let place = place(ctx, &input.function_name, input.qualifier.as_deref())?;
-    let found: Option<Policy> = ctx.store().get_record(&place.policy_key()).await?;
-    let policy = found.ok_or(Error::NoResource)?;
-    Ok(PolicyOutput { policy: policy.document(), revision_id: policy.revision })
+    let target = &target(ctx, &input.function_name, input.qualifier.as_deref())?;
+    ctx.store()
+        .transact(&ctx.account, |tx| async move {
+            let owner = Owner::read(&tx, target).await?;
+            let found: Option<Policy> = tx.get_record(&target.policy_key()).await?;
+            let policy = found.ok_or(Error::NoResource)?;
+            let revision_id = owner.revision_id().to_owned();
+            Ok(PolicyOutput { policy: policy.document(), revision_id })
+        })
+        .await
 }
 
-fn check_revision(policy: &Policy, given: Option<&str>) -> Result<(), Error> {
-    if given.is_none_or(|given| given == policy.revision) {
-        return Ok(());
+/// What a policy belongs to: it has no revision of its own.
+enum Owner {
+    Function(Box<Function>),
+    Alias(Alias),
+}
+
+impl Owner {
+    async fn read(tx: &Tx, target: &Target) -> Result<Owner, Error> {
+        Ok(match &target.qualifier {
+            Some(Qualifier::Alias(name)) => {
+                Owner::Alias(existing_alias(tx, &target.place, name).await?)
+            }
+            _ => Owner::Function(Box::new(existing_version(tx, target).await?)),
+        })
     }
-    Err(Error::Revision("GetPolicy"))
+
+    fn revision_id(&self) -> &str {
+        match self {
+            Owner::Function(function) => function.revision_id(),
+            Owner::Alias(alias) => &alias.revision,
+        }
+    }
+
+    fn check(&self, given: Option<&str>, call: &'static str) -> Result<(), Error> {
+        if given.is_none_or(|given| given == self.revision_id()) {
+            return Ok(());
+        }
+        Err(Error::Revision(call))
+    }
+
+    /// Gives it a new revision. What runs stays, because it runs the same.
+    fn renew(&mut self, tx: &Tx, target: &Target, revision: String) -> Result<String, Error> {
+        match self {
+            Owner::Function(function) => {
+                function.permitted = Some(revision.clone());
+                tx.put_record(target.place.version_key(function.version), &**function)?;
+            }
+            Owner::Alias(alias) => {
+                alias.revision.clone_from(&revision);
+                tx.put_record(target.place.aliases_key().str(&alias.name), alias)?;
+            }
+        }
+        Ok(revision)
+    }
+}
+
+impl Target {
+    fn policy_key(&self) -> Key {
+        self.place.policy_key(self.qualifier.as_ref())
+    }
 }
 
 fn check(input: &AddPermissionInput) -> Result<(), Error> {

@@ -14,7 +14,7 @@ const KEY_CHARS_MAX: usize = 128;
 const VALUE_CHARS_MAX: usize = 256;
 
 pub(crate) async fn list(ctx: &Ctx, input: ListTagsInput) -> Result<ListTagsOutput, Error> {
-    let place = place(ctx, &input.resource, None)?;
+    let place = place(ctx, &input.resource)?;
     let found: Option<Function> = ctx.store().get_record(&place.key()).await?;
     let function = found.ok_or_else(|| place.missing())?;
     Ok(ListTagsOutput { tags: function.tags })
@@ -33,7 +33,7 @@ async fn change(
     resource: &str,
     change: impl Fn(&mut BTreeMap<String, String>),
 ) -> Result<Nothing, Error> {
-    let (place, change) = (&place(ctx, resource, None)?, &change);
+    let (place, change) = (&place(ctx, resource)?, &change);
     ctx.store()
         .transact(&ctx.account, |tx| async move {
             let mut function = existing(&tx, place).await?;

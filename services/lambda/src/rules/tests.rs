@@ -1,13 +1,5 @@
 use super::*;
 
-fn account() -> AccountId {
-    "000000000000".parse().unwrap()
-}
-
-fn region() -> Region {
-    "us-east-1".parse().unwrap()
-}
-
 fn config(json: &str) -> Result<Config, Error> {
     let input: ConfigInput = serde_json::from_str(json).unwrap();
     new_config(&input, None)
@@ -15,42 +7,6 @@ fn config(json: &str) -> Result<Config, Error> {
 
 const BASIC: &str =
     r#""Runtime":"nodejs20.x","Handler":"index.handler","Role":"arn:aws:iam::000000000000:role/r""#;
-
-#[test]
-fn a_function_is_named_in_every_form_aws_knows() {
-    for text in [
-        "pay",
-        "pay:$LATEST",
-        "function:pay",
-        "000000000000:function:pay",
-        "000000000000:function:pay:$LATEST",
-        "arn:aws:lambda:us-east-1:000000000000:function:pay",
-        "arn:aws:lambda:us-east-1:000000000000:function:pay:$LATEST",
-    ] {
-        assert_eq!(place(&account(), &region(), text, None).unwrap().name, "pay", "{text}");
-    }
-    let check = |text: &str, qualifier: Option<&str>, expected: &str| {
-        let error = place(&account(), &region(), text, qualifier).unwrap_err();
-        assert_eq!(error.to_string(), expected);
-    };
-    let pattern = "failed to satisfy constraint: Member must satisfy regular expression pattern: \
-                   [a-zA-Z0-9-_]+";
-    for text in ["", "a b", "a:b:c", "a/b", "é", "arn:aws:sqs:us-east-1:000000000000:pay"] {
-        let value = format!("1 validation error detected: Value '{text}' at 'functionName'");
-        check(text, None, &format!("{value} {pattern}"));
-    }
-    let arn = "Function not found: arn:aws:lambda";
-    check("pay", Some("live"), &format!("{arn}:us-east-1:000000000000:function:pay:live"));
-    check("pay:7", None, &format!("{arn}:us-east-1:000000000000:function:pay:7"));
-    let elsewhere = "arn:aws:lambda:eu-west-1:000000000000:function:pay";
-    check(elsewhere, None, &format!("{arn}:eu-west-1:000000000000:function:pay"));
-    check("111111111111:function:pay", None, &format!("{arn}:us-east-1:111111111111:function:pay"));
-    check(
-        "pay:$LATEST",
-        Some("live"),
-        "The derived qualifier from the function name does not match the specified qualifier.",
-    );
-}
 
 #[test]
 fn a_configuration_has_defaults_and_limits() {

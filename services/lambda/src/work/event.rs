@@ -11,9 +11,10 @@ use kit::functions::Invoke;
 use kit::targets::{Attribute, AttributeValue, Event, Target};
 use store::{Body, Staged, Tx};
 
-use crate::data::{self, AsyncInvoke, Place};
+use crate::data::{self, AsyncInvoke, Target as Meant};
 use crate::error::Error;
 use crate::functions::{Lambda, Loaded};
+use crate::ops::existing_version;
 use crate::ops::invocation::ASYNC_BYTES_MAX;
 use crate::rules::{RETRY_FAILURE, RETRY_THROTTLE};
 
@@ -51,10 +52,8 @@ impl Target for Functions {
     fn append<'a>(&'a self, tx: &'a Tx, event: &'a Event) -> BoxFuture<'a, Result<(), kit::Error>> {
         Box::pin(async move {
             let (lambda, bytes) = (&self.0, event.body.len());
-            let place = Place::of(&event.to)?;
-            if tx.get(&place.key()).await?.is_none() {
-                return Err(place.missing().into());
-            }
+            let target = Meant::of(&event.to)?;
+            existing_version(tx, &target).await?;
             if bytes > ASYNC_BYTES_MAX {
                 let (kind, max) = ("Event", ASYNC_BYTES_MAX);
                 return Err(Error::PayloadTooLarge { bytes, kind, max }.into());
@@ -62,8 +61,11 @@ impl Target for Functions {
             let body = Bytes::copy_from_slice(event.body.as_bytes());
             // A blob of an attempt that loses is held by nothing, and swept.
             let staged = Body::stage(&lambda.kit.store, tx.account(), body).await?;
-            let call =
-                Call { function: place.arn(), request_id: lambda.kit.uuid(), client_context: None };
+            let call = Call {
+                function: target.arn(),
+                request_id: lambda.kit.uuid(),
+                client_context: None,
+            };
             Ok(queue(lambda, tx, &call, &staged)?)
         })
     }
@@ -94,8 +96,8 @@ enum End {
 impl Deliver {
     async fn one(&self, due: &Due) -> Result<(), Error> {
         let mut work: AsyncInvoke = due.work()?;
-        let place = &Place::of(&work.function)?;
-        let (end, dead_letter) = match self.0.load(place).await {
+        let target = &Meant::of(&work.function)?;
+        let (end, dead_letter) = match self.0.load(target).await {
             Ok(loaded) => (self.attempt(&loaded, &mut work).await, loaded.dead_letter.clone()),
             Err(Error::NoFunction(arn)) => {
                 let id = &work.request_id;
@@ -104,7 +106,7 @@ impl Deliver {
             }
             Err(error) => (self.not_run(&mut work, error), None),
         };
-        self.settle(due, &work, place, dead_letter.as_ref(), &end).await
+        self.settle(due, &work, target, dead_letter.as_ref(), &end).await
     }
 
     async fn attempt(&self, loaded: &Loaded, work: &mut AsyncInvoke) -> End {
@@ -144,7 +146,7 @@ impl Deliver {
         &self,
         due: &Due,
         work: &AsyncInvoke,
-        place: &Place,
+        target: &Meant,
         dead_letter: Option<&Arn>,
         end: &End,
     ) -> Result<(), Error> {
@@ -158,7 +160,7 @@ impl Deliver {
         };
         let letter = &letter;
         kit.store
-            .transact(&place.account, |tx| async move {
+            .transact(&target.place.account, |tx| async move {
                 if let End::Again(time) = end {
                     due.again(&tx, *time, work).await?;
                     return Ok(());
@@ -166,7 +168,7 @@ impl Deliver {
                 if !due.done(&tx).await? {
                     return Ok(());
                 }
-                let holder = data::event_key(&place.account, &work.request_id);
+                let holder = data::event_key(tx.account(), &work.request_id);
                 work.payload.unlink(&tx, &holder).await?;
                 if let Some(letter) = letter
                     && let Err(error) = kit.targets.append(&tx, letter).await

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::data::{self, Mapping, Place};
+use crate::data::{self, Mapping, Target};
 use crate::error::Error;
 use crate::functions::Lambda;
 use crate::rules::{Failures, batch_failures};
@@ -121,28 +121,24 @@ impl Poller {
         while let Ok(permit) = Arc::clone(free).acquire_owned().await {
             // Nothing is taken for a function that is not there: each receive counts towards the
             // queue's dead-letter limit.
-            let taken = match self.place() {
-                Ok(place) => match self.lambda.load(&place).await {
-                    Ok(_) => self.batch(&mut left_over).await.map(|batch| (place, batch)),
+            let taken = match Target::of(&self.mapping.function) {
+                Ok(target) => match self.lambda.load(&target).await {
+                    Ok(_) => self.batch(&mut left_over).await.map(|batch| (target, batch)),
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
             };
             match taken {
                 Ok((_, batch)) if batch.is_empty() => {}
-                Ok((place, batch)) => {
+                Ok((target, batch)) => {
                     let poller = self.clone();
                     base::task::spawn("lambda.batch", async move {
-                        poller.run(&place, batch, permit).await;
+                        poller.run(&target, batch, permit).await;
                     });
                 }
                 Err(error) => self.rest("the source cannot be read", &error.into()).await,
             }
         }
-    }
-
-    fn place(&self) -> Result<Place, Error> {
-        Place::of(&self.mapping.function)
     }
 
     /// The next batch: closed by its size, its window or its bytes. What no longer fits is left
@@ -190,7 +186,7 @@ impl Poller {
     }
 
     /// Gives a batch to the function and acknowledges what it succeeded with.
-    async fn run(&self, place: &Place, batch: Vec<Taken>, permit: OwnedSemaphorePermit) {
+    async fn run(&self, target: &Target, batch: Vec<Taken>, permit: OwnedSemaphorePermit) {
         let call = Invoke {
             function: self.mapping.function.clone(),
             payload: event(&batch),
@@ -199,7 +195,7 @@ impl Poller {
             trace: None,
             tail: false,
         };
-        match self.lambda.invoke(place, call).await {
+        match self.lambda.invoke(target, call).await {
             Ok(invoked) => {
                 self.troubles.store(0, Ordering::Relaxed);
                 if invoked.error.is_none() {

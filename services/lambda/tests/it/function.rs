@@ -110,8 +110,8 @@ async fn after_an_update_s_reply_the_new_revision_runs() {
     assert_eq!(changed["Environment"], json!({ "Variables": { "AB": "1" } }));
     assert_eq!(run().await, "new code 1 9");
     let stale = m.call("UpdateFunctionConfiguration", change).await.unwrap_err();
-    let text = "PreconditionFailedException: The RevisionId provided does not match the latest \
-                RevisionId. Call the GetFunction API to retrieve the latest RevisionId";
+    let text = "PreconditionFailedException: The Revision Id provided does not match the latest \
+                Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id";
     assert_eq!(stale, text);
     let mut stale = update;
     stale["RevisionId"] = made["RevisionId"].clone();
@@ -171,7 +171,6 @@ async fn what_is_not_served_or_not_valid_is_refused() {
         ("Layers", json!(["arn:aws:lambda:us-east-1:000000000000:layer:l:1"])),
         ("FileSystemConfigs", json!([{ "Arn": "a" }])),
         ("KMSKeyArn", json!("arn:aws:kms:us-east-1:000000000000:key/k")),
-        ("Publish", json!(true)),
         ("RuntimeConfig", json!({ "x": 1 })),
         ("AcceleratorConfig", json!({ "x": 1 })),
         ("ImageConfig", json!({ "Command": ["x"] })),

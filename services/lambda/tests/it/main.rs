@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alias;
 mod asynchronous;
 mod function;
 mod invocation;
@@ -10,6 +11,7 @@ mod machine;
 mod mapping;
 mod permission;
 mod real;
+mod version;
 
 use std::time::Duration;
 

@@ -1,0 +1,103 @@
+use super::*;
+
+/// Bytes once written are read for ever, and the same value is still written as the same bytes.
+macro_rules! check {
+    ($record:expr, $file:literal) => {
+        check($record, include_bytes!(concat!("../../tests/fixtures/", $file)), $file)
+    };
+}
+
+fn check<R: Record + PartialEq + std::fmt::Debug>(record: &R, stored: &[u8], file: &str) {
+    let key = Key::from_bytes(file.to_owned());
+    assert_eq!(store::decode::<R>(&key, stored).unwrap(), *record);
+    assert_eq!(store::encode(record).unwrap(), stored);
+}
+
+fn arn(resource: &str) -> Arn {
+    format!("arn:aws:lambda:us-east-1:000000000000:{resource}").parse().unwrap()
+}
+
+#[test]
+fn functions_are_read_as_they_were_written() {
+    let credentials = Credentials {
+        access_key: "ASIAX".into(),
+        secret_key: "secret".into(),
+        session_token: "token".into(),
+    };
+    let config = Config {
+        runtime: "nodejs20.x".into(),
+        handler: "index.handler".into(),
+        role: "arn:aws:iam::000000000000:role/r".parse().unwrap(),
+        description: String::new(),
+        timeout_secs: 3,
+        memory_mb: 128,
+        ephemeral_mb: 512,
+        environment: BTreeMap::from([("AB".into(), "1".into())]),
+        architecture: "x86_64".into(),
+        dead_letter: None,
+        log_group: Some("/g".into()),
+    };
+    let function = Function {
+        name: "pay".into(),
+        config,
+        code: Code { sha256: [7; 32], size: 3, zip: Body::Inline("zip".into()) },
+        credentials,
+        tags: BTreeMap::from([("k".into(), "v".into())]),
+        modified: Time::from_millis(1_793_491_200_000),
+        revision: "r1".into(),
+        permitted: None,
+        version: Version::Latest,
+        version_last: 0,
+        base: None,
+    };
+    check!(&function, "function.v1");
+    let version = Function {
+        permitted: Some("r3".into()),
+        version: Version::Number(7),
+        version_last: 9,
+        base: Some("r0".into()),
+        ..function
+    };
+    check!(&version, "version.v1");
+    let alias = Alias {
+        name: "live".into(),
+        version: Version::Number(1),
+        description: "d".into(),
+        weights: BTreeMap::from([(Version::Number(2), 0.25)]),
+        revision: "r1".into(),
+    };
+    check!(&alias, "alias.v1");
+}
+
+#[test]
+fn other_records_are_read_as_they_were_written() {
+    let credential = Credential { function: arn("function:pay") };
+    check!(&credential, "credential.v1");
+    let policy = Policy {
+        revision: "r1".into(),
+        statements: BTreeMap::from([("s".into(), r#"{"Sid":"s"}"#.into())]),
+    };
+    check!(&policy, "policy.v1");
+    let mapping = Mapping {
+        uuid: "u".into(),
+        source: "arn:aws:sqs:us-east-1:000000000000:q".parse().unwrap(),
+        function: arn("function:pay"),
+        enabled: true,
+        batch_size: 10,
+        window_secs: 5,
+        report_failures: true,
+        concurrency_max: Some(2),
+        modified: Time::from_millis(1_793_491_200_000),
+    };
+    check!(&mapping, "mapping.v1");
+    let event = AsyncInvoke {
+        function: arn("function:pay"),
+        payload: Body::Inline("{}".into()),
+        request_id: "id".into(),
+        client_context: None,
+        created: Time::from_millis(1_793_491_200_000),
+        failures: 1,
+        throttles: 2,
+    };
+    check!(&event, "event.v1");
+}

@@ -43,7 +43,7 @@ impl Destination {
             Destination::Control => CONTROL_BODY_BYTES_MAX,
             Destination::Api(_) => API_BODY_BYTES_MAX,
             Destination::Aws(found) if found.service == "lambda" => match &*found.operation {
-                "CreateFunction" | "UpdateFunctionCode" => CODE_BODY_BYTES_MAX,
+                "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => CODE_BODY_BYTES_MAX,
                 _ => AWS_BODY_BYTES_MAX,
             },
             Destination::Aws(_) => AWS_BODY_BYTES_MAX,

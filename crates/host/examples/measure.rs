@@ -129,6 +129,7 @@ fn function(code: &Path, run: usize) -> Arc<FunctionSpec> {
         runtime: "nodejs20.x".into(),
         handler: "index.handler".into(),
         code: code.to_owned(),
+        layers: Vec::new(),
         env: BTreeMap::new(),
         memory_mb: 128,
         timeout: Duration::from_secs(3),

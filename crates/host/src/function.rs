@@ -23,6 +23,8 @@ pub struct FunctionSpec {
     pub handler: String,
     /// The unpacked package. Not written to; it must stay as long as the revision may run.
     pub code: PathBuf,
+    /// The unpacked layers, which appear merged at `/opt`: a later one lies over an earlier one.
+    pub layers: Vec<PathBuf>,
     /// The user's environment, complete. Ours is added to it.
     pub env: BTreeMap<String, String>,
     pub memory_mb: u32,

@@ -2,6 +2,7 @@
 //! `unserved` can refuse them by name instead of ignoring them.
 
 pub(crate) mod alias;
+pub(crate) mod layer;
 pub(crate) mod mapping;
 pub(crate) mod version;
 
@@ -80,7 +81,7 @@ pub(crate) struct ConfigInput {
     vpc_config: Unserved,
     #[serde(rename = "KMSKeyArn")]
     kms_key_arn: Unserved,
-    layers: Unserved,
+    pub(crate) layers: Option<Vec<String>>,
     file_system_configs: Unserved,
     image_config: Unserved,
     capacity_provider_config: Unserved,
@@ -90,11 +91,10 @@ pub(crate) struct ConfigInput {
 }
 
 impl ConfigInput {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 9] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 8] {
         [
             ("VpcConfig", &self.vpc_config),
             ("KMSKeyArn", &self.kms_key_arn),
-            ("Layers", &self.layers),
             ("FileSystemConfigs", &self.file_system_configs),
             ("ImageConfig", &self.image_config),
             ("CapacityProviderConfig", &self.capacity_provider_config),
@@ -248,6 +248,8 @@ pub(crate) struct FunctionConfiguration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) environment: Option<Environment>,
     pub(crate) tracing_config: TracingConfig,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<LayerUsed>,
     pub(crate) revision_id: String,
     pub(crate) state: &'static str,
     pub(crate) last_update_status: &'static str,
@@ -256,6 +258,13 @@ pub(crate) struct FunctionConfiguration {
     pub(crate) ephemeral_storage: EphemeralStorage,
     pub(crate) snap_start: SnapStartOutput,
     pub(crate) logging_config: LoggingConfigOutput,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct LayerUsed {
+    pub(crate) arn: String,
+    pub(crate) code_size: u64,
 }
 
 #[derive(Serialize)]

@@ -122,6 +122,25 @@ impl Trees {
     }
 }
 
+/// How many bytes the files of some trees have together.
+pub(crate) async fn tree_bytes(trees: Vec<PathBuf>) -> Result<u64, Error> {
+    let count = move || {
+        let (mut folders, mut bytes) = (trees, 0);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                match entry.metadata()? {
+                    about if about.is_dir() => folders.push(entry.path()),
+                    about => bytes += about.len(),
+                }
+            }
+        }
+        io::Result::Ok(bytes)
+    };
+    let counted = tokio::task::spawn_blocking(count).await.map_err(kit::Error::internal)?;
+    Ok(counted.map_err(kit::Error::internal)?)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,7 @@
 //! What is stored: functions with their versions, policies, credentials and event source mappings.
 
 mod alias;
+mod layer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::code::Sha;
 use crate::error::Error;
 
 pub(crate) use alias::Alias;
+pub(crate) use layer::{Layer, LayerUse, LayerVersion};
 
 /// The version that changes.
 pub(crate) const LATEST: &str = "$LATEST";
@@ -27,6 +29,8 @@ const EVENT: u8 = 5;
 const VERSION: u8 = 6;
 const ALIAS: u8 = 7;
 const QUALIFIED_POLICY: u8 = 8;
+const LAYER: u8 = 9;
+const LAYER_VERSION: u8 = 10;
 
 /// A function, or a version of it: its configuration and what its code is. Key: region, name, and
 /// the number of the version where it is one.
@@ -139,6 +143,8 @@ pub(crate) struct Config {
     /// Where asynchronous events go whose attempts have come to their end.
     pub(crate) dead_letter: Option<Arn>,
     pub(crate) log_group: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<LayerUse>,
 }
 
 impl Config {
@@ -184,7 +190,7 @@ impl Record for Credential {
 }
 
 /// A function's resource policy. Key: region, function name.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Policy {
     pub(crate) revision: String,
     /// Statements by their id, as JSON text.
@@ -369,6 +375,21 @@ pub(crate) fn all_functions_key(account: &AccountId) -> Key {
 /// The prefix of all versions of an account.
 pub(crate) fn all_versions_key(account: &AccountId) -> Key {
     Space::new(account, "lambda").key(VERSION)
+}
+
+/// The prefix of all layers of an account and region.
+pub(crate) fn layers_key(account: &AccountId, region: &Region) -> Key {
+    Space::new(account, "lambda").key(LAYER).str(region.as_str())
+}
+
+/// The prefix of all versions of layers of an account and region.
+pub(crate) fn layer_versions_key(account: &AccountId, region: &Region) -> Key {
+    Space::new(account, "lambda").key(LAYER_VERSION).str(region.as_str())
+}
+
+/// The prefix of all versions of layers of an account.
+pub(crate) fn all_layer_versions_key(account: &AccountId) -> Key {
+    Space::new(account, "lambda").key(LAYER_VERSION)
 }
 
 /// The prefix of all event source mappings of an account and region.

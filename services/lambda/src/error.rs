@@ -26,6 +26,8 @@ pub(crate) enum Error {
     NoResource,
     #[error("No policy is associated with the given resource.")]
     NoPolicy,
+    #[error("Layer version {0} does not exist.")]
+    NoLayerVersion(Box<Arn>),
     #[error("Statement {0} is not found in resource policy.")]
     NoStatement(String),
     #[error(
@@ -79,6 +81,7 @@ impl Error {
             | Error::NoAliasToUpdate(_)
             | Error::NoResource
             | Error::NoPolicy
+            | Error::NoLayerVersion(_)
             | Error::NoStatement(_) => ("ResourceNotFoundException", 404),
             Error::FunctionExists(_)
             | Error::AliasExists(_)

@@ -1,22 +1,26 @@
 //! The functions of this machine, ready to run: loaded from the store once per revision, unpacked,
 //! and handed to whoever runs them. Aliases are read once, too.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::{Arn, BoxFuture};
+use base::{AccountId, Arn, BoxFuture};
 use bytes::Bytes;
 use delivery::Line;
 use host::{FunctionSpec, HostError, Invocation};
 use kit::functions::{Functions, Invoke, Invoked};
 use kit::{Ctx, Kit};
-use store::{Dir, Tx};
+use store::Tx;
 
 use crate::code::{Sha, Trees};
-use crate::data::{self, Alias, Function, Place, Qualifier, Target, Version};
+use crate::data::{
+    self, Alias, Code, Config, Function, LayerUse, LayerVersion, Place, Qualifier, Target, Version,
+};
 use crate::error::Error;
+use crate::ops::layer::check_size;
+use crate::rules::layer;
 use crate::run::{self, Runner};
 use crate::work::poll::Pollers;
 
@@ -37,6 +41,13 @@ pub(crate) struct Loaded {
     pub(crate) spec: Arc<FunctionSpec>,
     /// Where its asynchronous events end that failed.
     pub(crate) dead_letter: Option<Arn>,
+}
+
+/// What a function runs from.
+pub(crate) struct Unpacked {
+    pub(crate) code: PathBuf,
+    /// In the order they are laid over one another.
+    pub(crate) layers: Vec<PathBuf>,
 }
 
 #[derive(Default)]
@@ -115,9 +126,9 @@ impl Lambda {
         };
         let found = self.kit.store.get_record(&place.version_key(version)).await?;
         let Some(function): Option<Function> = found else { return Ok(None) };
-        let code = self.tree(&function).await?;
+        let unpacked = self.unpacked(&place.account, &function).await?;
         let dead_letter = function.config.dead_letter.clone();
-        let spec = Arc::new(self.spec(place, function, code));
+        let spec = Arc::new(self.spec(place, function, unpacked));
         let loaded = Arc::new(Loaded { spec, dead_letter });
         let mut cache = self.cache();
         if cache.changes == changes {
@@ -127,17 +138,41 @@ impl Lambda {
         Ok(Some(loaded))
     }
 
-    /// The unpacked code of a function.
-    pub(crate) async fn tree(&self, function: &Function) -> Result<PathBuf, Error> {
-        if let Some(found) = self.trees.find(&function.code.sha256, self.kit.now()) {
+    /// The trees a function runs from.
+    async fn unpacked(&self, account: &AccountId, function: &Function) -> Result<Unpacked, Error> {
+        let code = self.tree(&function.code).await?;
+        let layers = self.layers(account, &function.config).await?;
+        Ok(Unpacked { code, layers })
+    }
+
+    /// The trees of a function's layers, also of those that were deleted since.
+    pub(crate) async fn layers(
+        &self,
+        account: &AccountId,
+        config: &Config,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut trees = Vec::new();
+        for LayerUse { arn, .. } in &config.layers {
+            let missing = || kit::Error::internal(format_args!("{arn} is used but not there"));
+            let region = arn.region.parse().map_err(kit::Error::internal)?;
+            let (name, number) = layer::version(arn).ok_or_else(missing)?;
+            let key = data::layer_versions_key(account, &region).str(name).u64(number);
+            let found: Option<LayerVersion> = self.kit.store.get_record(&key).await?;
+            trees.push(self.tree(&found.ok_or_else(missing)?.code).await?);
+        }
+        Ok(trees)
+    }
+
+    async fn tree(&self, code: &Code) -> Result<PathBuf, Error> {
+        if let Some(found) = self.trees.find(&code.sha256, self.kit.now()) {
             return Ok(found);
         }
-        let zip = function.code.zip.load(&self.kit.store).await?;
-        self.unpack(function.code.sha256, zip).await
+        let zip = code.zip.load(&self.kit.store).await?;
+        self.unpack(code.sha256, zip).await
     }
 
     /// A function as the host wants it.
-    pub(crate) fn spec(&self, place: &Place, function: Function, code: PathBuf) -> FunctionSpec {
+    fn spec(&self, place: &Place, function: Function, unpacked: Unpacked) -> FunctionSpec {
         let Function { name, config, credentials, revision, version, .. } = function;
         FunctionSpec {
             // Versions are separate functions to the host: none ends with another.
@@ -148,7 +183,8 @@ impl Lambda {
             name,
             runtime: config.runtime,
             handler: config.handler,
-            code,
+            code: unpacked.code,
+            layers: unpacked.layers,
             env: config.environment,
             memory_mb: config.memory_mb,
             timeout: Duration::from_secs(config.timeout_secs.into()),
@@ -189,14 +225,11 @@ impl Lambda {
     }
 
     /// Makes ready for the first event of a function about to be deployed. A runtime that cannot
-    /// be used here is refused now rather than at that event.
-    pub(crate) async fn warm(
-        &self,
-        place: &Place,
-        function: Function,
-        code: PathBuf,
-    ) -> Result<(), Error> {
-        let spec = Arc::new(self.spec(place, function, code));
+    /// be used here is refused now rather than at that event, and so is more than it may have.
+    pub(crate) async fn try_out(&self, place: &Place, function: Function) -> Result<(), Error> {
+        let unpacked = self.unpacked(&place.account, &function).await?;
+        check_size(&unpacked).await?;
+        let spec = Arc::new(self.spec(place, function, unpacked));
         match self.runner.warm(&spec).await {
             Err(error @ HostError::RuntimeUnavailable { .. }) => {
                 Err(Error::parameter(error.to_string()))
@@ -233,19 +266,6 @@ impl Lambda {
             log_tail: invoked.log_tail,
             request_id,
         })
-    }
-
-    /// Deletes trees of code that no function has any more.
-    pub(crate) async fn sweep(&self) -> Result<(), Error> {
-        let account = &self.kit.account;
-        let mut current = HashSet::new();
-        for all in [data::all_functions_key(account), data::all_versions_key(account)] {
-            for (key, value) in self.kit.store.scan(all.prefix(), Dir::Forward, usize::MAX).await? {
-                current.insert(store::decode::<Function>(&key, &value)?.code.sha256);
-            }
-        }
-        let swept = self.trees.sweep(&current, self.kit.now()).await;
-        Ok(swept.map_err(kit::Error::internal)?)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

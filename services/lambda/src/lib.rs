@@ -17,15 +17,15 @@ use std::sync::Arc;
 use delivery::{Delivery, Limits};
 use host::Host;
 use http::Method;
-use kit::{Api, Ctx, Every, Kit, Service};
+use kit::{Api, Every, Kit, Service};
 use wire::{Names, Protocol};
 
-use crate::error::Error;
 use crate::functions::Lambda;
 use crate::ops::{
-    account, alias, function, invocation, mapping, permission, tag, touched, version,
+    account, alias, function, invocation, layer, layer_permission, mapping, permission, tag,
+    touched, version,
 };
-use crate::work::{event, poll};
+use crate::work::{event, poll, sweep};
 
 pub use crate::run::Runner;
 
@@ -56,12 +56,8 @@ pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Se
     let service = Service::new(api, lambda)
         .unserved(include_str!("../unserved.txt"))
         .worker("poll", Every::secs(60), poll::tick)
-        .worker("sweep", Every::secs(600), sweep);
-    mappings(permissions(versions(functions(service))))
-}
-
-async fn sweep(ctx: &Ctx) -> Result<(), Error> {
-    Lambda::of(ctx).sweep().await
+        .worker("sweep", Every::secs(600), sweep::tick);
+    mappings(layers(permissions(versions(functions(service)))))
 }
 
 fn functions(service: Service) -> Service {
@@ -147,6 +143,50 @@ fn permissions(service: Service) -> Service {
         .rest("TagResource", Method::POST, TAGS, 204)
         .op("UntagResource", tag::remove, |ctx, i| touched(ctx, &i.resource, None))
         .rest("UntagResource", Method::DELETE, TAGS, 204)
+}
+
+fn layers(service: Service) -> Service {
+    const ALL: &str = "/2018-10-31/layers";
+    const BY_ARN: &str = "/2018-10-31/layers?find=LayerVersion";
+    const VERSIONS: &str = "/2018-10-31/layers/{LayerName}/versions";
+    const VERSION: &str = "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}";
+    const POLICY: &str = "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy";
+    const STATEMENT: &str =
+        "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}";
+    service
+        .op("PublishLayerVersion", layer::publish, |ctx, i| {
+            layer::touched(ctx, &i.layer_name, None)
+        })
+        .rest("PublishLayerVersion", Method::POST, VERSIONS, 201)
+        .op("GetLayerVersion", layer::get, |ctx, i| {
+            layer::touched(ctx, &i.layer_name, Some(i.version_number))
+        })
+        .rest("GetLayerVersion", Method::GET, VERSION, 200)
+        .op("GetLayerVersionByArn", layer::get_by_arn, |_, i| i.arn.parse().into_iter().collect())
+        .action("GetLayerVersionByArn", "lambda:GetLayerVersion")
+        .rest("GetLayerVersionByArn", Method::GET, BY_ARN, 200)
+        .op("DeleteLayerVersion", layer::delete, |ctx, i| {
+            layer::touched(ctx, &i.layer_name, Some(i.version_number))
+        })
+        .rest("DeleteLayerVersion", Method::DELETE, VERSION, 204)
+        .op("ListLayers", layer::list, |_, _| Vec::new())
+        .rest("ListLayers", Method::GET, ALL, 200)
+        .op("ListLayerVersions", layer::list_versions, |ctx, i| {
+            layer::touched(ctx, &i.layer_name, None)
+        })
+        .rest("ListLayerVersions", Method::GET, VERSIONS, 200)
+        .op("AddLayerVersionPermission", layer_permission::add, |ctx, i| {
+            layer::touched(ctx, &i.layer_name, Some(i.version_number))
+        })
+        .rest("AddLayerVersionPermission", Method::POST, POLICY, 201)
+        .op("RemoveLayerVersionPermission", layer_permission::remove, |ctx, i| {
+            layer::touched(ctx, &i.layer_name, Some(i.version_number))
+        })
+        .rest("RemoveLayerVersionPermission", Method::DELETE, STATEMENT, 204)
+        .op("GetLayerVersionPolicy", layer_permission::get, |ctx, i| {
+            layer::touched(ctx, &i.layer_name, Some(i.version_number))
+        })
+        .rest("GetLayerVersionPolicy", Method::GET, POLICY, 200)
 }
 
 fn mappings(service: Service) -> Service {

@@ -1,5 +1,6 @@
 //! Pure decisions: names, configuration, retries, and what a batch's answer means.
 
+pub(crate) mod layer;
 pub(crate) mod name;
 
 use std::collections::{BTreeMap, HashSet};
@@ -98,6 +99,7 @@ pub(crate) fn new_config(
         architecture: architecture(architectures)?.unwrap_or_else(|| "x86_64".to_owned()),
         dead_letter: None,
         log_group: None,
+        layers: Vec::new(),
     };
     changed_config(config, input)
 }
@@ -139,6 +141,9 @@ pub(crate) fn changed_config(before: Config, input: &ConfigInput) -> Result<Conf
     }
     if let Some(logging) = &input.logging_config {
         config.log_group = log_group(logging)?;
+    }
+    if let Some(layers) = &input.layers {
+        config.layers = layer::uses(layers)?;
     }
     if let Some(mode) = input.tracing_config.as_ref().and_then(|t| t.mode.as_deref()) {
         only_served("TracingConfig.Mode", mode, "PassThrough")?;
@@ -201,17 +206,22 @@ fn within(member: &str, value: i64, (min, max): (i64, i64)) -> Result<u32, Error
 
 /// Names of AWS's form; whether anything here runs it is the host's to say.
 fn check_runtime(runtime: &str) -> Result<(), Error> {
-    const FAMILIES: [&str; 7] = ["nodejs", "python", "java", "dotnet", "ruby", "provided", "go1.x"];
-    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.';
-    if FAMILIES.iter().any(|family| runtime.starts_with(family)) && runtime.bytes().all(legal) {
+    if is_runtime(runtime) {
         return Ok(());
     }
-    let must = "Member must satisfy enum value set: [nodejs24.x, nodejs22.x, nodejs20.x, \
-                nodejs18.x, python3.14, python3.13, python3.12, python3.11, python3.10, \
-                provided.al2023, provided.al2] or be a valid ARN";
     Err(Error::parameter(format!(
-        "Value {runtime} at 'runtime' failed to satisfy constraint: {must}"
+        "Value {runtime} at 'runtime' failed to satisfy constraint: {RUNTIMES} or be a valid ARN"
     )))
+}
+
+const RUNTIMES: &str = "Member must satisfy enum value set: [nodejs24.x, nodejs22.x, nodejs20.x, \
+                        nodejs18.x, python3.14, python3.13, python3.12, python3.11, python3.10, \
+                        provided.al2023, provided.al2]";
+
+fn is_runtime(runtime: &str) -> bool {
+    const FAMILIES: [&str; 7] = ["nodejs", "python", "java", "dotnet", "ruby", "provided", "go1.x"];
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.';
+    FAMILIES.iter().any(|family| runtime.starts_with(family)) && runtime.bytes().all(legal)
 }
 
 fn check_handler(handler: &str) -> Result<(), Error> {

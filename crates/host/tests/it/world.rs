@@ -127,6 +127,7 @@ impl Function {
             runtime: "nodejs20.x".into(),
             handler: handler.into(),
             code: folder.path().to_owned(),
+            layers: Vec::new(),
             env: BTreeMap::new(),
             memory_mb: 128,
             timeout: Duration::from_secs(10),

@@ -36,6 +36,7 @@ fn functions_are_read_as_they_were_written() {
         architecture: "x86_64".into(),
         dead_letter: None,
         log_group: Some("/g".into()),
+        layers: Vec::new(),
     };
     let function = Function {
         name: "pay".into(),
@@ -56,6 +57,10 @@ fn functions_are_read_as_they_were_written() {
         version: Version::Number(7),
         version_last: 9,
         base: Some("r0".into()),
+        config: Config {
+            layers: vec![LayerUse { arn: arn("layer:lib:3"), size: 3 }],
+            ..function.config.clone()
+        },
         ..function
     };
     check!(&version, "version.v1");
@@ -71,6 +76,20 @@ fn functions_are_read_as_they_were_written() {
 
 #[test]
 fn other_records_are_read_as_they_were_written() {
+    let layer_version = LayerVersion {
+        layer: "lib".into(),
+        number: 3,
+        description: "d".into(),
+        license: Some("MIT".into()),
+        runtimes: vec!["nodejs20.x".into()],
+        architectures: vec!["arm64".into()],
+        code: Code { sha256: [8; 32], size: 3, zip: Body::Inline("zip".into()) },
+        policy: Policy::default(),
+        created: Time::from_millis(1_793_491_200_000),
+        deleted: true,
+    };
+    check!(&layer_version, "layer-version.v1");
+    check!(&Layer { version_last: 3 }, "layer.v1");
     let credential = Credential { function: arn("function:pay") };
     check!(&credential, "credential.v1");
     let policy = Policy {

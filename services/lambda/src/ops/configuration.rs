@@ -5,11 +5,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::api::{
-    DeadLetterConfig, Environment, EphemeralStorage, FunctionConfiguration, LoggingConfigOutput,
-    SnapStartOutput, TracingConfig,
+    DeadLetterConfig, Environment, EphemeralStorage, FunctionConfiguration, LayerUsed,
+    LoggingConfigOutput, SnapStartOutput, TracingConfig,
 };
 use crate::code::Sha;
-use crate::data::Function;
+use crate::data::{Function, LayerUse};
 
 /// The configuration of a function under the name it was asked for by.
 pub(crate) fn of(arn: &Arn, function: Function) -> FunctionConfiguration {
@@ -36,6 +36,7 @@ pub(crate) fn of(arn: &Arn, function: Function) -> FunctionConfiguration {
         dead_letter_config,
         environment,
         tracing_config: TracingConfig { mode: Some("PassThrough".into()) },
+        layers: config.layers.into_iter().map(layer_used).collect(),
         revision_id,
         state: "Active",
         last_update_status: "Successful",
@@ -45,6 +46,10 @@ pub(crate) fn of(arn: &Arn, function: Function) -> FunctionConfiguration {
         snap_start: SnapStartOutput { apply_on: "None", optimization_status: "Off" },
         logging_config: LoggingConfigOutput { log_format: "Text", log_group },
     }
+}
+
+fn layer_used(layer: LayerUse) -> LayerUsed {
+    LayerUsed { arn: layer.arn.to_string(), code_size: layer.size }
 }
 
 pub(crate) fn base64_sha(sha: &Sha) -> String {

@@ -7,19 +7,19 @@ use kit::{Ctx, unserved};
 use store::{Body, Dir, Tx};
 
 use crate::api::{
-    CodeLocation, CreateFunctionInput, FunctionCode, FunctionConfiguration, FunctionInput,
-    FunctionOutput, ListFunctionsInput, ListFunctionsOutput, Nothing, UpdateCodeInput,
-    UpdateConfigurationInput,
+    CodeLocation, CreateFunctionInput, FunctionConfiguration, FunctionInput, FunctionOutput,
+    ListFunctionsInput, ListFunctionsOutput, Nothing, UpdateCodeInput, UpdateConfigurationInput,
 };
-use crate::code::{ZIP_BYTES_MAX, sha256};
+use crate::code::sha256;
 use crate::credentials;
 use crate::data::{
     self, Code, Config, Credential, Function, LATEST, Place, Qualifier, Target, Version,
 };
 use crate::error::Error;
-use crate::functions::Lambda;
+use crate::functions::{Lambda, Unpacked};
 use crate::ops::{
-    configuration, delete_all, existing, existing_version, page_len, place, tag, target, version,
+    configuration, delete_all, existing, existing_version, layer, package, page_len, place, tag,
+    target, version,
 };
 use crate::rules::{self, name};
 
@@ -38,14 +38,15 @@ pub(crate) async fn create(
     check_dead_letter(ctx, &config)?;
     let tags = input.tags.unwrap_or_default();
     tag::check(&tags)?;
-    let zip = package(ctx, input.code)?;
+    let zip = package(ctx, input.code.zip_file)?;
     let lambda = Lambda::of(ctx);
     let (sha, size) = (sha256(&zip), zip.len() as u64);
-    let tree = lambda.unpack(sha, zip.clone()).await?;
+    lambda.unpack(sha, zip.clone()).await?;
     let staged = &Body::stage(ctx.store(), &ctx.account, zip).await?;
-    let function = &Function {
+    let function = &mut Function {
         name: place.name.clone(),
         config,
+        // Unpacked already; the transaction puts the zip in.
         code: Code { sha256: sha, size, zip: Body::Inline(Bytes::new()) },
         credentials: credentials::new(&*ctx.kit.random, &ctx.account),
         tags,
@@ -57,12 +58,16 @@ pub(crate) async fn create(
         base: None,
     };
     let publish = input.publish == Some(true);
-    lambda.warm(place, function.clone(), tree).await?;
+    let resolved = ctx.store().transact(&ctx.account, |tx| resolved(ctx, tx, &function.config));
+    function.config = resolved.await?;
+    lambda.try_out(place, function.clone()).await?;
+    let function = &*function;
     let function = ctx.store().transact(&ctx.account, |tx| async move {
         if tx.get(&place.key()).await?.is_some() {
             return Err(Error::FunctionExists(place.name.clone()));
         }
         let mut function = function.clone();
+        layer::resolve(ctx, &tx, &mut function.config).await?;
         function.code.zip = staged.link(&tx, &place.key());
         let credential = Credential { function: place.arn() };
         let access_key = &function.credentials.access_key;
@@ -144,9 +149,13 @@ pub(crate) async fn update_code(
     unserved::refuse(ctx, &input.unserved())?;
     let place = &place(ctx, &input.function_name)?;
     let architecture = &rules::architecture(input.architectures.as_deref())?;
-    let zip = package(ctx, input.code)?;
+    let zip = package(ctx, input.code.zip_file)?;
     let (sha, size) = (sha256(&zip), zip.len() as u64);
-    Lambda::of(ctx).unpack(sha, zip.clone()).await?;
+    let code = Lambda::of(ctx).unpack(sha, zip.clone()).await?;
+    let found: Option<Function> = ctx.store().get_record(&place.key()).await?;
+    let before = found.ok_or_else(|| place.missing())?;
+    let layers = Lambda::of(ctx).layers(&ctx.account, &before.config).await?;
+    layer::check_size(&Unpacked { code, layers }).await?;
     let staged = match input.dry_run {
         Some(true) => None,
         _ => Some(Body::stage(ctx.store(), &ctx.account, zip).await?),
@@ -176,6 +185,13 @@ pub(crate) async fn update_code(
     Ok(configuration::of(&place.arn_of(function.version), function))
 }
 
+/// The configuration with what is known of its layers.
+async fn resolved(ctx: &Ctx, tx: Tx, config: &Config) -> Result<Config, Error> {
+    let mut config = config.clone();
+    layer::resolve(ctx, &tx, &mut config).await?;
+    Ok(config)
+}
+
 async fn publish_if(
     ctx: &Ctx,
     tx: &Tx,
@@ -196,20 +212,21 @@ pub(crate) async fn update_configuration(
     unserved::refuse(ctx, &input.config.unserved())?;
     let place = &place(ctx, &input.function_name)?;
     let input = &input;
-    let change = |mut function: Function| {
+    let change = |tx: Tx| async move {
+        let mut function = existing(&tx, place).await?;
         check_revision(&function, input.revision_id.as_deref())?;
         function.config = rules::changed_config(function.config, &input.config)?;
         check_dead_letter(ctx, &function.config)?;
+        if input.config.layers.is_some() {
+            layer::resolve(ctx, &tx, &mut function.config).await?;
+        }
         Ok::<_, Error>(function)
     };
     // Tried on a copy first: another runtime is started, or refused, outside of the transaction.
-    let found: Option<Function> = ctx.store().get_record(&place.key()).await?;
-    let tried = change(found.ok_or_else(|| place.missing())?)?;
-    let lambda = Lambda::of(ctx);
-    let tree = lambda.tree(&tried).await?;
-    lambda.warm(place, tried, tree).await?;
+    let tried = ctx.store().transact(&ctx.account, change).await?;
+    Lambda::of(ctx).try_out(place, tried).await?;
     let function = ctx.store().transact(&ctx.account, |tx| async move {
-        let mut function = change(existing(&tx, place).await?)?;
+        let mut function = change(tx.clone()).await?;
         function.modified = ctx.now();
         function.renew(ctx.kit.uuid());
         put(ctx, &tx, place, &function)?;
@@ -280,16 +297,4 @@ fn check_dead_letter(ctx: &Ctx, config: &Config) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-/// The zip of an upload.
-fn package(ctx: &Ctx, code: FunctionCode) -> Result<Bytes, Error> {
-    let zip = code.zip_file.map(|zip| zip.0).filter(|zip| !zip.is_empty());
-    let zip = zip.ok_or_else(|| Error::parameter("Please provide a source for function code."))?;
-    if zip.len() > ZIP_BYTES_MAX {
-        // AWS counts the request, in which the package stands as base64.
-        let max = ZIP_BYTES_MAX.div_ceil(3) * 4;
-        return Err(Error::RequestTooLarge { max, operation: ctx.operation });
-    }
-    Ok(zip)
 }

@@ -5,15 +5,20 @@ pub(crate) mod alias;
 mod configuration;
 pub(crate) mod function;
 pub(crate) mod invocation;
+pub(crate) mod layer;
+pub(crate) mod layer_permission;
 pub(crate) mod mapping;
 pub(crate) mod permission;
 pub(crate) mod tag;
 pub(crate) mod version;
 
 use base::Arn;
+use bytes::Bytes;
 use kit::Ctx;
 use store::{Key, Tx};
+use wire::Blob;
 
+use crate::code::ZIP_BYTES_MAX;
 use crate::data::{Alias, Function, Place, Qualifier, Target, Version};
 use crate::error::Error;
 use crate::rules::name;
@@ -64,6 +69,18 @@ async fn delete_all(tx: &Tx, prefix: &Key) -> Result<(), Error> {
         tx.delete(key);
     }
     Ok(())
+}
+
+/// The zip of an upload.
+fn package(ctx: &Ctx, zip: Option<Blob>) -> Result<Bytes, Error> {
+    let zip = zip.map(|zip| zip.0).filter(|zip| !zip.is_empty());
+    let zip = zip.ok_or_else(|| Error::parameter("Please provide a source for function code."))?;
+    if zip.len() > ZIP_BYTES_MAX {
+        // AWS counts the request, in which the package stands as base64.
+        let max = ZIP_BYTES_MAX.div_ceil(3) * 4;
+        return Err(Error::RequestTooLarge { max, operation: ctx.operation });
+    }
+    Ok(zip)
 }
 
 /// How many entries a page has, from the `MaxItems` asked for.

@@ -11,8 +11,9 @@ use crate::api::{
 use crate::data::{Alias, Function, Policy, Qualifier, Target, Version};
 use crate::error::Error;
 use crate::ops::{existing_alias, existing_version, target};
+use crate::rules::name::is_word;
 
-const POLICY_BYTES_MAX: usize = 20_480;
+pub(crate) const POLICY_BYTES_MAX: usize = 20_480;
 
 pub(crate) async fn add(
     ctx: &Ctx,
@@ -139,13 +140,16 @@ impl Target {
     }
 }
 
-fn check(input: &AddPermissionInput) -> Result<(), Error> {
-    let id = &input.statement_id;
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
-    if id.is_empty() || id.len() > 100 || !id.bytes().all(legal) {
-        let must = "Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)";
-        return Err(Error::constraint("statementId", id, must));
+pub(crate) fn check_statement_id(id: &str) -> Result<(), Error> {
+    if is_word(id) && id.len() <= 100 {
+        return Ok(());
     }
+    let must = "Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)";
+    Err(Error::constraint("statementId", id, must))
+}
+
+fn check(input: &AddPermissionInput) -> Result<(), Error> {
+    check_statement_id(&input.statement_id)?;
     let action = input.action.strip_prefix("lambda:").unwrap_or(&input.action);
     let word = !action.is_empty() && action.bytes().all(|b| b.is_ascii_alphabetic());
     if action != "*" && !(word && input.action.starts_with("lambda:")) {

@@ -2,3 +2,4 @@
 
 pub(crate) mod event;
 pub(crate) mod poll;
+pub(crate) mod sweep;

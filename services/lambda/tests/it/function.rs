@@ -168,7 +168,6 @@ async fn what_is_not_served_or_not_valid_is_refused() {
     };
     for (member, given) in [
         ("VpcConfig", json!({ "SubnetIds": ["subnet-1"] })),
-        ("Layers", json!(["arn:aws:lambda:us-east-1:000000000000:layer:l:1"])),
         ("FileSystemConfigs", json!([{ "Arn": "a" }])),
         ("KMSKeyArn", json!("arn:aws:kms:us-east-1:000000000000:key/k")),
         ("RuntimeConfig", json!({ "x": 1 })),

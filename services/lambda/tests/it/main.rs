@@ -7,6 +7,7 @@ mod alias;
 mod asynchronous;
 mod function;
 mod invocation;
+mod layer;
 mod machine;
 mod mapping;
 mod permission;

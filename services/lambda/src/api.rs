@@ -2,6 +2,7 @@
 //! `unserved` can refuse them by name instead of ignoring them.
 
 pub(crate) mod alias;
+pub(crate) mod concurrency;
 pub(crate) mod layer;
 pub(crate) mod mapping;
 pub(crate) mod version;
@@ -219,6 +220,8 @@ pub(crate) struct FunctionOutput {
     pub(crate) code: CodeLocation,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency: Option<concurrency::Concurrency>,
 }
 
 /// Without `Location`: there is no bucket a client could fetch the package from.
@@ -376,7 +379,7 @@ pub(crate) struct AccountLimit {
     pub(crate) code_size_unzipped: u64,
     pub(crate) code_size_zipped: u64,
     pub(crate) concurrent_executions: u32,
-    pub(crate) unreserved_concurrent_executions: u32,
+    pub(crate) unreserved_concurrent_executions: i64,
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 mod alias;
 mod layer;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::error::Error;
 
 pub(crate) use alias::Alias;
 pub(crate) use layer::{Layer, LayerUse, LayerVersion};
+pub(crate) use settings::{Provisioned, Reserved};
 
 /// The version that changes.
 pub(crate) const LATEST: &str = "$LATEST";
@@ -31,6 +33,8 @@ const ALIAS: u8 = 7;
 const QUALIFIED_POLICY: u8 = 8;
 const LAYER: u8 = 9;
 const LAYER_VERSION: u8 = 10;
+const RESERVED: u8 = 11;
+const PROVISIONED: u8 = 12;
 
 /// A function, or a version of it: its configuration and what its code is. Key: region, name, and
 /// the number of the version where it is one.
@@ -309,6 +313,16 @@ impl Place {
         }
     }
 
+    /// Where its reserved concurrency is.
+    pub(crate) fn reserved_key(&self) -> Key {
+        self.kind_key(RESERVED)
+    }
+
+    /// The prefix of the provisioned concurrency of its versions and aliases.
+    pub(crate) fn provisioned_key(&self) -> Key {
+        self.kind_key(PROVISIONED)
+    }
+
     fn kind_key(&self, kind: u8) -> Key {
         let space = Space::new(&self.account, "lambda");
         space.key(kind).str(self.region.as_str()).str(&self.name)
@@ -316,12 +330,14 @@ impl Place {
 
     /// The prefixes of all that goes with a function, apart from itself and its versions.
     pub(crate) fn belongings(&self) -> Vec<Key> {
-        [POLICY, ALIAS, QUALIFIED_POLICY].into_iter().map(|kind| self.kind_key(kind)).collect()
+        let kinds = [POLICY, ALIAS, QUALIFIED_POLICY, RESERVED, PROVISIONED];
+        kinds.into_iter().map(|kind| self.kind_key(kind)).collect()
     }
 
     /// The prefixes of all that goes with a version or an alias.
     pub(crate) fn belongings_of(&self, qualifier: &str) -> Vec<Key> {
-        [QUALIFIED_POLICY].into_iter().map(|kind| self.kind_key(kind).str(qualifier)).collect()
+        let kinds = [QUALIFIED_POLICY, PROVISIONED];
+        kinds.into_iter().map(|kind| self.kind_key(kind).str(qualifier)).collect()
     }
 }
 
@@ -349,6 +365,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// What settings of a version or an alias are stored by.
+    pub(crate) fn qualifier_text(&self) -> String {
+        self.qualifier.as_ref().map_or_else(|| LATEST.to_owned(), Qualifier::to_string)
+    }
+
     pub(crate) fn arn(&self) -> Arn {
         match &self.qualifier {
             None => self.place.arn(),
@@ -372,9 +393,24 @@ pub(crate) fn all_functions_key(account: &AccountId) -> Key {
     Space::new(account, "lambda").key(FUNCTION)
 }
 
+/// The prefix of all versions of an account and region.
+pub(crate) fn versions_key(account: &AccountId, region: &Region) -> Key {
+    all_versions_key(account).str(region.as_str())
+}
+
 /// The prefix of all versions of an account.
 pub(crate) fn all_versions_key(account: &AccountId) -> Key {
     Space::new(account, "lambda").key(VERSION)
+}
+
+/// The prefix of what all functions of an account have reserved.
+pub(crate) fn reserved_key(account: &AccountId) -> Key {
+    Space::new(account, "lambda").key(RESERVED)
+}
+
+/// The prefix of what is provisioned for all functions of an account.
+pub(crate) fn provisioned_key(account: &AccountId) -> Key {
+    Space::new(account, "lambda").key(PROVISIONED)
 }
 
 /// The prefix of all layers of an account and region.

@@ -47,6 +47,12 @@ pub(crate) enum Error {
          {0} API to retrieve the latest Revision Id"
     )]
     Revision(&'static str),
+    #[error("No Provisioned Concurrency Config found for this function")]
+    NoProvisioned,
+    #[error("{0}")]
+    Provisioned(&'static str),
+    #[error("Rate Exceeded.")]
+    Throttled(Throttle),
     #[error("{bytes} byte payload is too large for the {kind} invocation type (limit {max} bytes)")]
     PayloadTooLarge { bytes: usize, kind: &'static str, max: usize },
     #[error("Request must be smaller than {max} bytes for the {operation} operation")]
@@ -56,6 +62,24 @@ pub(crate) enum Error {
     /// One that has its code already: of the store, the host, or of something we do not serve.
     #[error(transparent)]
     Other(#[from] kit::Error),
+}
+
+/// Why there is no place for an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Throttle {
+    /// Those that all functions share are taken.
+    Account,
+    /// Those of the function are taken, or it has none.
+    Reserved,
+}
+
+impl Throttle {
+    fn reason(self) -> &'static str {
+        match self {
+            Throttle::Account => "ConcurrentInvocationLimitExceeded",
+            Throttle::Reserved => "ReservedFunctionConcurrentInvocationLimitExceeded",
+        }
+    }
 }
 
 impl Error {
@@ -86,8 +110,11 @@ impl Error {
             Error::FunctionExists(_)
             | Error::AliasExists(_)
             | Error::VersionUsed(_)
+            | Error::Provisioned(_)
             | Error::StatementExists(_)
             | Error::MappingExists { .. } => ("ResourceConflictException", 409),
+            Error::NoProvisioned => ("ProvisionedConcurrencyConfigNotFoundException", 404),
+            Error::Throttled(_) => ("TooManyRequestsException", 429),
             Error::PolicyLength(_) => ("PolicyLengthExceededException", 400),
             Error::Revision(_) => ("PreconditionFailedException", 412),
             Error::PayloadTooLarge { .. } => ("RequestTooLargeException", 413),
@@ -105,7 +132,11 @@ impl From<Error> for kit::Error {
         }
         let (code, status) = error.code();
         // Lambda alone among the services says whose fault it was in the body.
-        kit::Error::new(code, status, error.to_string()).with_extra(json!({ "Type": "User" }))
+        let extra = match &error {
+            Error::Throttled(why) => json!({ "Type": "User", "Reason": why.reason() }),
+            _ => json!({ "Type": "User" }),
+        };
+        kit::Error::new(code, status, error.to_string()).with_extra(extra)
     }
 }
 

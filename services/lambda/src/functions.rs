@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::ops::layer::check_size;
 use crate::rules::layer;
 use crate::run::{self, Runner};
+use crate::usage::{Concurrency, Usage};
 use crate::work::poll::Pollers;
 
 /// What all operations and workers share.
@@ -32,13 +33,14 @@ pub(crate) struct Lambda {
     pub(crate) trees: Trees,
     pub(crate) runner: Arc<dyn Runner>,
     pub(crate) pollers: Pollers,
+    pub(crate) concurrency: Concurrency,
     loaded: Mutex<Cache>,
 }
 
 /// A function of one revision, ready to run.
-#[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) spec: Arc<FunctionSpec>,
+    usage: Arc<Usage>,
     /// Where its asynchronous events end that failed.
     pub(crate) dead_letter: Option<Arn>,
 }
@@ -72,6 +74,7 @@ impl Lambda {
             trees: Trees::open(&kit.cache, &*kit.random),
             runner,
             pollers: Pollers::default(),
+            concurrency: Concurrency::default(),
             loaded: Mutex::default(),
         }
     }
@@ -95,7 +98,11 @@ impl Lambda {
         self.version(&target.place, version).await?.ok_or_else(|| target.missing())
     }
 
-    async fn alias(&self, place: &Place, name: &str) -> Result<Option<Arc<Alias>>, Error> {
+    pub(crate) async fn alias(
+        &self,
+        place: &Place,
+        name: &str,
+    ) -> Result<Option<Arc<Alias>>, Error> {
         let changes = {
             let cache = self.cache();
             let known = cache.entries.get(place).and_then(|entry| entry.aliases.get(name));
@@ -129,7 +136,8 @@ impl Lambda {
         let unpacked = self.unpacked(&place.account, &function).await?;
         let dead_letter = function.config.dead_letter.clone();
         let spec = Arc::new(self.spec(place, function, unpacked));
-        let loaded = Arc::new(Loaded { spec, dead_letter });
+        let usage = self.concurrency.of(&self.kit, place).await?;
+        let loaded = Arc::new(Loaded { spec, usage, dead_letter });
         let mut cache = self.cache();
         if cache.changes == changes {
             let entry = cache.entries.entry(place.clone()).or_default();
@@ -218,6 +226,17 @@ impl Lambda {
         });
     }
 
+    /// Notes with the commit what a function has reserved.
+    pub(crate) fn reserve_on_commit(
+        self: &Arc<Lambda>,
+        tx: &Tx,
+        place: &Place,
+        count: Option<u32>,
+    ) {
+        let (lambda, place) = (Arc::clone(self), place.clone());
+        tx.on_commit(move || lambda.concurrency.set(&place, count));
+    }
+
     /// Ends what runs of the function or version of this ARN, but for one revision.
     pub(crate) fn retire_on_commit(self: &Arc<Lambda>, tx: &Tx, arn: Arn, keep: Option<String>) {
         let lambda = Arc::clone(self);
@@ -258,6 +277,7 @@ impl Lambda {
             trace_header: call.trace,
             tail: call.tail,
         };
+        let _place = loaded.usage.enter()?;
         let invoked = self.runner.invoke(&loaded.spec, invocation).await.map_err(run::refusal)?;
         Ok(Invoked {
             payload: invoked.payload,

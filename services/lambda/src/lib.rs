@@ -10,6 +10,7 @@ mod functions;
 mod ops;
 mod rules;
 mod run;
+mod usage;
 mod work;
 
 use std::sync::Arc;
@@ -22,10 +23,10 @@ use wire::{Names, Protocol};
 
 use crate::functions::Lambda;
 use crate::ops::{
-    account, alias, function, invocation, layer, layer_permission, mapping, permission, tag,
-    touched, version,
+    account, alias, concurrency, function, invocation, layer, layer_permission, mapping,
+    permission, provisioned, tag, touched, version,
 };
-use crate::work::{event, poll, sweep};
+use crate::work::{event, poll, provision, sweep};
 
 pub use crate::run::Runner;
 
@@ -56,8 +57,9 @@ pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Se
     let service = Service::new(api, lambda)
         .unserved(include_str!("../unserved.txt"))
         .worker("poll", Every::secs(60), poll::tick)
+        .worker("provision", Every::secs(60), provision::tick)
         .worker("sweep", Every::secs(600), sweep::tick);
-    mappings(layers(permissions(versions(functions(service)))))
+    settings(mappings(layers(permissions(versions(functions(service))))))
 }
 
 fn functions(service: Service) -> Service {
@@ -205,4 +207,41 @@ fn mappings(service: Service) -> Service {
         .rest("UpdateEventSourceMapping", Method::PUT, ONE, 202)
         .op("DeleteEventSourceMapping", mapping::delete, |ctx, i| mapping::touched(ctx, &i.uuid))
         .rest("DeleteEventSourceMapping", Method::DELETE, ONE, 202)
+}
+
+fn settings(service: Service) -> Service {
+    const RESERVED: &str = "/2017-10-31/functions/{FunctionName}/concurrency";
+    const RESERVED_NOW: &str = "/2019-09-30/functions/{FunctionName}/concurrency";
+    const PROVISIONED: &str = "/2019-09-30/functions/{FunctionName}/provisioned-concurrency";
+    const PROVISIONED_ALL: &str =
+        "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL";
+    service
+        .op("PutFunctionConcurrency", concurrency::put, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("PutFunctionConcurrency", Method::PUT, RESERVED, 200)
+        .op("GetFunctionConcurrency", concurrency::get, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("GetFunctionConcurrency", Method::GET, RESERVED_NOW, 200)
+        .op("DeleteFunctionConcurrency", concurrency::delete, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("DeleteFunctionConcurrency", Method::DELETE, RESERVED, 204)
+        .op("PutProvisionedConcurrencyConfig", provisioned::put, |ctx, i| {
+            touched(ctx, &i.function_name, Some(&i.qualifier))
+        })
+        .rest("PutProvisionedConcurrencyConfig", Method::PUT, PROVISIONED, 202)
+        .op("GetProvisionedConcurrencyConfig", provisioned::get, |ctx, i| {
+            touched(ctx, &i.function_name, Some(&i.qualifier))
+        })
+        .rest("GetProvisionedConcurrencyConfig", Method::GET, PROVISIONED, 200)
+        .op("DeleteProvisionedConcurrencyConfig", provisioned::delete, |ctx, i| {
+            touched(ctx, &i.function_name, Some(&i.qualifier))
+        })
+        .rest("DeleteProvisionedConcurrencyConfig", Method::DELETE, PROVISIONED, 204)
+        .op("ListProvisionedConcurrencyConfigs", provisioned::list, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("ListProvisionedConcurrencyConfigs", Method::GET, PROVISIONED_ALL, 200)
 }

@@ -20,6 +20,12 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Ends other revisions; see [`Host::retire`].
     fn retire(&self, function: &Arn, keep_revision: Option<&str>);
+
+    /// Has as many environments of these versions ready as is said, and of no others. Said again
+    /// at least once a minute. One that has no such environments does nothing.
+    fn provision(&self, wanted: &[(Arc<FunctionSpec>, u32)]) {
+        let _nothing_to_do = wanted;
+    }
 }
 
 impl Runner for Host {

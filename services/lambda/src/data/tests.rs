@@ -90,6 +90,14 @@ fn other_records_are_read_as_they_were_written() {
     };
     check!(&layer_version, "layer-version.v1");
     check!(&Layer { version_last: 3 }, "layer.v1");
+    let reserved = Reserved { function: arn("function:pay"), count: 5 };
+    check!(&reserved, "reserved.v1");
+    let provisioned = Provisioned {
+        target: arn("function:pay:live"),
+        count: 5,
+        modified: Time::from_millis(1_793_491_200_000),
+    };
+    check!(&provisioned, "provisioned.v1");
     let credential = Credential { function: arn("function:pay") };
     check!(&credential, "credential.v1");
     let policy = Policy {

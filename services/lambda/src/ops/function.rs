@@ -6,6 +6,7 @@ use bytes::Bytes;
 use kit::{Ctx, unserved};
 use store::{Body, Dir, Tx};
 
+use crate::api::concurrency::Concurrency;
 use crate::api::{
     CodeLocation, CreateFunctionInput, FunctionConfiguration, FunctionInput, FunctionOutput,
     ListFunctionsInput, ListFunctionsOutput, Nothing, UpdateCodeInput, UpdateConfigurationInput,
@@ -13,7 +14,7 @@ use crate::api::{
 use crate::code::sha256;
 use crate::credentials;
 use crate::data::{
-    self, Code, Config, Credential, Function, LATEST, Place, Qualifier, Target, Version,
+    self, Code, Config, Credential, Function, LATEST, Place, Qualifier, Reserved, Target, Version,
 };
 use crate::error::Error;
 use crate::functions::{Lambda, Unpacked};
@@ -85,7 +86,11 @@ pub(crate) async fn get(ctx: &Ctx, input: FunctionInput) -> Result<FunctionOutpu
     let mut function = read(ctx, &target).await?;
     let tags = std::mem::take(&mut function.tags);
     let configuration = configuration::of(&target.arn(), function);
-    Ok(FunctionOutput { configuration, code: CodeLocation { repository_type: "S3" }, tags })
+    let reserved: Option<Reserved> = ctx.store().get_record(&target.place.reserved_key()).await?;
+    let concurrency = reserved
+        .map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved.count) });
+    let code = CodeLocation { repository_type: "S3" };
+    Ok(FunctionOutput { configuration, code, tags, concurrency })
 }
 
 pub(crate) async fn get_configuration(
@@ -278,6 +283,7 @@ async fn delete_whole(lambda: &Arc<Lambda>, tx: Tx, place: &Place) -> Result<(),
         delete_all(&tx, &prefix).await?;
     }
     lambda.forget_on_commit(&tx, place);
+    lambda.reserve_on_commit(&tx, place, None);
     lambda.retire_on_commit(&tx, place.arn(), None);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod alias;
+pub(crate) mod concurrency;
 mod configuration;
 pub(crate) mod function;
 pub(crate) mod invocation;
@@ -9,6 +10,7 @@ pub(crate) mod layer;
 pub(crate) mod layer_permission;
 pub(crate) mod mapping;
 pub(crate) mod permission;
+pub(crate) mod provisioned;
 pub(crate) mod tag;
 pub(crate) mod version;
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod event;
 pub(crate) mod poll;
+pub(crate) mod provision;
 pub(crate) mod sweep;

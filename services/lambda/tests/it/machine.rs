@@ -183,6 +183,8 @@ pub(crate) struct Script {
     /// How long each event takes.
     pub(crate) takes: Mutex<Duration>,
     pub(crate) log: Mutex<Vec<String>>,
+    /// What was last asked to be ready.
+    pub(crate) provisioned: Mutex<Vec<String>>,
     pub(crate) most_at_once: Mutex<(usize, usize)>,
 }
 
@@ -193,6 +195,7 @@ impl Script {
             play: Mutex::new(Box::new(|_, call| Ok(answer(&call.payload)))),
             takes: Mutex::default(),
             log: Mutex::default(),
+            provisioned: Mutex::default(),
             most_at_once: Mutex::default(),
         }
     }
@@ -262,6 +265,13 @@ impl Runner for Script {
             let why = "there is no such runtime".to_owned();
             Err(HostError::RuntimeUnavailable { runtime: spec.runtime.clone(), why })
         })
+    }
+
+    fn provision(&self, wanted: &[(Arc<FunctionSpec>, u32)]) {
+        let text = |(spec, count): &(Arc<FunctionSpec>, u32)| {
+            format!("{}:{} x{count}", spec.name, spec.version)
+        };
+        *self.provisioned.lock().unwrap() = wanted.iter().map(text).collect();
     }
 
     fn retire(&self, function: &Arn, keep_revision: Option<&str>) {

@@ -5,6 +5,7 @@
 
 mod alias;
 mod asynchronous;
+mod concurrency;
 mod function;
 mod invocation;
 mod layer;

@@ -3,6 +3,7 @@
 
 pub(crate) mod alias;
 pub(crate) mod concurrency;
+pub(crate) mod event_config;
 pub(crate) mod layer;
 pub(crate) mod mapping;
 pub(crate) mod version;

@@ -17,7 +17,7 @@ use crate::error::Error;
 
 pub(crate) use alias::Alias;
 pub(crate) use layer::{Layer, LayerUse, LayerVersion};
-pub(crate) use settings::{Provisioned, Reserved};
+pub(crate) use settings::{EventConfig, Provisioned, Reserved};
 
 /// The version that changes.
 pub(crate) const LATEST: &str = "$LATEST";
@@ -35,6 +35,7 @@ const LAYER: u8 = 9;
 const LAYER_VERSION: u8 = 10;
 const RESERVED: u8 = 11;
 const PROVISIONED: u8 = 12;
+const EVENT_CONFIG: u8 = 13;
 
 /// A function, or a version of it: its configuration and what its code is. Key: region, name, and
 /// the number of the version where it is one.
@@ -323,6 +324,11 @@ impl Place {
         self.kind_key(PROVISIONED)
     }
 
+    /// The prefix of what becomes of its asynchronous events.
+    pub(crate) fn event_configs_key(&self) -> Key {
+        self.kind_key(EVENT_CONFIG)
+    }
+
     fn kind_key(&self, kind: u8) -> Key {
         let space = Space::new(&self.account, "lambda");
         space.key(kind).str(self.region.as_str()).str(&self.name)
@@ -330,13 +336,13 @@ impl Place {
 
     /// The prefixes of all that goes with a function, apart from itself and its versions.
     pub(crate) fn belongings(&self) -> Vec<Key> {
-        let kinds = [POLICY, ALIAS, QUALIFIED_POLICY, RESERVED, PROVISIONED];
+        let kinds = [POLICY, ALIAS, QUALIFIED_POLICY, RESERVED, PROVISIONED, EVENT_CONFIG];
         kinds.into_iter().map(|kind| self.kind_key(kind)).collect()
     }
 
     /// The prefixes of all that goes with a version or an alias.
     pub(crate) fn belongings_of(&self, qualifier: &str) -> Vec<Key> {
-        let kinds = [QUALIFIED_POLICY, PROVISIONED];
+        let kinds = [QUALIFIED_POLICY, PROVISIONED, EVENT_CONFIG];
         kinds.into_iter().map(|kind| self.kind_key(kind).str(qualifier)).collect()
     }
 }

@@ -47,6 +47,10 @@ pub(crate) enum Error {
          {0} API to retrieve the latest Revision Id"
     )]
     Revision(&'static str),
+    #[error("The function doesn't exist.")]
+    NoEventFunction,
+    #[error("The function {0} doesn't have an EventInvokeConfig")]
+    NoEventConfig(Box<Arn>),
     #[error("No Provisioned Concurrency Config found for this function")]
     NoProvisioned,
     #[error("{0}")]
@@ -105,6 +109,8 @@ impl Error {
             | Error::NoAliasToUpdate(_)
             | Error::NoResource
             | Error::NoPolicy
+            | Error::NoEventFunction
+            | Error::NoEventConfig(_)
             | Error::NoLayerVersion(_)
             | Error::NoStatement(_) => ("ResourceNotFoundException", 404),
             Error::FunctionExists(_)

@@ -16,7 +16,8 @@ use store::Tx;
 
 use crate::code::{Sha, Trees};
 use crate::data::{
-    self, Alias, Code, Config, Function, LayerUse, LayerVersion, Place, Qualifier, Target, Version,
+    self, Alias, Code, Config, EventConfig, Function, LayerUse, LayerVersion, Place, Qualifier,
+    Target, Version,
 };
 use crate::error::Error;
 use crate::ops::layer::check_size;
@@ -64,6 +65,8 @@ struct Cache {
 struct Entry {
     versions: HashMap<Version, Arc<Loaded>>,
     aliases: HashMap<String, Arc<Alias>>,
+    /// Also that there is none.
+    event_configs: HashMap<String, Option<Arc<EventConfig>>>,
 }
 
 impl Lambda {
@@ -120,6 +123,30 @@ impl Lambda {
             entry.aliases.insert(name.to_owned(), Arc::clone(&alias));
         }
         Ok(Some(alias))
+    }
+
+    /// What becomes of asynchronous events of a target.
+    pub(crate) async fn event_config(
+        &self,
+        target: &Target,
+    ) -> Result<Option<Arc<EventConfig>>, Error> {
+        let (place, qualifier) = (&target.place, target.qualifier_text());
+        let changes = {
+            let cache = self.cache();
+            let entry = cache.entries.get(place);
+            if let Some(known) = entry.and_then(|entry| entry.event_configs.get(&qualifier)) {
+                return Ok(known.clone());
+            }
+            cache.changes
+        };
+        let found = self.kit.store.get_record(&place.event_configs_key().str(&qualifier)).await?;
+        let config: Option<Arc<EventConfig>> = found.map(Arc::new);
+        let mut cache = self.cache();
+        if cache.changes == changes {
+            let entry = cache.entries.entry(place.clone()).or_default();
+            entry.event_configs.insert(qualifier, config.clone());
+        }
+        Ok(config)
     }
 
     async fn version(&self, place: &Place, version: Version) -> Result<Option<Arc<Loaded>>, Error> {

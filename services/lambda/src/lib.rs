@@ -23,8 +23,8 @@ use wire::{Names, Protocol};
 
 use crate::functions::Lambda;
 use crate::ops::{
-    account, alias, concurrency, function, invocation, layer, layer_permission, mapping,
-    permission, provisioned, tag, touched, version,
+    account, alias, concurrency, event_config, function, invocation, layer, layer_permission,
+    mapping, permission, provisioned, tag, touched, version,
 };
 use crate::work::{event, poll, provision, sweep};
 
@@ -59,7 +59,7 @@ pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Se
         .worker("poll", Every::secs(60), poll::tick)
         .worker("provision", Every::secs(60), provision::tick)
         .worker("sweep", Every::secs(600), sweep::tick);
-    settings(mappings(layers(permissions(versions(functions(service))))))
+    events(settings(mappings(layers(permissions(versions(functions(service)))))))
 }
 
 fn functions(service: Service) -> Service {
@@ -68,6 +68,7 @@ fn functions(service: Service) -> Service {
     const CODE: &str = "/2015-03-31/functions/{FunctionName}/code";
     const CONFIGURATION: &str = "/2015-03-31/functions/{FunctionName}/configuration";
     const INVOCATIONS: &str = "/2015-03-31/functions/{FunctionName}/invocations";
+    const ASYNC: &str = "/2014-11-13/functions/{FunctionName}/invoke-async";
     const SETTINGS: &str = "/2016-08-19/account-settings";
     service
         .op("CreateFunction", function::create, |ctx, i| touched(ctx, &i.function_name, None))
@@ -94,6 +95,9 @@ fn functions(service: Service) -> Service {
             touched(ctx, &i.function_name, i.qualifier.as_deref())
         })
         .rest("DeleteFunction", Method::DELETE, ONE, 204)
+        .raw_op("InvokeAsync", invocation::invoke_async, invocation::resources)
+        .action("InvokeAsync", "lambda:InvokeFunction")
+        .rest("InvokeAsync", Method::POST, ASYNC, 202)
         .raw_op("Invoke", invocation::invoke, invocation::resources)
         .action("Invoke", "lambda:InvokeFunction")
         .rest("Invoke", Method::POST, INVOCATIONS, 200)
@@ -244,4 +248,30 @@ fn settings(service: Service) -> Service {
             touched(ctx, &i.function_name, None)
         })
         .rest("ListProvisionedConcurrencyConfigs", Method::GET, PROVISIONED_ALL, 200)
+}
+
+fn events(service: Service) -> Service {
+    const ONE: &str = "/2019-09-25/functions/{FunctionName}/event-invoke-config";
+    const ALL: &str = "/2019-09-25/functions/{FunctionName}/event-invoke-config/list";
+    service
+        .op("PutFunctionEventInvokeConfig", event_config::put, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("PutFunctionEventInvokeConfig", Method::PUT, ONE, 200)
+        .op("UpdateFunctionEventInvokeConfig", event_config::update, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("UpdateFunctionEventInvokeConfig", Method::POST, ONE, 200)
+        .op("GetFunctionEventInvokeConfig", event_config::get, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("GetFunctionEventInvokeConfig", Method::GET, ONE, 200)
+        .op("DeleteFunctionEventInvokeConfig", event_config::delete, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("DeleteFunctionEventInvokeConfig", Method::DELETE, ONE, 204)
+        .op("ListFunctionEventInvokeConfigs", event_config::list, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("ListFunctionEventInvokeConfigs", Method::GET, ALL, 200)
 }

@@ -69,7 +69,7 @@ pub(crate) const RETRY_THROTTLE: Retry = Retry {
     delay_max: Duration::from_secs(300),
 };
 
-const EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+pub(crate) const EVENT_AGE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The configuration of a new function.
 pub(crate) fn new_config(
@@ -191,7 +191,7 @@ fn log_group(logging: &LoggingConfig) -> Result<Option<String>, Error> {
     Ok(Some(group))
 }
 
-fn within(member: &str, value: i64, (min, max): (i64, i64)) -> Result<u32, Error> {
+pub(crate) fn within(member: &str, value: i64, (min, max): (i64, i64)) -> Result<u32, Error> {
     let must = if value < min {
         format!("Member must have value greater than or equal to {min}")
     } else if value > max {

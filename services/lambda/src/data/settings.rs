@@ -1,8 +1,12 @@
 //! What is set for a function, a version or an alias beside its configuration.
 
+use std::time::Duration;
+
 use base::{Arn, Time};
 use serde::{Deserialize, Serialize};
 use store::Record;
+
+use crate::rules::EVENT_AGE_MAX;
 
 /// How many invocations of a function may run at once, and always can. Key: region, name.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -27,4 +31,28 @@ pub(crate) struct Provisioned {
 
 impl Record for Provisioned {
     const VERSION: u8 = 1;
+}
+
+/// What becomes of asynchronous events. Key: region, name, version or alias.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EventConfig {
+    /// The version or the alias; of the function itself, `$LATEST`.
+    pub(crate) target: Arn,
+    pub(crate) retries: Option<u32>,
+    pub(crate) age_secs: Option<u32>,
+    pub(crate) on_success: Option<Arn>,
+    pub(crate) on_failure: Option<Arn>,
+    pub(crate) modified: Time,
+}
+
+impl Record for EventConfig {
+    const VERSION: u8 = 1;
+}
+
+impl EventConfig {
+    /// How old an event may get.
+    pub(crate) fn age(config: Option<&EventConfig>) -> Duration {
+        let secs = config.and_then(|config| config.age_secs);
+        secs.map_or(EVENT_AGE_MAX, |secs| Duration::from_secs(secs.into()))
+    }
 }

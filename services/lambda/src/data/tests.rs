@@ -98,6 +98,15 @@ fn other_records_are_read_as_they_were_written() {
         modified: Time::from_millis(1_793_491_200_000),
     };
     check!(&provisioned, "provisioned.v1");
+    let event_config = EventConfig {
+        target: arn("function:pay:$LATEST"),
+        retries: Some(1),
+        age_secs: Some(60),
+        on_success: None,
+        on_failure: Some("arn:aws:sqs:us-east-1:000000000000:q".parse().unwrap()),
+        modified: Time::from_millis(1_793_491_200_000),
+    };
+    check!(&event_config, "event-config.v1");
     let credential = Credential { function: arn("function:pay") };
     check!(&credential, "credential.v1");
     let policy = Policy {

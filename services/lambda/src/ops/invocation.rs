@@ -64,6 +64,14 @@ pub(crate) async fn invoke(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
     }
 }
 
+/// The old form of an asynchronous invocation, with nothing but the event.
+pub(crate) async fn invoke_async(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
+    let target = ops::target(ctx, label(&input).unwrap_or_default(), None)?;
+    check(&input.body, "Event", ASYNC_BYTES_MAX)?;
+    queue(ctx, &target, input.body, None).await?;
+    Ok(empty(ctx, StatusCode::ACCEPTED))
+}
+
 /// The function an invocation touches, for authorization.
 pub(crate) fn resources(ctx: &Ctx, input: &Input) -> Vec<Arn> {
     touched(ctx, label(input).unwrap_or_default(), qualifier(input))

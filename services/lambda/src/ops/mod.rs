@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod concurrency;
 mod configuration;
+pub(crate) mod event_config;
 pub(crate) mod function;
 pub(crate) mod invocation;
 pub(crate) mod layer;

@@ -1,22 +1,23 @@
 //! Asynchronous invocations: entries of the delivery line `lambda.async`, tried until they
-//! succeed, or come to their end and go to the function's dead-letter target.
+//! succeed or come to their end. Then those are told that the function names for it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Arn, BoxFuture, Time};
 use bytes::Bytes;
-use delivery::{Due, Handler};
-use kit::functions::Invoke;
-use kit::targets::{Attribute, AttributeValue, Event, Target};
+use delivery::{Due, Handler, Retry};
+use kit::functions::{Invoke, Invoked};
+use kit::targets::{Event, Target};
 use store::{Body, Staged, Tx};
 
-use crate::data::{self, AsyncInvoke, Target as Meant};
+use crate::data::{self, AsyncInvoke, EventConfig, Target as Meant};
 use crate::error::Error;
 use crate::functions::{Lambda, Loaded};
 use crate::ops::existing_version;
 use crate::ops::invocation::ASYNC_BYTES_MAX;
 use crate::rules::{RETRY_FAILURE, RETRY_THROTTLE};
+use crate::work::destination::{self, Condition, Ending};
 
 /// How much of an error message goes along to a dead-letter target.
 const ERROR_MESSAGE_BYTES_MAX: usize = 1024;
@@ -87,32 +88,61 @@ impl Handler for Deliver {
 
 /// What becomes of an attempt.
 enum End {
-    Done,
+    Done(Invoked),
     Again(Time),
-    /// The error code and message that a dead-letter target is told.
-    Dead(u16, String),
+    Dead(Dead),
+    /// There is nobody to tell.
+    Dropped,
+}
+
+/// Why an event ended without success.
+struct Dead {
+    condition: Condition,
+    /// What a dead-letter target is told.
+    code: u16,
+    message: String,
+    /// The last answer of the function, if this attempt had one.
+    answer: Option<Invoked>,
 }
 
 impl Deliver {
     async fn one(&self, due: &Due) -> Result<(), Error> {
         let mut work: AsyncInvoke = due.work()?;
         let target = &Meant::of(&work.function)?;
-        let (end, dead_letter) = match self.0.load(target).await {
-            Ok(loaded) => (self.attempt(&loaded, &mut work).await, loaded.dead_letter.clone()),
+        let loaded = match self.0.load(target).await {
+            Ok(loaded) => loaded,
             Err(Error::NoFunction(arn)) => {
                 let id = &work.request_id;
                 tracing::warn!(function = %arn, id, "event of a deleted function dropped");
-                (End::Done, None)
+                return self.settle(due, &work, target, &End::Dropped, &[]).await;
             }
-            Err(error) => (self.not_run(&mut work, error), None),
+            Err(error) => {
+                let end = self.not_run(&mut work, error, EventConfig::age(None));
+                return self.settle(due, &work, target, &end, &[]).await;
+            }
         };
-        self.settle(due, &work, target, dead_letter.as_ref(), &end).await
+        let config = self.0.event_config(target).await?;
+        let end = self.attempt(&loaded, config.as_deref(), &mut work).await;
+        let told = self.tell(&loaded, config.as_deref(), &work, &end).await?;
+        self.settle(due, &work, target, &end, &told).await
     }
 
-    async fn attempt(&self, loaded: &Loaded, work: &mut AsyncInvoke) -> End {
+    async fn attempt(
+        &self,
+        loaded: &Loaded,
+        config: Option<&EventConfig>,
+        work: &mut AsyncInvoke,
+    ) -> End {
+        let (now, age_max) = (self.0.kit.now(), EventConfig::age(config));
+        // Only where somebody has set an age: events that waited while the server was down are
+        // not lost for that.
+        if config.is_some_and(|c| c.age_secs.is_some()) && now.since(work.created) > age_max {
+            let (condition, message) = (Condition::EventAgeExceeded, "Event age exceeded".into());
+            return End::Dead(Dead { condition, code: 500, message, answer: None });
+        }
         let payload = match work.payload.load(&self.0.kit.store).await {
             Ok(payload) => payload,
-            Err(error) => return self.not_run(work, error.into()),
+            Err(error) => return self.not_run(work, error.into(), age_max),
         };
         let call = Invoke {
             function: work.function.clone(),
@@ -122,23 +152,77 @@ impl Deliver {
             trace: None,
             tail: false,
         };
-        match self.0.run(loaded, call).await {
-            Ok(invoked) if invoked.error.is_none() => End::Done,
-            Ok(invoked) => {
-                work.failures += 1;
-                let next = RETRY_FAILURE.next(work.failures, work.created, self.0.kit.now());
-                next.map_or_else(|| End::Dead(200, error_message(&invoked.payload)), End::Again)
-            }
-            Err(error) => self.not_run(work, error),
+        let invoked = match self.0.run(loaded, call).await {
+            Ok(invoked) if invoked.error.is_none() => return End::Done(invoked),
+            Ok(invoked) => invoked,
+            Err(error) => return self.not_run(work, error, age_max),
+        };
+        work.failures += 1;
+        let retries_max = config.and_then(|config| config.retries);
+        let retries_max = retries_max.unwrap_or(RETRY_FAILURE.retries_max);
+        let retry = Retry { retries_max, age_max, ..RETRY_FAILURE };
+        match retry.next(work.failures, work.created, self.0.kit.now()) {
+            Some(time) => End::Again(time),
+            None => End::Dead(Dead {
+                condition: if work.failures > retries_max {
+                    Condition::RetriesExhausted
+                } else {
+                    Condition::EventAgeExceeded
+                },
+                code: 200,
+                message: error_message(&invoked.payload),
+                answer: Some(invoked),
+            }),
         }
     }
 
     /// A throttle, or a failure of ours.
-    fn not_run(&self, work: &mut AsyncInvoke, error: Error) -> End {
+    fn not_run(&self, work: &mut AsyncInvoke, error: Error, age_max: Duration) -> End {
         let error: kit::Error = error.into();
         work.throttles += 1;
-        let next = RETRY_THROTTLE.next(work.throttles, work.created, self.0.kit.now());
-        next.map_or_else(|| End::Dead(error.status, error.message), End::Again)
+        let retry = Retry { age_max, ..RETRY_THROTTLE };
+        match retry.next(work.throttles, work.created, self.0.kit.now()) {
+            Some(time) => End::Again(time),
+            None => End::Dead(Dead {
+                condition: Condition::EventAgeExceeded,
+                code: error.status,
+                message: error.message,
+                answer: None,
+            }),
+        }
+    }
+
+    /// Who is to be told of the end of an event, and what.
+    async fn tell(
+        &self,
+        loaded: &Loaded,
+        config: Option<&EventConfig>,
+        work: &AsyncInvoke,
+        end: &End,
+    ) -> Result<Vec<Event>, Error> {
+        let (letter_to, record_to, condition, answer) = match end {
+            End::Done(answer) => {
+                (None, config.and_then(|c| c.on_success.as_ref()), Condition::Success, Some(answer))
+            }
+            End::Dead(dead) => {
+                let to = config.and_then(|c| c.on_failure.as_ref());
+                (loaded.dead_letter.as_ref(), to, dead.condition, dead.answer.as_ref())
+            }
+            End::Again(_) | End::Dropped => return Ok(Vec::new()),
+        };
+        if letter_to.is_none() && record_to.is_none() {
+            return Ok(Vec::new());
+        }
+        let payload = work.payload.load(&self.0.kit.store).await?;
+        let mut told = Vec::new();
+        if let (Some(to), End::Dead(dead)) = (letter_to, end) {
+            told.push(destination::dead_letter(work, to, &payload, dead.code, &dead.message));
+        }
+        if let Some(to) = record_to {
+            let ending = Ending { condition, answer, now: self.0.kit.now() };
+            told.push(destination::record(work, to, &payload, &ending));
+        }
+        Ok(told)
     }
 
     /// Records what became of the event, with all that follows from it, at once.
@@ -147,18 +231,10 @@ impl Deliver {
         due: &Due,
         work: &AsyncInvoke,
         target: &Meant,
-        dead_letter: Option<&Arn>,
         end: &End,
+        told: &[Event],
     ) -> Result<(), Error> {
         let kit = &self.0.kit;
-        let letter = match (end, dead_letter) {
-            (End::Dead(code, message), Some(to)) => {
-                let payload = work.payload.load(&kit.store).await?;
-                Some(dead_letter_event(work, to, &payload, *code, message))
-            }
-            _ => None,
-        };
-        let letter = &letter;
         kit.store
             .transact(&target.place.account, |tx| async move {
                 if let End::Again(time) = end {
@@ -170,52 +246,24 @@ impl Deliver {
                 }
                 let holder = data::event_key(tx.account(), &work.request_id);
                 work.payload.unlink(&tx, &holder).await?;
-                if let Some(letter) = letter
-                    && let Err(error) = kit.targets.append(&tx, letter).await
-                {
+                for event in told {
+                    let Err(error) = kit.targets.append(&tx, event).await else { continue };
                     // A queue that is full of errors of ours is worth another try; one that
                     // refuses the letter will refuse it again.
                     if error.status >= 500 {
                         return Err(error.into());
                     }
-                    let (function, to) = (&work.function, &letter.to);
-                    tracing::error!(%function, %to, %error, "dead letter refused");
+                    let (function, to) = (&work.function, &event.to);
+                    tracing::error!(%function, %to, %error, "what became of an event is refused");
                 }
                 Ok::<_, Error>(())
             })
             .await?;
-        if matches!(end, End::Dead(..)) && letter.is_none() {
+        if matches!(end, End::Dead(_)) && told.is_empty() {
             let AsyncInvoke { function, request_id: id, failures, .. } = work;
             tracing::warn!(%function, id, failures, "event dropped after its last retry");
         }
         Ok(())
-    }
-}
-
-/// The original event and why it ended, as Lambda tells a dead-letter queue.
-fn dead_letter_event(
-    work: &AsyncInvoke,
-    to: &Arn,
-    payload: &Bytes,
-    code: u16,
-    message: &str,
-) -> Event {
-    let text = |data_type: &str, value: String| Attribute {
-        data_type: data_type.to_owned(),
-        value: AttributeValue::Text(value),
-    };
-    let body = if payload.is_empty() { "{}".into() } else { String::from_utf8_lossy(payload) };
-    Event {
-        to: to.clone(),
-        from: work.function.clone(),
-        body: body.into_owned(),
-        attributes: BTreeMap::from([
-            ("RequestID".to_owned(), text("String", work.request_id.clone())),
-            ("ErrorCode".to_owned(), text("Number", code.to_string())),
-            ("ErrorMessage".to_owned(), text("String", message.to_owned())),
-        ]),
-        group_id: None,
-        deduplication_id: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Background work, one file per task.
 
+pub(crate) mod destination;
 pub(crate) mod event;
 pub(crate) mod poll;
 pub(crate) mod provision;

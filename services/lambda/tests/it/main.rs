@@ -6,6 +6,7 @@
 mod alias;
 mod asynchronous;
 mod concurrency;
+mod destination;
 mod function;
 mod invocation;
 mod layer;

@@ -6,6 +6,8 @@ pub(crate) mod concurrency;
 pub(crate) mod event_config;
 pub(crate) mod layer;
 pub(crate) mod mapping;
+pub(crate) mod settings;
+pub(crate) mod url;
 pub(crate) mod version;
 
 use std::collections::BTreeMap;
@@ -296,22 +298,11 @@ pub(crate) struct AddPermissionInput {
     pub(crate) source_account: Option<String>,
     pub(crate) qualifier: Option<String>,
     pub(crate) revision_id: Option<String>,
-    event_source_token: Unserved,
+    pub(crate) event_source_token: Option<String>,
     #[serde(rename = "PrincipalOrgID")]
-    principal_org_id: Unserved,
-    function_url_auth_type: Unserved,
-    invoked_via_function_url: Unserved,
-}
-
-impl AddPermissionInput {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 4] {
-        [
-            ("EventSourceToken", &self.event_source_token),
-            ("PrincipalOrgID", &self.principal_org_id),
-            ("FunctionUrlAuthType", &self.function_url_auth_type),
-            ("InvokedViaFunctionUrl", &self.invoked_via_function_url),
-        ]
-    }
+    pub(crate) principal_org_id: Option<String>,
+    pub(crate) function_url_auth_type: Option<String>,
+    pub(crate) invoked_via_function_url: Option<bool>,
 }
 
 #[derive(Serialize)]

@@ -17,7 +17,9 @@ use crate::error::Error;
 
 pub(crate) use alias::Alias;
 pub(crate) use layer::{Layer, LayerUse, LayerVersion};
-pub(crate) use settings::{EventConfig, Provisioned, Reserved};
+pub(crate) use settings::{
+    EventConfig, Provisioned, Recursion, Reserved, RuntimeUpdates, Url, UrlCors, UrlName,
+};
 
 /// The version that changes.
 pub(crate) const LATEST: &str = "$LATEST";
@@ -36,6 +38,10 @@ const LAYER_VERSION: u8 = 10;
 const RESERVED: u8 = 11;
 const PROVISIONED: u8 = 12;
 const EVENT_CONFIG: u8 = 13;
+const URL: u8 = 14;
+const URL_NAME: u8 = 15;
+const RECURSION: u8 = 16;
+const RUNTIME_UPDATES: u8 = 17;
 
 /// A function, or a version of it: its configuration and what its code is. Key: region, name, and
 /// the number of the version where it is one.
@@ -329,20 +335,44 @@ impl Place {
         self.kind_key(EVENT_CONFIG)
     }
 
+    /// The prefix of its URLs.
+    pub(crate) fn urls_key(&self) -> Key {
+        self.kind_key(URL)
+    }
+
+    /// Where it is said what is to happen when it invokes itself.
+    pub(crate) fn recursion_key(&self) -> Key {
+        self.kind_key(RECURSION)
+    }
+
+    /// The prefix of when its versions get a newer runtime.
+    pub(crate) fn runtime_updates_key(&self) -> Key {
+        self.kind_key(RUNTIME_UPDATES)
+    }
+
     fn kind_key(&self, kind: u8) -> Key {
         let space = Space::new(&self.account, "lambda");
         space.key(kind).str(self.region.as_str()).str(&self.name)
     }
 
-    /// The prefixes of all that goes with a function, apart from itself and its versions.
+    /// The prefixes of all that goes with a function, apart from itself, its versions and its URLs.
     pub(crate) fn belongings(&self) -> Vec<Key> {
-        let kinds = [POLICY, ALIAS, QUALIFIED_POLICY, RESERVED, PROVISIONED, EVENT_CONFIG];
+        let kinds = [
+            POLICY,
+            ALIAS,
+            QUALIFIED_POLICY,
+            RESERVED,
+            PROVISIONED,
+            EVENT_CONFIG,
+            RECURSION,
+            RUNTIME_UPDATES,
+        ];
         kinds.into_iter().map(|kind| self.kind_key(kind)).collect()
     }
 
     /// The prefixes of all that goes with a version or an alias.
     pub(crate) fn belongings_of(&self, qualifier: &str) -> Vec<Key> {
-        let kinds = [QUALIFIED_POLICY, PROVISIONED, EVENT_CONFIG];
+        let kinds = [QUALIFIED_POLICY, PROVISIONED, EVENT_CONFIG, RUNTIME_UPDATES];
         kinds.into_iter().map(|kind| self.kind_key(kind).str(qualifier)).collect()
     }
 }
@@ -446,6 +476,11 @@ pub(crate) fn all_mappings_key(account: &AccountId) -> Key {
 
 pub(crate) fn credential_key(account: &AccountId, access_key: &str) -> Key {
     Space::new(account, "lambda").key(CREDENTIAL).str(access_key)
+}
+
+/// Where it is said whose a URL is.
+pub(crate) fn url_name_key(account: &AccountId, id: &str) -> Key {
+    Space::new(account, "lambda").key(URL_NAME).str(id)
 }
 
 /// Holds the payload of an asynchronous invocation; nothing is stored under it but that.

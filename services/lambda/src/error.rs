@@ -51,6 +51,13 @@ pub(crate) enum Error {
     NoEventFunction,
     #[error("The function {0} doesn't have an EventInvokeConfig")]
     NoEventConfig(Box<Arn>),
+    #[error("Function does not exist")]
+    NoUrlFunction,
+    #[error(
+        "Failed to create function url config for [functionArn = {0}]. Error message:  \
+         FunctionUrlConfig exists for this Lambda function"
+    )]
+    UrlExists(Box<Arn>),
     #[error("No Provisioned Concurrency Config found for this function")]
     NoProvisioned,
     #[error("{0}")]
@@ -109,6 +116,7 @@ impl Error {
             | Error::NoAliasToUpdate(_)
             | Error::NoResource
             | Error::NoPolicy
+            | Error::NoUrlFunction
             | Error::NoEventFunction
             | Error::NoEventConfig(_)
             | Error::NoLayerVersion(_)
@@ -116,6 +124,7 @@ impl Error {
             Error::FunctionExists(_)
             | Error::AliasExists(_)
             | Error::VersionUsed(_)
+            | Error::UrlExists(_)
             | Error::Provisioned(_)
             | Error::StatementExists(_)
             | Error::MappingExists { .. } => ("ResourceConflictException", 409),

@@ -24,7 +24,7 @@ use wire::{Names, Protocol};
 use crate::functions::Lambda;
 use crate::ops::{
     account, alias, concurrency, event_config, function, invocation, layer, layer_permission,
-    mapping, permission, provisioned, tag, touched, version,
+    mapping, permission, provisioned, settings, tag, touched, url, version,
 };
 use crate::work::{event, poll, provision, sweep};
 
@@ -59,7 +59,7 @@ pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Se
         .worker("poll", Every::secs(60), poll::tick)
         .worker("provision", Every::secs(60), provision::tick)
         .worker("sweep", Every::secs(600), sweep::tick);
-    events(settings(mappings(layers(permissions(versions(functions(service)))))))
+    urls(events(concurrencies(mappings(layers(permissions(versions(functions(service))))))))
 }
 
 fn functions(service: Service) -> Service {
@@ -213,7 +213,7 @@ fn mappings(service: Service) -> Service {
         .rest("DeleteEventSourceMapping", Method::DELETE, ONE, 202)
 }
 
-fn settings(service: Service) -> Service {
+fn concurrencies(service: Service) -> Service {
     const RESERVED: &str = "/2017-10-31/functions/{FunctionName}/concurrency";
     const RESERVED_NOW: &str = "/2019-09-30/functions/{FunctionName}/concurrency";
     const PROVISIONED: &str = "/2019-09-30/functions/{FunctionName}/provisioned-concurrency";
@@ -274,4 +274,51 @@ fn events(service: Service) -> Service {
             touched(ctx, &i.function_name, None)
         })
         .rest("ListFunctionEventInvokeConfigs", Method::GET, ALL, 200)
+}
+
+fn urls(service: Service) -> Service {
+    const URL: &str = "/2021-10-31/functions/{FunctionName}/url";
+    const URLS: &str = "/2021-10-31/functions/{FunctionName}/urls";
+    const RECURSION: &str = "/2024-08-31/functions/{FunctionName}/recursion-config";
+    const RUNTIME: &str = "/2021-07-20/functions/{FunctionName}/runtime-management-config";
+    const SIGNING: &str = "/2020-06-30/functions/{FunctionName}/code-signing-config";
+    service
+        .op("CreateFunctionUrlConfig", url::create, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("CreateFunctionUrlConfig", Method::POST, URL, 201)
+        .op("GetFunctionUrlConfig", url::get, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("GetFunctionUrlConfig", Method::GET, URL, 200)
+        .op("UpdateFunctionUrlConfig", url::update, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("UpdateFunctionUrlConfig", Method::PUT, URL, 200)
+        .op("DeleteFunctionUrlConfig", url::delete, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("DeleteFunctionUrlConfig", Method::DELETE, URL, 204)
+        .op("ListFunctionUrlConfigs", url::list, |ctx, i| touched(ctx, &i.function_name, None))
+        .rest("ListFunctionUrlConfigs", Method::GET, URLS, 200)
+        .op("PutFunctionRecursionConfig", settings::put_recursion, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("PutFunctionRecursionConfig", Method::PUT, RECURSION, 200)
+        .op("GetFunctionRecursionConfig", settings::get_recursion, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("GetFunctionRecursionConfig", Method::GET, RECURSION, 200)
+        .op("PutRuntimeManagementConfig", settings::put_runtime_management, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("PutRuntimeManagementConfig", Method::PUT, RUNTIME, 200)
+        .op("GetRuntimeManagementConfig", settings::get_runtime_management, |ctx, i| {
+            touched(ctx, &i.function_name, i.qualifier.as_deref())
+        })
+        .rest("GetRuntimeManagementConfig", Method::GET, RUNTIME, 200)
+        .op("GetFunctionCodeSigningConfig", settings::get_code_signing, |ctx, i| {
+            touched(ctx, &i.function_name, None)
+        })
+        .rest("GetFunctionCodeSigningConfig", Method::GET, SIGNING, 200)
 }

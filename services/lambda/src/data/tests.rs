@@ -107,6 +107,23 @@ fn other_records_are_read_as_they_were_written() {
         modified: Time::from_millis(1_793_491_200_000),
     };
     check!(&event_config, "event-config.v1");
+    let url = Url {
+        id: "0123".into(),
+        target: arn("function:pay:live"),
+        signed: true,
+        cors: Some(UrlCors { max_age: Some(9), ..UrlCors::default() }),
+        created: Time::from_millis(1_793_491_200_000),
+        modified: Time::from_millis(1_793_491_200_001),
+    };
+    check!(&url, "url.v1");
+    check!(&UrlName { target: arn("function:pay:live") }, "url-name.v1");
+    check!(&Recursion { allowed: true }, "recursion.v1");
+    let updates = RuntimeUpdates { mode: "Manual".into(), runtime_version: Some("v".into()) };
+    check!(&updates, "runtime-updates.v1");
+}
+
+#[test]
+fn older_records_are_read_as_they_were_written() {
     let credential = Credential { function: arn("function:pay") };
     check!(&credential, "credential.v1");
     let policy = Policy {

@@ -13,7 +13,7 @@ use crate::api::alias::{
 use crate::data::{Alias, Function, Place, Version};
 use crate::error::Error;
 use crate::functions::Lambda;
-use crate::ops::{delete_all, existing, page_len, place};
+use crate::ops::{delete_all, existing, page_len, place, url};
 use crate::rules::{self, name};
 
 /// Versions an alias stands for beside its own.
@@ -108,6 +108,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: AliasInput) -> Result<Nothing, Erro
             existing(&tx, place).await?;
             // As on AWS, one that is not there is deleted already.
             tx.delete(place.aliases_key().str(name));
+            url::remove(&tx, &place.urls_key().str(name)).await?;
             for prefix in place.belongings_of(name) {
                 delete_all(&tx, &prefix).await?;
             }

@@ -62,3 +62,10 @@ pub(crate) fn last_modified(time: base::Time) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
 }
+
+/// `2026-11-21T07:11:45.000Z`, the form all others have.
+pub(crate) fn iso8601(time: base::Time) -> String {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

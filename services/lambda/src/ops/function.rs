@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::functions::{Lambda, Unpacked};
 use crate::ops::{
     configuration, delete_all, existing, existing_version, layer, package, page_len, place, tag,
-    target, version,
+    target, url, version,
 };
 use crate::rules::{self, name};
 
@@ -279,6 +279,7 @@ async fn delete_whole(lambda: &Arc<Lambda>, tx: Tx, place: &Place) -> Result<(),
         let version: Function = store::decode(&key, &value)?;
         version::remove(lambda, &tx, place, &version).await?;
     }
+    url::remove(&tx, &place.urls_key()).await?;
     for prefix in place.belongings() {
         delete_all(&tx, &prefix).await?;
     }

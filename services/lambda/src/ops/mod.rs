@@ -3,7 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod concurrency;
-mod configuration;
+pub(crate) mod configuration;
 pub(crate) mod event_config;
 pub(crate) mod function;
 pub(crate) mod invocation;
@@ -12,7 +12,9 @@ pub(crate) mod layer_permission;
 pub(crate) mod mapping;
 pub(crate) mod permission;
 pub(crate) mod provisioned;
+pub(crate) mod settings;
 pub(crate) mod tag;
+pub(crate) mod url;
 pub(crate) mod version;
 
 use base::Arn;

@@ -1,6 +1,6 @@
 //! The resource policy of a function: who may invoke it. Stored as IAM has it.
 
-use kit::{Ctx, unserved};
+use kit::Ctx;
 use serde_json::{Map, Value, json};
 use store::{Key, Tx};
 
@@ -19,7 +19,6 @@ pub(crate) async fn add(
     ctx: &Ctx,
     input: AddPermissionInput,
 ) -> Result<AddPermissionOutput, Error> {
-    unserved::refuse(ctx, &input.unserved())?;
     let target = &target(ctx, &input.function_name, input.qualifier.as_deref())?;
     if target.qualifier == Some(Qualifier::Version(Version::Latest)) {
         let text = "We currently do not support adding policies for $LATEST.";
@@ -157,6 +156,17 @@ fn check(input: &AddPermissionInput) -> Result<(), Error> {
             "Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])";
         return Err(Error::constraint("action", &input.action, must));
     }
+    if let Some(auth) = &input.function_url_auth_type {
+        if auth != "NONE" && auth != "AWS_IAM" {
+            let must = "Member must satisfy enum value set: [AWS_IAM, NONE]";
+            return Err(Error::constraint("functionUrlAuthType", auth, must));
+        }
+        if input.action != "lambda:InvokeFunctionUrl" {
+            return Err(Error::parameter(
+                "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action",
+            ));
+        }
+    }
     let principal = &input.principal;
     if principal.is_empty() || principal.contains(char::is_whitespace) {
         return Err(Error::parameter(
@@ -178,8 +188,22 @@ fn statement(input: &AddPermissionInput, function: &str) -> String {
         json!({ "Service": given })
     };
     let mut condition = Map::new();
-    if let Some(account) = &input.source_account {
-        condition.insert("StringEquals".into(), json!({ "AWS:SourceAccount": account }));
+    let equal = [
+        ("AWS:SourceAccount", &input.source_account),
+        ("aws:PrincipalOrgID", &input.principal_org_id),
+        ("lambda:EventSourceToken", &input.event_source_token),
+        ("lambda:FunctionUrlAuthType", &input.function_url_auth_type),
+    ];
+    let equal: Map<String, Value> = equal
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?.into())))
+        .collect();
+    if !equal.is_empty() {
+        condition.insert("StringEquals".into(), equal.into());
+    }
+    if let Some(by_url) = input.invoked_via_function_url {
+        let by_url = by_url.to_string();
+        condition.insert("Bool".into(), json!({ "lambda:InvokedViaFunctionUrl": by_url }));
     }
     if let Some(arn) = &input.source_arn {
         condition.insert("ArnLike".into(), json!({ "AWS:SourceArn": arn }));

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::data::{AsyncInvoke, LATEST};
+use crate::ops::configuration::iso8601;
 
 /// Why an event has ended, in the words of an invocation record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,7 +42,7 @@ pub(crate) fn record(work: &AsyncInvoke, to: &Arn, payload: &Bytes, ending: &End
         "condition": ending.condition,
         "approximateInvokeCount": work.failures + succeeded,
     });
-    let timestamp = timestamp(ending.now);
+    let timestamp = iso8601(ending.now);
     // The payloads go along as they are: read and written again, numbers would change.
     let mut body = format!(
         r#"{{"version":"1.0","timestamp":"{timestamp}","requestContext":{context},"requestPayload":{}"#,
@@ -104,11 +105,4 @@ fn as_json(payload: &[u8]) -> String {
         text if serde_json::from_str::<IgnoredAny>(text).is_ok() => text.to_owned(),
         text => json!(text).to_string(),
     }
-}
-
-/// `2026-11-21T07:11:45.000Z`.
-fn timestamp(time: Time) -> String {
-    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-    timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

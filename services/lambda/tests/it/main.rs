@@ -14,6 +14,8 @@ mod machine;
 mod mapping;
 mod permission;
 mod real;
+mod settings;
+mod url;
 mod version;
 
 use std::time::Duration;

@@ -138,7 +138,8 @@ async fn what_is_not_served_or_not_valid_is_refused() {
         assert!(error.starts_with(expected), "{more}: {error}");
     };
     let url = json!({ "FunctionUrlAuthType": "NONE" });
-    check(url, "NotImplemented: lambda.AddPermission with FunctionUrlAuthType").await;
+    check(url, "InvalidParameterValueException: FunctionUrlAuthType is only supported").await;
+    check(json!({ "FunctionUrlAuthType": "OTHER" }), "ValidationException").await;
     check(json!({ "StatementId": "a b" }), "ValidationException").await;
     check(json!({ "Action": "s3:GetObject" }), "ValidationException").await;
     check(json!({ "Principal": "" }), "InvalidParameterValueException").await;

@@ -5,7 +5,7 @@ use http::{StatusCode, request};
 use wire::Protocol;
 
 use crate::Gateway;
-use crate::apis::Target;
+use crate::apis::{Target, download, url};
 use crate::reply::Refusal;
 
 /// Where a request goes.
@@ -14,6 +14,10 @@ pub(crate) enum Destination {
     Control,
     /// A user's HTTP API.
     Api(Target),
+    /// The URL of a user's function.
+    Url(url::Named),
+    /// The package behind a token.
+    Download(String),
     /// An AWS operation, as far as the head tells.
     Aws(Found),
 }
@@ -30,6 +34,8 @@ pub(crate) struct Found {
 
 /// A user's API takes what API Gateway takes.
 const API_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// What a function can be given.
+const URL_BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// DynamoDB's batch is the largest JSON body: 16 MB.
 const AWS_BODY_BYTES_MAX: usize = 17 * 1024 * 1024;
 /// 50 MB of zipped code in base64, and the rest of the request.
@@ -42,8 +48,12 @@ impl Destination {
         match self {
             Destination::Control => CONTROL_BODY_BYTES_MAX,
             Destination::Api(_) => API_BODY_BYTES_MAX,
+            Destination::Url(_) => URL_BODY_BYTES_MAX,
+            Destination::Download(_) => 0,
             Destination::Aws(found) if found.service == "lambda" => match &*found.operation {
-                "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => CODE_BODY_BYTES_MAX,
+                "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => {
+                    CODE_BODY_BYTES_MAX
+                }
                 _ => AWS_BODY_BYTES_MAX,
             },
             Destination::Aws(_) => AWS_BODY_BYTES_MAX,
@@ -67,6 +77,12 @@ pub(crate) fn find(gateway: &Gateway, head: &request::Parts) -> Result<Destinati
     let path = head.uri.path();
     if let Some(target) = Target::find(&gateway.apis, host, path) {
         return Ok(Destination::Api(target));
+    }
+    if let Some(token) = download::token(path) {
+        return Ok(Destination::Download(token.to_owned()));
+    }
+    if let Some(named) = url::Named::find(host, path) {
+        return Ok(Destination::Url(named));
     }
     if Target::is_meant(host, path) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "NotFoundException", "Not Found"));

@@ -1,7 +1,7 @@
 //! The way of every request, in order. No step imports a later one.
 //!
 //! 1. `listen`     accepts the connection and refuses what is not well-formed HTTP (`strict`).
-//! 2. `route`      decides where the request goes: control plane, a user's API, an AWS operation.
+//! 2. `route`      decides where the request goes: control plane, a user's API or function, AWS.
 //! 3. `throttle`   takes one of the places for requests in flight.
 //! 4. `listen`     reads the body, up to the limit of its destination.
 //! 5. `verify`     finds out who calls.
@@ -53,6 +53,10 @@ async fn step(
         Destination::Api(target) => {
             Ok(apis::serve(gateway, origin, request_id, target, &head, body).await)
         }
+        Destination::Url(named) => {
+            Ok(apis::url::serve_url(gateway, origin, request_id, named, &head, body).await)
+        }
+        Destination::Download(token) => Ok(apis::download::serve(gateway, &token, &head).await),
         Destination::Control => {
             verify::control(gateway, &head, &body).await?;
             Ok(control::serve(gateway, &head, body).await)

@@ -37,6 +37,28 @@ pub struct Invoked {
     pub request_id: String,
 }
 
+/// An address of its own, at which a function answers HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    /// The function, or an alias of it.
+    pub function: Arn,
+    /// Whether requests must be signed.
+    pub signed: bool,
+    pub cors: Option<UrlCors>,
+}
+
+/// Cross-origin rules of a URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UrlCors {
+    pub allow_origins: Vec<String>,
+    pub allow_methods: Vec<String>,
+    pub allow_headers: Vec<String>,
+    pub expose_headers: Vec<String>,
+    /// Seconds a browser may remember the answer.
+    pub max_age: Option<u32>,
+    pub allow_credentials: bool,
+}
+
 /// Something that runs functions.
 pub trait Functions: Send + Sync + 'static {
     /// Runs the function with the payload and waits for its answer.
@@ -45,6 +67,12 @@ pub trait Functions: Send + Sync + 'static {
     /// If it could not be run at all: it does not exist, or is throttled. A failure of the
     /// function itself is an answer.
     fn invoke<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Invoked, Error>>;
+
+    /// Whose a function URL is; `None` where there is no such URL.
+    fn url<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Url>, Error>>;
+
+    /// The zip that was offered to somebody by this token; `None` where it was not, or no longer.
+    fn download<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Error>>;
 
     /// The zip of a function's code as it was last given, to put it back.
     fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, Error>>;

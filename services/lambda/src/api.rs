@@ -227,11 +227,12 @@ pub(crate) struct FunctionOutput {
     pub(crate) concurrency: Option<concurrency::Concurrency>,
 }
 
-/// Without `Location`: there is no bucket a client could fetch the package from.
+/// Where the package can be fetched.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct CodeLocation {
     pub(crate) repository_type: &'static str,
+    pub(crate) location: String,
 }
 
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use base::{AccountId, Arn, BoxFuture};
 use bytes::Bytes;
 use delivery::Line;
 use host::{FunctionSpec, HostError, Invocation};
-use kit::functions::{Functions, Invoke, Invoked};
+use kit::functions::{Functions, Invoke, Invoked, Url};
 use kit::{Ctx, Kit};
 use store::Tx;
 
@@ -19,6 +19,7 @@ use crate::data::{
     self, Alias, Code, Config, EventConfig, Function, LayerUse, LayerVersion, Place, Qualifier,
     Target, Version,
 };
+use crate::downloads::Downloads;
 use crate::error::Error;
 use crate::ops::layer::check_size;
 use crate::rules::layer;
@@ -35,6 +36,7 @@ pub(crate) struct Lambda {
     pub(crate) runner: Arc<dyn Runner>,
     pub(crate) pollers: Pollers,
     pub(crate) concurrency: Concurrency,
+    pub(crate) downloads: Downloads,
     loaded: Mutex<Cache>,
 }
 
@@ -78,6 +80,7 @@ impl Lambda {
             runner,
             pollers: Pollers::default(),
             concurrency: Concurrency::default(),
+            downloads: Downloads::default(),
             loaded: Mutex::default(),
         }
     }
@@ -326,6 +329,14 @@ impl Functions for Lambda {
             let target = Target::of(&call.function)?;
             Ok(Lambda::invoke(self, &target, call).await?)
         })
+    }
+
+    fn url<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Url>, kit::Error>> {
+        Box::pin(async move { Ok(crate::ops::url::find(&self.kit, id).await?) })
+    }
+
+    fn download<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, kit::Error>> {
+        Box::pin(async move { Ok(self.downloads.take(&self.kit, token).await?) })
     }
 
     fn package<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<Bytes, kit::Error>> {

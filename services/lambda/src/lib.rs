@@ -5,6 +5,7 @@ mod api;
 mod code;
 pub mod credentials;
 mod data;
+mod downloads;
 mod error;
 mod functions;
 mod ops;

@@ -42,6 +42,7 @@ fn bare(body: Bytes) -> Response<Body> {
 pub(super) fn failed(kind: Kind) -> Response<Body> {
     match kind {
         Kind::Rest => message(StatusCode::BAD_GATEWAY, "Internal server error"),
+        Kind::Url => text(StatusCode::BAD_GATEWAY, "text/plain", "Internal Server Error"),
         Kind::Http => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
 }
@@ -50,7 +51,7 @@ pub(super) fn failed(kind: Kind) -> Response<Body> {
 pub(super) fn no_route(kind: Kind) -> Response<Body> {
     match kind {
         Kind::Rest => message(StatusCode::FORBIDDEN, "Missing Authentication Token"),
-        Kind::Http => message(StatusCode::NOT_FOUND, "Not Found"),
+        Kind::Http | Kind::Url => message(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
 
@@ -58,6 +59,7 @@ pub(super) fn no_route(kind: Kind) -> Response<Body> {
 pub(super) fn late(kind: Kind) -> Response<Body> {
     match kind {
         Kind::Rest => message(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
+        Kind::Url => failed(kind),
         Kind::Http => message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
     }
 }
@@ -66,8 +68,14 @@ pub(super) fn late(kind: Kind) -> Response<Body> {
 pub(super) fn throttled(kind: Kind) -> Response<Body> {
     match kind {
         Kind::Rest => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+        Kind::Url => message(StatusCode::TOO_MANY_REQUESTS, "Rate Exceeded."),
         Kind::Http => message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
     }
+}
+
+/// The answer to a request that is not let in.
+pub(super) fn forbidden() -> Response<Body> {
+    text(StatusCode::FORBIDDEN, "application/json", r#"{"Message":"Forbidden"}"#)
 }
 
 fn message(status: StatusCode, sentence: &str) -> Response<Body> {
@@ -123,7 +131,7 @@ fn structured(asked: &Asked<'_>, answer: &Map<String, Value>) -> Option<Response
 /// What an answer is that does not say it.
 fn usual_type(kind: Kind) -> &'static str {
     match kind {
-        Kind::Rest => "application/json",
+        Kind::Rest | Kind::Url => "application/json",
         Kind::Http => "text/plain; charset=utf-8",
     }
 }

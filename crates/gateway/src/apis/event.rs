@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, request};
 use serde::Serialize;
 
 use super::matching::{self, Match};
+use super::url::Authorizer;
 use super::way::{self, Way};
 use super::{Api, Kind, Target, media};
 use crate::listen::Origin;
@@ -119,6 +120,8 @@ struct V2Context<'a> {
     api_id: &'a str,
     domain_name: &'a str,
     domain_prefix: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorizer: Option<Authorizer<'a>>,
     http: V2Http<'a>,
     request_id: &'a str,
     route_key: &'a str,
@@ -161,6 +164,7 @@ pub(super) fn v2(request: &Request<'_>) -> Vec<u8> {
             api_id: &request.api().id,
             domain_name: &request.target.domain,
             domain_prefix: request.domain_prefix(),
+            authorizer: request.target.caller.as_ref().map(Authorizer::from),
             http: V2Http {
                 method: request.head.method.as_str(),
                 path: &path,

@@ -7,7 +7,7 @@ use super::{Api, Kind};
 pub(super) fn is_binary(api: &Api, content_type: &str) -> bool {
     let kind = bare(content_type);
     match api.kind {
-        Kind::Http => !is_text(kind) || is_among(&api.binary_media_types, kind),
+        Kind::Http | Kind::Url => !is_text(kind) || is_among(&api.binary_media_types, kind),
         Kind::Rest => is_among(&api.binary_media_types, kind),
     }
 }
@@ -16,7 +16,7 @@ pub(super) fn is_binary(api: &Api, content_type: &str) -> bool {
 /// looks at the first type accepted alone; other clients get the base64 as it is.
 pub(super) fn is_decoded(api: &Api, accept: &str) -> bool {
     match api.kind {
-        Kind::Http => true,
+        Kind::Http | Kind::Url => true,
         Kind::Rest => {
             let first = accept.split(',').next().unwrap_or_default();
             is_among(&api.binary_media_types, bare(first))

@@ -3,12 +3,14 @@
 
 mod answer;
 mod cors;
+pub(crate) mod download;
 mod event;
 mod matching;
 mod media;
 mod openapi;
 mod serve;
 mod store;
+pub(crate) mod url;
 mod way;
 
 pub use cors::Cors;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use ::store::Record;
 use base::{Arn, Time};
+use kit::Caller;
 use serde::{Deserialize, Serialize};
 
 /// An API with its routes. Stored as one record.
@@ -55,7 +58,7 @@ impl Api {
     pub fn url(&self, base_url: &str) -> String {
         let base = format!("{base_url}{PATH_PREFIX}{}", self.id);
         match self.kind {
-            Kind::Http => base,
+            Kind::Http | Kind::Url => base,
             Kind::Rest => format!("{base}/{}", self.stage),
         }
     }
@@ -68,6 +71,8 @@ pub enum Kind {
     Http,
     /// API Gateway's REST API (apigateway).
     Rest,
+    /// A function's own URL (lambda). Never stored: it is made for each request.
+    Url,
 }
 
 /// A method and path with what answers them.
@@ -105,6 +110,8 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// The host the API sees as its own.
     pub(crate) domain: String,
+    /// Who has signed the request, where somebody asks.
+    pub(crate) caller: Option<Caller>,
 }
 
 /// Where APIs are found by path, the habit of the field.
@@ -123,7 +130,7 @@ impl Target {
             let (id, rest) = behind.split_once('/').unwrap_or((behind, ""));
             let api = apis.get(id)?;
             let path = behind_stage(&api, &format!("/{rest}"));
-            return Some(Target { api, path, domain: host.to_owned() });
+            return Some(Target { api, path, domain: host.to_owned(), caller: None });
         }
         let (id, domain) = host.split_once('.')?;
         if !domain.starts_with("execute-api.") {
@@ -131,7 +138,7 @@ impl Target {
         }
         let api = apis.get(id)?;
         let path = behind_stage(&api, path);
-        Some(Target { api, path, domain: host.to_owned() })
+        Some(Target { api, path, domain: host.to_owned(), caller: None })
     }
 }
 
@@ -141,7 +148,7 @@ fn behind_stage(api: &Api, path: &str) -> String {
     match rest.strip_prefix(api.stage.as_str()) {
         Some("") if !api.stage.is_empty() => "/".to_owned(),
         Some(rest) if rest.starts_with('/') && !api.stage.is_empty() => rest.to_owned(),
-        _ if api.kind == Kind::Http => path.to_owned(),
+        _ if api.kind != Kind::Rest => path.to_owned(),
         // A wrong stage matches no route; the answer says so as AWS does.
         _ => format!("//{rest}"),
     }

@@ -41,7 +41,11 @@ pub(crate) async fn serve(
                     head,
                     body: &body,
                     request_id,
-                    account: gateway.kit.account.as_str(),
+                    account: match (api.kind, &target.caller) {
+                        (Kind::Url, None) => "anonymous",
+                        (Kind::Url, Some(caller)) => &caller.arn.account,
+                        _ => gateway.kit.account.as_str(),
+                    },
                     now,
                 };
                 let payload = match format {
@@ -68,7 +72,7 @@ pub(crate) async fn serve(
     }
     let id_header = match api.kind {
         Kind::Http => "apigw-requestid",
-        Kind::Rest => "x-amzn-requestid",
+        Kind::Rest | Kind::Url => "x-amzn-requestid",
     };
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert(id_header, id);
@@ -76,7 +80,7 @@ pub(crate) async fn serve(
     response
 }
 
-fn is_preflight(head: &request::Parts) -> bool {
+pub(super) fn is_preflight(head: &request::Parts) -> bool {
     head.method == Method::OPTIONS && head.headers.contains_key("access-control-request-method")
 }
 
@@ -100,6 +104,8 @@ pub(super) const fn integration_timeout(kind: Kind) -> Duration {
     match kind {
         Kind::Rest => Duration::from_secs(29),
         Kind::Http => Duration::from_secs(30),
+        // As long as any function may take; its own timeout comes first.
+        Kind::Url => Duration::from_secs(901),
     }
 }
 

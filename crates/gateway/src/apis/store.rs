@@ -59,7 +59,7 @@ impl Apis {
     pub fn fresh(kind: Kind, definition: Definition, kit: &Kit) -> Api {
         let Definition { name, routes, cors, binary_media_types } = definition;
         let stage = match kind {
-            Kind::Http => "$default".to_owned(),
+            Kind::Http | Kind::Url => "$default".to_owned(),
             Kind::Rest => String::new(),
         };
         let (id, created) = (Apis::fresh_id(kit), kit.now());

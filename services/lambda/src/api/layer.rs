@@ -102,6 +102,7 @@ pub(crate) struct AddLayerPermissionOutput {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct LayerContent {
+    pub(crate) location: String,
     pub(crate) code_sha256: String,
     pub(crate) code_size: u64,
 }

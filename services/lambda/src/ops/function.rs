@@ -16,11 +16,12 @@ use crate::credentials;
 use crate::data::{
     self, Code, Config, Credential, Function, LATEST, Place, Qualifier, Reserved, Target, Version,
 };
+use crate::downloads::Package;
 use crate::error::Error;
 use crate::functions::{Lambda, Unpacked};
 use crate::ops::{
-    configuration, delete_all, existing, existing_version, layer, package, page_len, place, tag,
-    target, url, version,
+    configuration, delete_all, existing, existing_version, layer, offer, package, page_len, place,
+    tag, target, url, version,
 };
 use crate::rules::{self, name};
 
@@ -85,11 +86,13 @@ pub(crate) async fn get(ctx: &Ctx, input: FunctionInput) -> Result<FunctionOutpu
     let target = target(ctx, &input.function_name, input.qualifier.as_deref())?;
     let mut function = read(ctx, &target).await?;
     let tags = std::mem::take(&mut function.tags);
+    let package = Package::Function(target.place.version_key(function.version));
+    let location = offer(ctx, package, &function.code);
     let configuration = configuration::of(&target.arn(), function);
     let reserved: Option<Reserved> = ctx.store().get_record(&target.place.reserved_key()).await?;
     let concurrency = reserved
         .map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved.count) });
-    let code = CodeLocation { repository_type: "S3" };
+    let code = CodeLocation { repository_type: "S3", location };
     Ok(FunctionOutput { configuration, code, tags, concurrency })
 }
 

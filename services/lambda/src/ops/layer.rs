@@ -13,10 +13,11 @@ use crate::api::layer::{
 };
 use crate::code::{self, sha256};
 use crate::data::{self, Code, Config, Layer, LayerVersion, Policy};
+use crate::downloads::Package;
 use crate::error::Error;
 use crate::functions::Lambda;
 use crate::ops::configuration::{base64_sha, last_modified};
-use crate::ops::{package, page_len};
+use crate::ops::{offer, package, page_len};
 use crate::rules;
 use crate::rules::layer::{self, Filter};
 
@@ -229,7 +230,10 @@ fn layer_arn(ctx: &Ctx, name: &str) -> String {
 
 fn output(ctx: &Ctx, version: LayerVersion) -> LayerVersionOutput {
     let code = &version.code;
-    let content = LayerContent { code_sha256: base64_sha(&code.sha256), code_size: code.size };
+    let package = Package::Layer(key(ctx, &version.layer, version.number));
+    let location = offer(ctx, package, code);
+    let content =
+        LayerContent { location, code_sha256: base64_sha(&code.sha256), code_size: code.size };
     let layer_arn = layer_arn(ctx, &version.layer);
     LayerVersionOutput { content, layer_arn, item: item(ctx, version) }
 }

@@ -24,8 +24,10 @@ use store::{Key, Tx};
 use wire::Blob;
 
 use crate::code::ZIP_BYTES_MAX;
-use crate::data::{Alias, Function, Place, Qualifier, Target, Version};
+use crate::data::{Alias, Code, Function, Place, Qualifier, Target, Version};
+use crate::downloads::Package;
 use crate::error::Error;
+use crate::functions::Lambda;
 use crate::rules::name;
 
 /// Most entries of a page, whatever is asked for.
@@ -86,6 +88,12 @@ fn package(ctx: &Ctx, zip: Option<Blob>) -> Result<Bytes, Error> {
         return Err(Error::RequestTooLarge { max, operation: ctx.operation });
     }
     Ok(zip)
+}
+
+/// An address at which a package can be fetched for a while.
+fn offer(ctx: &Ctx, package: Package, code: &Code) -> String {
+    let downloads = &Lambda::of(ctx).downloads;
+    downloads.offer(&ctx.base_url, &*ctx.kit.random, ctx.now(), package, code)
 }
 
 /// How many entries a page has, from the `MaxItems` asked for.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use kit::Ctx;
+use kit::{Ctx, Kit, functions};
 use store::{Dir, Key, Tx};
 
 use crate::api::concurrency::ListInput;
@@ -106,6 +106,25 @@ pub(crate) async fn list(ctx: &Ctx, input: ListInput) -> Result<ListUrlsOutput, 
         configs.push(config(ctx, url));
     }
     Ok(ListUrlsOutput { function_url_configs: configs, next_marker })
+}
+
+/// Whose a URL is, for those who serve it.
+pub(crate) async fn find(kit: &Kit, id: &str) -> Result<Option<functions::Url>, Error> {
+    let name: Option<UrlName> = kit.store.get_record(&data::url_name_key(&kit.account, id)).await?;
+    let Some(name) = name else { return Ok(None) };
+    let found = kit.store.get_record(&key(&Target::of(&name.target)?)).await?;
+    Ok(found.map(|url: Url| functions::Url {
+        function: url.target,
+        signed: url.signed,
+        cors: url.cors.map(|cors| functions::UrlCors {
+            allow_origins: cors.origins.unwrap_or_default(),
+            allow_methods: cors.methods.unwrap_or_default(),
+            allow_headers: cors.headers.unwrap_or_default(),
+            expose_headers: cors.expose.unwrap_or_default(),
+            max_age: cors.max_age,
+            allow_credentials: cors.credentials.unwrap_or_default(),
+        }),
+    }))
 }
 
 /// Deletes the URLs whose keys begin with this one.

@@ -42,7 +42,14 @@ async fn a_function_is_made_described_and_deleted() {
     assert_eq!(made, expected);
     assert_eq!(m.call("GetFunctionConfiguration", one("pay")).await.unwrap(), expected);
     let got = m.call("GetFunction", one("function:pay")).await.unwrap();
-    let code = json!({ "RepositoryType": "S3" });
+    let location = got["Code"]["Location"].as_str().unwrap();
+    let token = location.strip_prefix("http://localhost:4566/_aws/lambda-package/").unwrap();
+    let code = json!({ "RepositoryType": "S3", "Location": location });
+    let functions = m.kit.functions().unwrap();
+    assert_eq!(functions.download(token).await.unwrap().unwrap(), zip);
+    assert_eq!(functions.download("other").await.unwrap(), None);
+    m.pass(std::time::Duration::from_secs(600)).await;
+    assert_eq!(functions.download(token).await.unwrap(), None);
     let tags = json!({ "team": "orders" });
     assert_eq!(got, json!({ "Configuration": expected, "Code": code, "Tags": tags }));
 

@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 
@@ -158,6 +161,11 @@ def test_a_url_answers_http(endpoint, lambda_, function):
 
     lambda_.update_function_url_config(FunctionName=made, AuthType="AWS_IAM")
     assert ask(endpoint, url)[0] == 403
+    signed = AWSRequest("GET", url)
+    SigV4Auth(Credentials("test", "test"), "lambda", "us-east-1").add_auth(signed)
+    status, _, body = ask(endpoint, url, headers=dict(signed.headers))
+    iam = json.loads(body)["requestContext"]["authorizer"]["iam"]
+    assert (status, iam["accessKey"], iam["accountId"]) == (201, "test", "000000000000")
     assert lambda_.get_function_url_config(FunctionName=made)["AuthType"] == "AWS_IAM"
     assert len(lambda_.list_function_url_configs(FunctionName=made)["FunctionUrlConfigs"]) == 1
     lambda_.delete_function_url_config(FunctionName=made)

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use kit::Ctx;
 
 use crate::api::{ListTagsInput, ListTagsOutput, Nothing, TagInput, UntagInput};
-use crate::data::Function;
+use crate::data::{Function, Place, Target};
 use crate::error::Error;
-use crate::ops::{existing, place};
+use crate::ops::{existing, target};
 
 const TAGS_MAX: usize = 50;
 const KEY_CHARS_MAX: usize = 128;
 const VALUE_CHARS_MAX: usize = 256;
 
 pub(crate) async fn list(ctx: &Ctx, input: ListTagsInput) -> Result<ListTagsOutput, Error> {
-    let place = place(ctx, &input.resource)?;
+    let place = owner(ctx, &input.resource)?;
     let found: Option<Function> = ctx.store().get_record(&place.key()).await?;
     let function = found.ok_or_else(|| place.missing())?;
     Ok(ListTagsOutput { tags: function.tags })
@@ -33,7 +33,7 @@ async fn change(
     resource: &str,
     change: impl Fn(&mut BTreeMap<String, String>),
 ) -> Result<Nothing, Error> {
-    let (place, change) = (&place(ctx, resource)?, &change);
+    let (place, change) = (&owner(ctx, resource)?, &change);
     ctx.store()
         .transact(&ctx.account, |tx| async move {
             let mut function = existing(&tx, place).await?;
@@ -43,6 +43,17 @@ async fn change(
             Ok(Nothing {})
         })
         .await
+}
+
+/// The function that has the tags: its versions and aliases have none.
+fn owner(ctx: &Ctx, resource: &str) -> Result<Place, Error> {
+    match target(ctx, resource, None)? {
+        Target { place, qualifier: None } => Ok(place),
+        _ => Err(Error::parameter(
+            "Tags on function aliases and versions are not supported. Please specify a function \
+             ARN.",
+        )),
+    }
 }
 
 /// Refuses tags beyond the limits all AWS services share.

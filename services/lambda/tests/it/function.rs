@@ -210,6 +210,9 @@ async fn tags_are_kept_with_the_function() {
     m.call("UntagResource", json!({ "Resource": arn, "TagKeys": ["a"] })).await.unwrap();
     let tags = m.call("ListTags", json!({ "Resource": arn })).await.unwrap();
     assert_eq!(tags, json!({ "Tags": { "b": "2" } }));
+    let version = format!("{}:1", arn.as_str().unwrap());
+    let error = m.call("ListTags", json!({ "Resource": version })).await.unwrap_err();
+    assert!(error.contains("Tags on function aliases and versions are not supported"), "{error}");
     let many: serde_json::Map<String, Value> =
         (0..51).map(|i| (i.to_string(), json!("x"))).collect();
     let refused = m.call("TagResource", json!({ "Resource": arn, "Tags": many })).await;

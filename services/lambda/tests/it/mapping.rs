@@ -309,3 +309,28 @@ async fn what_is_not_served_or_not_valid_is_refused() {
     check(arn("kinesis:us-east-1:000000000000:stream/s"), "NotImplemented: kinesis").await;
     check(arn("sqs:us-east-1:111111111111:q"), "NotImplemented: an event source in another").await;
 }
+
+#[tokio::test]
+async fn a_queue_feeds_an_alias() {
+    let m = &Machine::new().await;
+    m.function("pay", json!({ "Publish": true })).await;
+    let alias = json!({ "FunctionName": "pay", "Name": "live", "FunctionVersion": "1" });
+    m.call("CreateAlias", alias).await.unwrap();
+    let versions = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&versions);
+    m.script.play(move |spec, _| {
+        seen.lock().unwrap().push(spec.version.clone());
+        Ok(answer(b"null"))
+    });
+    let uuid = m.mapping("pay:live", json!({})).await;
+    let made = m.call("GetEventSourceMapping", json!({ "UUID": uuid })).await.unwrap();
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:pay:live";
+    assert_eq!(made["FunctionArn"], arn);
+    m.queue.send(&["a"]);
+    m.pass(SECOND).await;
+    assert_eq!(*versions.lock().unwrap(), ["1"]);
+    assert_eq!(acknowledged(m), "a");
+    let none = json!({ "FunctionName": "pay:none", "EventSourceArn": QUEUE });
+    let none = m.call("CreateEventSourceMapping", none).await.unwrap_err();
+    assert!(none.starts_with("ResourceNotFoundException"), "{none}");
+}

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use kit::Kit;
 use store::Key;
 
-use crate::code::Sha;
+use crate::code::{Sha, sha256};
 use crate::data::{Code, Function, LayerVersion};
 use crate::error::Error;
 
@@ -27,7 +27,8 @@ const TOKEN_BYTES: usize = 24;
 pub(crate) struct Downloads(Mutex<VecDeque<Download>>);
 
 struct Download {
-    token: String,
+    /// Its digest, so that the time a comparison takes tells nothing.
+    token: Sha,
     until: Time,
     of: Package,
     /// Another package under the same name is not what was promised.
@@ -53,6 +54,7 @@ impl Downloads {
     ) -> String {
         let token = base::hex(random, TOKEN_BYTES);
         let address = format!("{}{PATH_PREFIX}{token}", base_url.trim_end_matches('/'));
+        let token = sha256(token.as_bytes());
         let download = Download { token, until: now + AGE_MAX, of, sha256: code.sha256 };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while all.len() >= TOKENS_MAX || all.front().is_some_and(|oldest| oldest.until <= now) {
@@ -64,7 +66,7 @@ impl Downloads {
 
     /// The package that was offered by this token.
     pub(crate) async fn take(&self, kit: &Kit, token: &str) -> Result<Option<Bytes>, Error> {
-        let now = kit.now();
+        let (now, token) = (kit.now(), sha256(token.as_bytes()));
         let found = {
             let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let found = all.iter().find(|one| one.token == token && one.until > now);

@@ -14,7 +14,7 @@ use crate::api::{
 use crate::code::sha256;
 use crate::credentials;
 use crate::data::{
-    self, Code, Config, Credential, Function, LATEST, Place, Qualifier, Reserved, Target, Version,
+    self, Code, Config, Credential, Function, Place, Qualifier, Reserved, Target, Version,
 };
 use crate::downloads::Package;
 use crate::error::Error;
@@ -118,33 +118,19 @@ pub(crate) async fn list(
         let must = "Member must satisfy enum value set: [ALL]";
         return Err(Error::constraint("functionVersion", version, must));
     }
-    let versions = input.function_version.is_some();
     let limit = page_len(input.max_items)?;
+    if input.function_version.is_some() {
+        return version::list_all(ctx, input.marker.as_deref(), limit).await;
+    }
     let all = data::functions_key(&ctx.account, &ctx.region);
-    // The marker is the last name of the page before. With all versions a page has those of one
-    // function, however many, so that the name is enough.
+    // The marker is the last name of the page before.
     let start = input.marker.map_or_else(|| all.clone(), |last| all.clone().str(&last).successor());
     let mut functions = Vec::new();
     let found = ctx.store().scan(all.prefix().from(start), Dir::Forward, limit + 1).await?;
-    let mut more = found.len() > limit;
+    let more = found.len() > limit;
     for (key, value) in found.into_iter().take(limit) {
         let function: Function = store::decode(&key, &value)?;
-        let (account, region) = (ctx.account.clone(), ctx.region.clone());
-        let place = Place { account, region, name: function.name.clone() };
-        if !versions {
-            functions.push(configuration::of(&place.arn(), function));
-            continue;
-        }
-        if functions.len() >= limit {
-            more = true;
-            break;
-        }
-        functions.push(configuration::of(&place.qualified(LATEST), function));
-        let numbered = place.versions_key().prefix();
-        for (key, value) in ctx.store().scan(numbered, Dir::Forward, usize::MAX).await? {
-            let function: Function = store::decode(&key, &value)?;
-            functions.push(configuration::of(&place.arn_of(function.version), function));
-        }
+        functions.push(configuration::of(&Place::here(ctx, &function.name).arn(), function));
     }
     let next_marker = functions.last().filter(|_| more).map(|last| last.function_name.clone());
     Ok(ListFunctionsOutput { functions, next_marker })

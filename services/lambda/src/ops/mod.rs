@@ -47,6 +47,13 @@ fn place(ctx: &Ctx, name: &str) -> Result<Place, Error> {
     }
 }
 
+impl Place {
+    /// The place of a function of this name in the account and region of a request.
+    fn here(ctx: &Ctx, name: &str) -> Place {
+        Place { account: ctx.account.clone(), region: ctx.region.clone(), name: name.to_owned() }
+    }
+}
+
 /// The function's record, within a transaction that goes on to use it.
 async fn existing(tx: &Tx, place: &Place) -> Result<Function, Error> {
     let found = tx.get_record(&place.key()).await?;

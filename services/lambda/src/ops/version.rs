@@ -3,8 +3,8 @@
 use kit::{Ctx, unserved};
 use store::{Dir, Tx};
 
-use crate::api::FunctionConfiguration;
 use crate::api::version::{ListVersionsInput, ListVersionsOutput, PublishVersionInput};
+use crate::api::{FunctionConfiguration, ListFunctionsOutput};
 use crate::credentials;
 use crate::data::{self, Alias, Credential, Function, LATEST, Place, Version};
 use crate::error::Error;
@@ -114,6 +114,47 @@ pub(crate) async fn list(ctx: &Ctx, input: ListVersionsInput) -> Result<ListVers
     versions.truncate(limit);
     let next_marker = versions.last().filter(|_| more).map(|last| last.version.clone());
     Ok(ListVersionsOutput { versions, next_marker })
+}
+
+/// Lists functions, each followed by its versions.
+pub(crate) async fn list_all(
+    ctx: &Ctx,
+    marker: Option<&str>,
+    limit: usize,
+) -> Result<ListFunctionsOutput, Error> {
+    let all = data::functions_key(&ctx.account, &ctx.region);
+    // The marker is the last name and version of the page before.
+    let marker = marker.map(|marker| marker.split_once(':').unwrap_or((marker, LATEST)));
+    let start = marker.map_or_else(|| all.clone(), |(name, _)| all.clone().str(name));
+    let mut functions = Vec::new();
+    // One more than fills the page, and the one of the marker, of which nothing may be left.
+    let found = ctx.store().scan(all.prefix().from(start), Dir::Forward, limit + 2).await?;
+    for (key, value) in found {
+        let function: Function = store::decode(&key, &value)?;
+        let place = Place::here(ctx, &function.name);
+        let versions = place.versions_key();
+        let mut start = versions.clone();
+        match marker.filter(|(name, _)| *name == place.name) {
+            Some((_, last)) => {
+                let last = rules::name::version("marker", last)?;
+                start = start.u64(u64::from(last).saturating_add(1));
+            }
+            None => functions.push(configuration::of(&place.qualified(LATEST), function)),
+        }
+        let range = versions.prefix().from(start);
+        for (key, value) in ctx.store().scan(range, Dir::Forward, limit + 1).await? {
+            let function: Function = store::decode(&key, &value)?;
+            functions.push(configuration::of(&place.arn_of(function.version), function));
+        }
+        if functions.len() > limit {
+            break;
+        }
+    }
+    let more = functions.len() > limit;
+    functions.truncate(limit);
+    let last = functions.last().filter(|_| more);
+    let next_marker = last.map(|last| format!("{}:{}", last.function_name, last.version));
+    Ok(ListFunctionsOutput { functions, next_marker })
 }
 
 /// Deletes a version with a number, which no alias may stand for.

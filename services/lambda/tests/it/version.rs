@@ -143,6 +143,17 @@ async fn versions_are_listed_in_their_order() {
     m.function("a", json!({})).await;
     let every = m.call("ListFunctions", json!({ "FunctionVersion": "ALL" })).await.unwrap();
     assert_eq!(names(&every, "Functions"), "$LATEST $LATEST 1 2 3 4 5 6 7 8 9 10 11");
+    let (mut pages, mut marker) = (Vec::new(), Value::Null);
+    while pages.is_empty() || !marker.is_null() {
+        let next = json!({ "FunctionVersion": "ALL", "MaxItems": 5, "Marker": marker });
+        let page = m.call("ListFunctions", next).await.unwrap();
+        pages.push(names(&page, "Functions"));
+        marker = page["NextMarker"].clone();
+    }
+    assert_eq!(pages, ["$LATEST $LATEST 1 2 3", "4 5 6 7 8", "9 10 11"]);
+    let next = json!({ "FunctionVersion": "ALL", "MaxItems": 1, "Marker": "a:$LATEST" });
+    let page = m.call("ListFunctions", next).await.unwrap();
+    assert_eq!(page["NextMarker"], "pay:$LATEST");
     let plain = m.call("ListFunctions", json!({})).await.unwrap();
     assert_eq!(names(&plain, "Functions"), "$LATEST $LATEST");
 }

@@ -130,7 +130,8 @@ impl Target {
             let (id, rest) = behind.split_once('/').unwrap_or((behind, ""));
             let api = apis.get(id)?;
             let path = behind_stage(&api, &format!("/{rest}"));
-            return Some(Target { api, path, domain: host.to_owned(), caller: None });
+            let domain = host.to_owned();
+            return Some(Target { api, path, domain, caller: None });
         }
         let (id, domain) = host.split_once('.')?;
         if !domain.starts_with("execute-api.") {

@@ -167,7 +167,11 @@ fn destination(
     let Some(text) = given.destination.filter(|text| !text.is_empty()) else { return Ok(None) };
     let Ok(arn) = text.parse::<Arn>() else {
         let member = format!("destinationConfig.{which}.destination");
-        let must = r"Member must satisfy regular expression pattern: $|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
+        let must = concat!(
+            r"Member must satisfy regular expression pattern: $|kafka://([^.]([a-zA-Z0-9\-_.]{0,248",
+            r"}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?",
+            r"-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+        );
         return Err(Error::constraint(&member, text, must));
     };
     if Target::of(&arn).is_ok_and(|other| other.place == target.place) {

@@ -108,7 +108,10 @@ fn statement(
         (_, Some(account)) if is_account(account) => json!({ "AWS": given }),
         _ if is_account(given) => json!({ "AWS": format!("arn:aws:iam::{given}:root") }),
         _ => {
-            let must = r"Member must satisfy regular expression pattern: \d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root";
+            let must = concat!(
+                "Member must satisfy regular expression pattern: ",
+                r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root",
+            );
             return Err(Error::constraint("principal", given, must));
         }
     };

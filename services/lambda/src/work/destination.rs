@@ -44,10 +44,10 @@ pub(crate) fn record(work: &AsyncInvoke, to: &Arn, payload: &Bytes, ending: &End
     });
     let timestamp = iso8601(ending.now);
     // The payloads go along as they are: read and written again, numbers would change.
-    let mut body = format!(
-        r#"{{"version":"1.0","timestamp":"{timestamp}","requestContext":{context},"requestPayload":{}"#,
-        as_json(payload)
-    );
+    let payload = as_json(payload);
+    let mut body =
+        format!(r#"{{"version":"1.0","timestamp":"{timestamp}","requestContext":{context},"#);
+    body.push_str(&format!(r#""requestPayload":{payload}"#));
     if let Some(answer) = ending.answer {
         let mut context = json!({ "statusCode": 200, "executedVersion": answer.version });
         if let Some(error) = answer.error {

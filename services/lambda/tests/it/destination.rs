@@ -83,7 +83,8 @@ async fn a_configuration_is_put_updated_listed_and_deleted() {
     let delete = async || m.call("DeleteFunctionEventInvokeConfig", config(json!({}))).await;
     delete().await.unwrap();
     let none = format!(
-        "ResourceNotFoundException: The function {ARN}:pay:$LATEST doesn't have an EventInvokeConfig"
+        "ResourceNotFoundException: The function {ARN}:pay:$LATEST doesn't have an \
+         EventInvokeConfig"
     );
     assert_eq!(delete().await.unwrap_err(), none);
     assert_eq!(get(json!({})).await.unwrap_err(), none);

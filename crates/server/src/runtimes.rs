@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = files! {
     "python/cumulet_runtime/context.py"
     "python/cumulet_runtime/encode.py"
     "python/cumulet_runtime/errors.py"
+    "python/cumulet_runtime/fork.py"
     "python/cumulet_runtime/handler.py"
     "python/cumulet_runtime/log.py"
     "python/cumulet_runtime/pipe.py"

@@ -15,6 +15,7 @@ INIT_ERROR = 17
 RESULT = 18
 ERROR = 19
 LOG = 20
+UNFIT = 21
 
 _one_number = Struct("<IBI").pack
 _two_numbers = Struct("<IBII").pack
@@ -64,6 +65,11 @@ def _receive(count: int) -> bytes:
 
 def ready(micros: int) -> None:
     _write(_one_number(5, READY, micros))
+
+
+def unfit(why: str) -> None:
+    text = why.encode()
+    _write((1 + len(text)).to_bytes(4, "little") + bytes([UNFIT]) + text)
 
 
 def init_error(micros: int, report: bytes) -> None:

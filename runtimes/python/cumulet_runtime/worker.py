@@ -14,7 +14,7 @@ from struct import Struct
 from time import perf_counter
 from typing import Callable, Set
 
-from . import aws, encode, errors, handler, log, pipe
+from . import aws, encode, errors, fork, handler, log, pipe
 from .context import LambdaContext
 from .encode import to_json
 
@@ -38,15 +38,19 @@ _memory_sampled = float("-inf")
 
 
 def main(folder: str) -> None:
+    fork.install()
     pipe.install()
     log.install()
     sys.path.remove(folder)
     waiting = select.poll()
-    waiting.register(pipe.FROM_HOST, select.POLLIN)
+    # Nobody waits for a template.
+    if not fork.is_wanted():
+        waiting.register(pipe.FROM_HOST, select.POLLIN)
     ahead = load_ahead(waiting)
     rehearse(waiting, os.path.join(folder, "hello"))
     if not waiting.poll(0):
         gc.collect()
+    fork.settle()
     gc.freeze()  # it stays as long as the process: no later collection need look at it
     assigned = json.loads(pipe.read())
     began = perf_counter()
@@ -58,8 +62,24 @@ def main(folder: str) -> None:
         log.failure(report)
         pipe.init_error(micros(began), to_json(report))
         sys.exit(1)
-    pipe.ready(micros(began))
+    if assigned["template"]:
+        become_template(assigned, began)
+    else:
+        pipe.ready(micros(began))
     serve(function, assigned["function"])
+
+
+def become_template(assigned: dict, began: float) -> None:
+    """Returns in every slot that is made of this process, and nowhere else."""
+    why = fork.unfit()
+    if why:
+        pipe.unfit(why)
+        os._exit(0)
+    pipe.ready(micros(began))
+    name = fork.serve()["logStreamName"]
+    began = perf_counter()
+    assigned["function"]["logStreamName"] = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = name
+    pipe.ready(micros(began))
 
 
 def rehearse(waiting: "select.poll", hello: str) -> None:

@@ -137,6 +137,8 @@ pub(crate) fn receive_bytes(from: impl AsFd, buffer: &mut Vec<u8>) -> io::Result
         match rustix::net::recvmsg(&from, &mut parts, &mut ancillary, flags) {
             Ok(got) => break got.bytes,
             Err(rustix::io::Errno::INTR) => {}
+            // It ended with something of ours unread.
+            Err(rustix::io::Errno::CONNRESET) => break 0,
             Err(error) => return Err(error.into()),
         }
     };

@@ -136,11 +136,26 @@ impl Host {
         Ok(())
     }
 
+    /// Waits until a function has a template, of which its slots are forked, or cannot have one:
+    /// then why. Slots are then booted workers that load it.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub async fn template(&self, spec: &Arc<FunctionSpec>) -> Result<(), String> {
+        self.0.pool.sandbox().forks()?;
+        self.0.templates.made(spec).await
+    }
+
     /// Ends the slots of all revisions of a function but one: idle ones at once, busy ones after
     /// their event.
     pub fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
         self.0.places.retire(function, keep_revision);
         self.0.templates.retire(function, keep_revision);
+    }
+
+    /// Ends the slots that run nothing: the next event of every function is a cold start.
+    pub fn end_idle(&self) {
+        self.0.places.end_idle(self.0.clock.now());
     }
 
     /// Takes no more invocations, lets the accepted ones end, then ends every process.

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::Arn;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::assignment::Assignment;
 use crate::pool::Pool;
@@ -26,6 +26,8 @@ const SPARES_MAX: usize = 1;
 pub(crate) struct Templates {
     making: Semaphore,
     state: Mutex<HashMap<Arc<FunctionSpec>, Entry>>,
+    /// Told when one was made, or could not be.
+    changed: Notify,
 }
 
 enum Entry {
@@ -43,7 +45,8 @@ pub(crate) struct Template {
 
 impl Templates {
     pub(crate) fn new() -> Templates {
-        Templates { making: Semaphore::new(MAKING_MAX), state: Mutex::default() }
+        let making = Semaphore::new(MAKING_MAX);
+        Templates { making, state: Mutex::default(), changed: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<FunctionSpec>, Entry>> {
@@ -55,6 +58,23 @@ impl Templates {
         match self.lock().get(spec)? {
             Entry::Ready(template) => Some(Arc::clone(template)),
             Entry::Making | Entry::Unfit(_) => None,
+        }
+    }
+
+    /// Waits until the template of a revision is there, or it is known that there will be none: then
+    /// why.
+    pub(crate) async fn made(&self, spec: &FunctionSpec) -> Result<(), String> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.lock().get(spec) {
+                Some(Entry::Ready(_)) => return Ok(()),
+                Some(Entry::Unfit(why)) => return Err(why.clone()),
+                Some(Entry::Making) => {}
+                None => return Err("nobody asked for one yet".into()),
+            }
+            changed.await;
         }
     }
 
@@ -92,6 +112,8 @@ impl Templates {
                 Entry::Unfit(why)
             }
         };
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// Drops a template that has ended.

@@ -1,5 +1,8 @@
 //! The sandbox from outside.
 
+mod templates;
+mod world;
+
 use std::process::Command;
 use std::sync::Arc;
 

@@ -1,0 +1,126 @@
+//! A host on this sandbox, functions written on the spot, and what they logged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base::{Arn, SystemClock, SystemRandom};
+use host::{Config, Credentials, FunctionSpec, Host, Invocation, Invoked, Parts};
+use serde_json::Value;
+use telemetry::{LogLine, LogSink};
+
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<Vec<LogLine>>);
+
+impl LogSink for Lines {
+    fn write(&self, line: LogLine) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) host: Host,
+    lines: Arc<Lines>,
+    requests: std::sync::atomic::AtomicU64,
+}
+
+/// A function whose package is a temporary folder.
+pub(crate) struct Function {
+    pub(crate) spec: Arc<FunctionSpec>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
+    pub(crate) fn new() -> World {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let config = Config {
+            search_path: variable("PATH").into(),
+            home: Some(variable("HOME").into()),
+            slots_max: 300,
+            is_saturated: || false, // whatever else runs beside the tests
+            ..Config::default()
+        };
+        let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes");
+        let lines = Arc::new(Lines::default());
+        let host = Host::new(Parts {
+            config,
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+            sandbox: Arc::new(crate::sandbox()),
+            runtimes: host::Runtimes::load(&runtimes).unwrap(),
+            logs: Arc::clone(&lines) as Arc<dyn LogSink>,
+        });
+        World { host: host.unwrap(), lines, requests: 0.into() }
+    }
+
+    /// The answer as JSON, if it is no error; what the log says about this event.
+    pub(crate) async fn invoke(&self, function: &Function) -> (Result<Value, Value>, String) {
+        let Invoked { payload, error, log_tail, .. } = self.call(function).await;
+        let payload = serde_json::from_slice(&payload).unwrap();
+        (if error.is_none() { Ok(payload) } else { Err(payload) }, log_tail)
+    }
+
+    async fn call(&self, function: &Function) -> Invoked {
+        let number = self.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let invocation = Invocation {
+            request_id: format!("request-{number}"),
+            payload: "{}".into(),
+            client_context: None,
+            trace_header: None,
+            tail: true,
+        };
+        self.host.invoke(&function.spec, invocation).await.unwrap()
+    }
+
+    /// Waits until the function has a template, or cannot have one: then why.
+    pub(crate) async fn template(&self, function: &Function) -> Result<(), String> {
+        self.host.warm(&function.spec).await.unwrap();
+        self.host.template(&function.spec).await
+    }
+
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.lines.0.lock().unwrap().iter().map(|line| line.text.clone()).collect()
+    }
+}
+
+impl Function {
+    /// An `index.js` that exports `handler`.
+    pub(crate) fn js(text: &str) -> Function {
+        Function::new("nodejs20.x", "index.js", text)
+    }
+
+    /// An `index.py` that has `handler`.
+    pub(crate) fn py(text: &str) -> Function {
+        Function::new("python3.11", "index.py", text)
+    }
+
+    fn new(runtime: &str, file: &str, text: &str) -> Function {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), text).unwrap();
+        let spec = FunctionSpec {
+            arn: "arn:aws:lambda:us-east-1:000000000000:function:shop".parse::<Arn>().unwrap(),
+            name: "shop".into(),
+            version: "$LATEST".into(),
+            revision: folder.path().to_string_lossy().into_owned(),
+            runtime: runtime.into(),
+            handler: "index.handler".into(),
+            code: folder.path().to_owned(),
+            layers: Vec::new(),
+            env: BTreeMap::new(),
+            memory_mb: 512,
+            timeout: Duration::from_secs(20),
+            log_group: "/aws/lambda/shop".into(),
+            region: "us-east-1".parse().unwrap(),
+            account: "000000000000".parse().unwrap(),
+            credentials: Credentials {
+                access_key: "ASIAX".into(),
+                secret: "secret".into(),
+                token: "token".into(),
+            },
+            endpoint_url: "http://127.0.0.1:4566".into(),
+        };
+        Function { spec: Arc::new(spec), _folder: folder }
+    }
+}

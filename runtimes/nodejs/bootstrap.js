@@ -98,9 +98,12 @@ function becomeTemplate(loading) {
   setImmediate(next);
 }
 
-function prepare({ code, env }) {
+function prepare({ code, layers = [], env }) {
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
-  env.NODE_PATH ??= `${code}/node_modules:${code}`;
+  const major = process.version.slice(1).split('.')[0];
+  const modules = [`nodejs/node${major}/node_modules`, 'nodejs/node_modules'];
+  const layered = layers.flatMap((layer) => modules.map((folder) => `${layer}/${folder}`));
+  env.NODE_PATH ??= [...layered, `${code}/node_modules`, code].join(':');
   // Setting TZ is dear even if it says the same.
   for (const name in env) if (process.env[name] !== env[name]) process.env[name] = env[name];
   Module._initPaths(); // reads NODE_PATH

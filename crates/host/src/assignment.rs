@@ -23,6 +23,8 @@ pub(crate) struct Assignment {
     pub(crate) env: BTreeMap<String, String>,
     /// Where it finds its package.
     code: PathBuf,
+    /// And its layers, the uppermost first.
+    layers: Vec<PathBuf>,
 }
 
 impl Assignment {
@@ -32,9 +34,12 @@ impl Assignment {
         spec: &Arc<FunctionSpec>,
     ) -> Assignment {
         let stream = stream_name(around, spec);
-        let env = environment(around.sandbox, runtime, spec, &stream);
         let code = around.sandbox.shown(Shown::Code, &spec.code);
-        Assignment { spec: Arc::clone(spec), stream: Arc::new(stream), env, code }
+        let shown = |layer: &PathBuf| around.sandbox.shown(Shown::Layers, layer);
+        let mut layers: Vec<_> = spec.layers.iter().rev().map(shown).collect();
+        layers.dedup();
+        let env = environment(around.sandbox, runtime, spec, &stream, &layers);
+        Assignment { spec: Arc::clone(spec), stream: Arc::new(stream), env, code, layers }
     }
 
     /// As a worker that speaks frames is told.
@@ -42,6 +47,7 @@ impl Assignment {
         let spec = &*self.spec;
         protocol::assign(&protocol::Assign {
             code: &self.code,
+            layers: &self.layers,
             handler: &spec.handler,
             template,
             env: &self.env,
@@ -77,9 +83,15 @@ fn environment(
     runtime: &Runtime,
     spec: &FunctionSpec,
     stream: &StreamName,
+    layers: &[PathBuf],
 ) -> BTreeMap<String, String> {
     let code = sandbox.shown(Shown::Code, &spec.code);
     let code = code.to_string_lossy();
+    let runtime = runtime.shown(sandbox);
+    let runtime = runtime.to_string_lossy();
+    let each = |folder: &str| {
+        layers.iter().map(|layer| format!(":{}/{folder}", layer.display())).collect::<String>()
+    };
     let ours = [
         ("AWS_ACCESS_KEY_ID", spec.credentials.access_key.clone()),
         ("AWS_DEFAULT_REGION", spec.region.to_string()),
@@ -94,10 +106,14 @@ fn environment(
         ("AWS_REGION", spec.region.to_string()),
         ("AWS_SECRET_ACCESS_KEY", spec.credentials.secret.clone()),
         ("AWS_SESSION_TOKEN", spec.credentials.token.clone()),
-        ("LAMBDA_RUNTIME_DIR", runtime.shown(sandbox).to_string_lossy().into_owned()),
+        ("LAMBDA_RUNTIME_DIR", runtime.clone().into_owned()),
         ("LAMBDA_TASK_ROOT", code.clone().into_owned()),
         ("LANG", "en_US.UTF-8".to_owned()),
-        ("PATH", format!("/usr/local/bin:/usr/bin:/bin:{code}/bin")),
+        (
+            "LD_LIBRARY_PATH",
+            format!("/lib64:/usr/lib64:{runtime}:{runtime}/lib:{code}:{code}/lib{}", each("lib")),
+        ),
+        ("PATH", format!("/usr/local/bin:/usr/bin:/bin{}:{code}/bin", each("bin"))),
         ("TZ", ":UTC".to_owned()),
         ("_HANDLER", spec.handler.clone()),
     ];

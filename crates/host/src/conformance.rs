@@ -50,7 +50,7 @@ fn launch(script: &str) -> Launch {
         folders: Vec::new(),
         runtimes: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes"),
         code: None,
-        layers: None,
+        layers: Vec::new(),
         template: false,
         runtime_api: false,
         limits: Limits::default(),

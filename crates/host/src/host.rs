@@ -22,6 +22,9 @@ use crate::{
 const TRIES_MAX: usize = 5;
 /// How long a start waits with booting the next worker: longer than loading and answering takes.
 const REFILL_AFTER: Duration = Duration::from_millis(20);
+/// How long a slot keeps the processor after an event: not so long that what it left running does
+/// much, and so long that a slot that is used again and again is never frozen.
+const FREEZE_AFTER: Duration = Duration::from_millis(100);
 /// How often idle slots and booted workers are looked after.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
@@ -62,6 +65,8 @@ pub struct Stats {
     /// Processes that have loaded a function, to be forked.
     pub templates: usize,
     pub idle: usize,
+    /// Those of the idle that get no processor until their next event.
+    pub frozen: usize,
     /// Slots that run an event or are being started.
     pub busy: usize,
     /// Invocations that wait for a slot.
@@ -99,6 +104,7 @@ impl Host {
             }
         }));
         task::spawn("host.tidy", tidy(Arc::downgrade(&host.0)));
+        task::spawn("host.freeze", freeze(Arc::downgrade(&host.0)));
         Ok(host)
     }
 
@@ -175,9 +181,9 @@ impl Host {
 
     /// What lives at the moment.
     pub fn stats(&self) -> Stats {
-        let (idle, busy, waiting) = self.0.places.count();
+        let (idle, frozen, busy, waiting) = self.0.places.count();
         let (booted, templates) = (self.0.pool.len(), self.0.templates.len());
-        Stats { booted, templates, idle, busy, waiting }
+        Stats { booted, templates, idle, frozen, busy, waiting }
     }
 
     /// Counts an invocation before it looks whether we are closing, so that `drain` either waits
@@ -219,6 +225,7 @@ impl Drop for Accepted {
 /// Idle slots hold on to the places they are kept in.
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.places.thawed.notify_one();
         self.places.end_idle(Time::from_millis(u64::MAX));
     }
 }
@@ -415,6 +422,24 @@ impl Inner {
     fn around(&self) -> Surroundings<'_> {
         let sandbox = self.pool.sandbox();
         Surroundings { clock: &self.clock, random: &self.random, logs: &*self.logs, sandbox }
+    }
+}
+
+/// Freezes what is idle, until the host is gone.
+async fn freeze(host: Weak<Inner>) {
+    loop {
+        let Some(thawed) = host.upgrade().map(|host| Arc::clone(&host.places.thawed)) else {
+            return;
+        };
+        thawed.notified().await;
+        loop {
+            let Some(clock) = host.upgrade().map(|host| Arc::clone(&host.clock)) else { return };
+            sleep(&*clock, FREEZE_AFTER).await;
+            let Some(host) = host.upgrade() else { return };
+            if !host.places.freeze(clock.now() - FREEZE_AFTER) {
+                break;
+            }
+        }
     }
 }
 

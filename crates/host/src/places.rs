@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::{Arn, Time};
+use tokio::sync::Notify;
 
 use crate::host::Job;
 use crate::slot::Slot;
@@ -45,6 +46,8 @@ pub(crate) struct Places {
     /// Runs a job that waited until somebody's place was free.
     run: Box<dyn Fn(Place, Job) + Send + Sync>,
     state: Mutex<State>,
+    /// Told when a slot has become idle.
+    pub(crate) thawed: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -76,6 +79,7 @@ struct Revision {
 struct Idle {
     lease: Lease,
     since: Time,
+    frozen: bool,
 }
 
 struct Waiting {
@@ -157,6 +161,7 @@ impl Places {
             waiting_max: config.waiting_max,
             run: Box::new(run),
             state: Mutex::default(),
+            thawed: Arc::default(),
         }
     }
 
@@ -313,9 +318,11 @@ impl Places {
             return None;
         }
         state.idle += 1;
-        let idle = Idle { lease: *lease, since: now };
+        let idle = Idle { lease: *lease, since: now, frozen: false };
         let spec = Arc::clone(&idle.lease.slot.spec);
         state.revision(&spec).idle.push(idle);
+        drop(state);
+        self.thawed.notify_one();
         None
     }
 
@@ -345,10 +352,29 @@ impl Places {
         drop(state);
     }
 
-    /// `(idle, busy, waiting)`.
-    pub(crate) fn count(&self) -> (usize, usize, usize) {
+    /// Takes the processor from slots that are idle since `since` or longer: what a handler left
+    /// running goes on with the next event. Whether there are others, to be frozen later.
+    pub(crate) fn freeze(&self, since: Time) -> bool {
+        let mut later = false;
+        let mut state = self.lock();
+        let all = state.revisions.values_mut().flat_map(|revision| &mut revision.idle);
+        for idle in all.filter(|idle| !idle.frozen) {
+            if idle.since <= since {
+                idle.frozen = true;
+                idle.lease.slot.freeze(true);
+            } else {
+                later = true;
+            }
+        }
+        later
+    }
+
+    /// `(idle, frozen, busy, waiting)`; the frozen are idle, too.
+    pub(crate) fn count(&self) -> (usize, usize, usize, usize) {
         let state = self.lock();
-        (state.idle, state.taken - state.idle, state.waiting.len())
+        let idle = state.revisions.values().flat_map(|revision| &revision.idle);
+        let frozen = idle.filter(|idle| idle.frozen).count();
+        (state.idle, frozen, state.taken - state.idle, state.waiting.len())
     }
 
     fn free(self: &Arc<Self>, spec: &Arc<FunctionSpec>, started: bool) {
@@ -437,8 +463,11 @@ impl State {
 
     /// The slot of a revision that was used last.
     fn take_idle(&mut self, spec: &FunctionSpec) -> Option<Box<Lease>> {
-        let Idle { lease, .. } = self.revisions.get_mut(spec)?.idle.pop()?;
+        let Idle { mut lease, frozen, .. } = self.revisions.get_mut(spec)?.idle.pop()?;
         self.idle -= 1;
+        if frozen {
+            lease.slot.freeze(false);
+        }
         Some(Box::new(lease))
     }
 

@@ -53,7 +53,7 @@ impl Pool {
         let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
         let launch = match runtime.boots_ahead() {
             true => launch,
-            false => Launch { code: Some(spec.code.clone()), limits: spec.limits(), ..launch },
+            false => known(spec, launch),
         };
         self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }
@@ -68,8 +68,7 @@ impl Pool {
         let interpreter = self.interpreter(runtime, spec).await?;
         let env = runtime.boot_env(spec, &assignment.env);
         let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
-        let code = Some(spec.code.clone());
-        let launch = Launch { template: true, code, limits: spec.limits(), ..launch };
+        let launch = Launch { template: true, ..known(spec, launch) };
         self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }
 
@@ -164,4 +163,10 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Booted>> {
         self.booted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A launch of a worker that is this function's from its start.
+fn known(spec: &FunctionSpec, launch: Launch) -> Launch {
+    let (code, layers, limits) = (Some(spec.code.clone()), spec.layers.clone(), spec.limits());
+    Launch { code, layers, limits, ..launch }
 }

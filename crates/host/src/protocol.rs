@@ -28,6 +28,7 @@
 //! exits.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use serde::Serialize;
@@ -51,6 +52,8 @@ const UNFIT: u8 = 21;
 #[derive(Serialize)]
 pub(crate) struct Assign<'a> {
     pub(crate) code: &'a std::path::Path,
+    /// Where its layers are, the uppermost first.
+    pub(crate) layers: &'a [PathBuf],
     pub(crate) handler: &'a str,
     /// Whether it is to be forked instead of given events.
     pub(crate) template: bool,

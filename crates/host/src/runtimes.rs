@@ -85,6 +85,9 @@ impl Runtimes {
     }
 }
 
+/// The variable that says where libraries are.
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
+
 fn at(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::other(format!("{}: {error}", path.display()))
 }
@@ -141,7 +144,7 @@ impl Runtime {
             folders: interpreter.folders(),
             runtimes: self.all().to_owned(),
             code: None,
-            layers: None,
+            layers: Vec::new(),
             template: false,
             runtime_api,
             limits: Limits::default(),
@@ -179,7 +182,14 @@ impl Runtime {
             return env.clone().into_iter().collect();
         }
         let given = |name: &String| spec.env.get(name).map(|value| (name.clone(), value.clone()));
-        self.about.boot.env.iter().filter_map(given).collect()
+        let mut boot: Vec<_> = self.about.boot.env.iter().filter_map(given).collect();
+        // Where libraries are is read when a program starts.
+        if spec.layers.iter().any(|layer| layer.join("lib").is_dir())
+            && let Some(path) = env.get(LIBRARIES)
+        {
+            boot.push((LIBRARIES.to_owned(), path.clone()));
+        }
+        boot
     }
 }
 

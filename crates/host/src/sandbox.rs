@@ -32,7 +32,7 @@ pub trait Sandbox: Send + Sync + 'static {
 pub enum Shown {
     /// Its package.
     Code,
-    /// Its layers, put together.
+    /// One of its layers: in a sandbox all lie over each other at one place.
     Layers,
     /// Our bootstraps.
     Runtimes,
@@ -51,7 +51,8 @@ pub struct Launch {
     pub runtimes: PathBuf,
     /// The package and the layers, if it is known already whose they are: see [`Running::assign`].
     pub code: Option<PathBuf>,
-    pub layers: Option<PathBuf>,
+    /// A later layer lies over an earlier one.
+    pub layers: Vec<PathBuf>,
     /// Whether it is to be forked: see [`Running::fork`].
     pub template: bool,
     /// Whether it speaks the Runtime API. It finds the address in `AWS_LAMBDA_RUNTIME_API`.
@@ -103,7 +104,7 @@ pub trait Running: Send + Sync {
     fn assign<'a>(
         &'a mut self,
         code: &'a Path,
-        layers: Option<&'a Path>,
+        layers: &'a [PathBuf],
         limits: Limits,
     ) -> BoxFuture<'a, io::Result<()>>;
 

@@ -155,6 +155,11 @@ impl Slot {
         self.worker.tell(self.spec.timeout, events)
     }
 
+    /// Gives it no processor, or gives it back.
+    pub(crate) fn freeze(&mut self, frozen: bool) {
+        self.worker.freeze(frozen);
+    }
+
     /// Waits until the first event of those told has ended, or its time has.
     pub(crate) async fn run(&mut self, around: Surroundings<'_>, event: &Invocation) -> Run {
         let timeout = self.spec.timeout;

@@ -78,7 +78,7 @@ impl Worker {
         match &mut self.talk {
             Talk::Frames(frames) => {
                 if let Some(running) = &mut self.running {
-                    running.assign(&spec.code, None, spec.limits()).await?;
+                    running.assign(&spec.code, &spec.layers, spec.limits()).await?;
                 }
                 frames.say(assignment.frame(false))
             }
@@ -92,6 +92,13 @@ impl Worker {
         match &mut self.talk {
             Talk::Frames(frames) => frames.say(assignment.frame(true)),
             Talk::RuntimeApi(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Gives it no processor, or gives it back.
+    pub(crate) fn freeze(&mut self, frozen: bool) {
+        if let Some(running) = &mut self.running {
+            running.freeze(frozen);
         }
     }
 

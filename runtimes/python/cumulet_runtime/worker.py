@@ -141,7 +141,8 @@ def prepare(assigned: dict, ahead: Set[str]) -> None:
     encode.setup(environment.get("AWS_EXECUTION_ENV", ""))
     os.chdir(code)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    layers = [f"/opt/python/lib/python{version}/site-packages", "/opt/python"]
+    folders = (f"python/lib/python{version}/site-packages", "python")
+    layers = [f"{layer}/{folder}" for layer in assigned.get("layers", ()) for folder in folders]
     sys.path[:0] = [code, *layers]
     forget_what_is_shadowed(code, ahead)
 

@@ -321,11 +321,11 @@ impl Running for Room {
     fn assign<'a>(
         &'a mut self,
         code: &'a Path,
-        layers: Option<&'a Path>,
+        layers: &'a [PathBuf],
         limits: Limits,
     ) -> BoxFuture<'a, io::Result<()>> {
         let id = self.id;
-        let (code, layers) = (code.to_owned(), layers.map(Path::to_owned));
+        let (code, layers) = (code.to_owned(), layers.to_vec());
         Box::pin(async move {
             let inner = self.inner.upgrade().ok_or_else(gone)?;
             let request = Request::Assign { id, code, layers, limits };

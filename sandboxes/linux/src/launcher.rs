@@ -130,7 +130,11 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
     for (_, room) in launcher.rooms.drain() {
         end(&room);
     }
-    served
+    match served {
+        // It ended while we were telling it something.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// The first descriptor behind the standard ones.
@@ -249,7 +253,7 @@ impl Launcher {
                 (id, self.fork(id, template, &text, (&limits, &ports), descriptors))
             }
             Request::Assign { id, code, layers, limits } => {
-                let done = self.assign(id, &code, layers.as_deref(), &limits);
+                let done = self.assign(id, &code, &layers, &limits);
                 if done.is_ok() {
                     return self.report(&Report::Assigned { id });
                 }
@@ -377,17 +381,15 @@ impl Launcher {
         &mut self,
         id: u64,
         code: &Path,
-        layers: Option<&Path>,
+        layers: &[PathBuf],
         limits: &Limits,
     ) -> io::Result<()> {
         let gone = || io::Error::other("it has ended");
         let room = self.rooms.get(&id).ok_or_else(gone)?;
         let Kind::Sandbox { stage: Some(stage), .. } = &room.kind else { return Ok(()) };
-        for (from, to) in [(Some(code), "task"), (layers, "opt")] {
-            if let Some(from) = from {
-                let mount = sys::detached(from, true, false)?;
-                sys::attach(&mount, &stage.join(to))?;
-            }
+        sys::attach(&sys::detached(code, true, false)?, &stage.join("task"))?;
+        if let Some(layers) = sys::layered(layers)? {
+            sys::attach(&layers, &stage.join("opt"))?;
         }
         self.order(&limiter::Order::Limit { id, limits: *limits });
         Ok(())

@@ -25,7 +25,7 @@ pub(crate) enum Request {
     /// Start a program in a sandbox of its own. Descriptors: events, replies, output.
     Launch(Box<Launch>),
     /// Show a program its code.
-    Assign { id: u64, code: PathBuf, layers: Option<PathBuf>, limits: Limits },
+    Assign { id: u64, code: PathBuf, layers: Vec<PathBuf>, limits: Limits },
     /// Make a slot of a template. Descriptors as of a launch; `text` is for the worker.
     Fork { id: u64, template: u64, text: String, limits: Limits, ports: Vec<u16> },
     /// Let it have no processor, or have it again.
@@ -44,7 +44,7 @@ pub(crate) struct Launch {
     /// Our bootstraps, outside.
     pub(crate) runtimes: PathBuf,
     pub(crate) code: Option<PathBuf>,
-    pub(crate) layers: Option<PathBuf>,
+    pub(crate) layers: Vec<PathBuf>,
     pub(crate) template: bool,
     pub(crate) limits: Limits,
     /// Ports of its own 127.0.0.1 on which it reaches the server.

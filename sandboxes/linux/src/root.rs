@@ -49,7 +49,7 @@ pub(crate) struct View<'a> {
 /// Where the code comes from.
 pub(crate) enum Code<'a> {
     /// It is known.
-    Known { code: &'a Path, layers: Option<&'a Path> },
+    Known { code: &'a Path, layers: &'a [PathBuf] },
     /// It will be mounted in this folder of the launcher's, and pass on to us: `task`, `opt`.
     Later { stage: &'a Path },
 }
@@ -125,8 +125,8 @@ fn binds(view: &View<'_>) -> io::Result<Vec<Bind>> {
     match &view.code {
         Code::Known { code, layers } => {
             bind(code, Path::new(TASK), false)?;
-            if let Some(layers) = layers {
-                bind(layers, Path::new(LAYERS), false)?;
+            if let Some(layers) = sys::layered(layers)? {
+                binds.push(Bind { mount: layers, at: PathBuf::from(LAYERS), is_folder: true });
             }
         }
         Code::Later { stage } => {

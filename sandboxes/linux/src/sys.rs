@@ -1,10 +1,10 @@
 //! The system calls that no library here wraps, with their errors.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use libc::{c_int, c_long};
 
@@ -212,4 +212,50 @@ pub(crate) fn close_on_exec(first: c_int) -> io::Result<()> {
     // SAFETY: no memory is involved.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, flag) })?;
     Ok(())
+}
+
+/// Folders that lie over each other, read-only: a file of a later one hides that of an earlier one.
+pub(crate) fn layered(folders: &[PathBuf]) -> io::Result<Option<OwnedFd>> {
+    match folders {
+        [] => return Ok(None),
+        [one] => return detached(one, true, false).map(Some),
+        _ => {}
+    }
+    let set = |fs: &OwnedFd, key: &CStr, value: &CString| {
+        let (fd, string) = (fs.as_raw_fd(), libc::FSCONFIG_SET_STRING);
+        // SAFETY: both texts end with a zero.
+        check(unsafe {
+            libc::syscall(libc::SYS_fsconfig, fd, string, key.as_ptr(), value.as_ptr(), 0)
+        })
+    };
+    // SAFETY: the name ends with a zero; what the kernel gives is ours.
+    let fs = unsafe {
+        let fd = libc::syscall(libc::SYS_fsopen, c"overlay".as_ptr(), libc::FSOPEN_CLOEXEC);
+        OwnedFd::from_raw_fd(i32::try_from(check(fd)?).unwrap_or(-1))
+    };
+    // The first one named is on top.
+    let mut lower = Vec::new();
+    for folder in folders.iter().rev() {
+        if !lower.is_empty() {
+            lower.push(b':');
+        }
+        for byte in folder.as_os_str().as_bytes() {
+            if matches!(byte, b':' | b'\\' | b',') {
+                lower.push(b'\\');
+            }
+            lower.push(*byte);
+        }
+    }
+    set(&fs, c"source", &CString::from(c"layers"))?;
+    set(&fs, c"lowerdir", &CString::new(lower)?)?;
+    let none = std::ptr::null::<libc::c_char>();
+    // SAFETY: this command takes neither key nor value; what the kernel gives is ours.
+    unsafe {
+        let create = libc::FSCONFIG_CMD_CREATE;
+        check(libc::syscall(libc::SYS_fsconfig, fs.as_raw_fd(), create, none, none, 0))?;
+        let flags = libc::FSMOUNT_CLOEXEC;
+        let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+        let fd = libc::syscall(libc::SYS_fsmount, fs.as_raw_fd(), flags, attributes);
+        Ok(Some(OwnedFd::from_raw_fd(i32::try_from(check(fd)?).unwrap_or(-1))))
+    }
 }

@@ -83,7 +83,7 @@ fn first(mut job: Job<'_>) -> io::Result<std::convert::Infallible> {
     if job.confined {
         let launch = job.launch;
         let code = match (&launch.code, job.stage) {
-            (Some(code), _) => Code::Known { code, layers: launch.layers.as_deref() },
+            (Some(code), _) => Code::Known { code, layers: &launch.layers },
             (None, Some(stage)) => Code::Later { stage },
             (None, None) => return Err(io::Error::other("there is no stage")),
         };
@@ -213,7 +213,7 @@ fn fallback_view(launch: &Launch, fork: &Path) -> Vec<PathBuf> {
     read.push(launch.runtimes.clone());
     read.push(fork.to_owned());
     read.extend(launch.code.clone());
-    read.extend(launch.layers.clone());
+    read.extend(launch.layers.iter().cloned());
     read
 }
 

@@ -155,7 +155,7 @@ impl Running for Group {
     fn assign<'a>(
         &'a mut self,
         _: &'a Path,
-        _: Option<&'a Path>,
+        _: &'a [PathBuf],
         _: Limits,
     ) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(std::future::ready(Ok(())))

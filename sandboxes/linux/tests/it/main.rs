@@ -1,5 +1,7 @@
 //! The sandbox from outside.
 
+mod files;
+mod life;
 mod templates;
 mod world;
 

@@ -28,7 +28,7 @@ pub(crate) struct World {
 /// A function whose package is a temporary folder.
 pub(crate) struct Function {
     pub(crate) spec: Arc<FunctionSpec>,
-    _folder: tempfile::TempDir,
+    folders: Vec<tempfile::TempDir>,
 }
 
 impl World {
@@ -96,6 +96,19 @@ impl Function {
         Function::new("python3.11", "index.py", text)
     }
 
+    /// The function with one more layer.
+    pub(crate) fn layer(mut self, files: &[(&str, &str)]) -> Function {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        Arc::get_mut(&mut self.spec).unwrap().layers.push(folder.path().to_owned());
+        self.folders.push(folder);
+        self
+    }
+
     fn new(runtime: &str, file: &str, text: &str) -> Function {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(file), text).unwrap();
@@ -121,6 +134,6 @@ impl Function {
             },
             endpoint_url: "http://127.0.0.1:4566".into(),
         };
-        Function { spec: Arc::new(spec), _folder: folder }
+        Function { spec: Arc::new(spec), folders: vec![folder] }
     }
 }

@@ -1,0 +1,43 @@
+//! What goes on, and ends, in a slot.
+
+use std::time::Duration;
+
+use base::SystemClock;
+
+use crate::world::{Function, World};
+
+/// A thread that works on after the reply stands still until the next event.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_runs_between_events() {
+    const FROZEN_MS: u64 = 500;
+    let function = Function::js(
+        "const { Worker } = require('worker_threads');
+        const shared = new Float64Array(new SharedArrayBuffer(16));
+        const code = `const { workerData: shared } = require('worker_threads');
+            for (let last = Date.now(); ; ) {
+                const now = Date.now();
+                shared[0] += 1;
+                shared[1] = Math.max(shared[1], now - last);
+                last = now;
+            }`;
+        let worker;
+        exports.handler = async () => {
+            worker ??= new Worker(code, { eval: true, workerData: shared });
+            const before = shared[0];
+            while (shared[0] === before) await new Promise((done) => setTimeout(done, 1));
+            const stood = shared[1];
+            shared[1] = 0;
+            return stood;
+        };",
+    );
+    let world = World::new();
+    world.invoke(&function).await.0.unwrap();
+    let clock = SystemClock::new();
+    while world.host.stats().frozen == 0 {
+        base::sleep(&clock, Duration::from_millis(10)).await;
+    }
+    base::sleep(&clock, Duration::from_millis(FROZEN_MS)).await;
+    let stood = world.invoke(&function).await.0.unwrap();
+    assert!(stood.as_f64().unwrap() >= FROZEN_MS as f64, "it stood still for {stood} ms");
+    world.host.drain().await;
+}

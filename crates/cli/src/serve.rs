@@ -28,6 +28,9 @@ pub(crate) struct Platform {
     /// How functions are confined
     #[arg(long, value_enum, default_value_t = Sandbox::DEFAULT)]
     sandbox: Sandbox,
+    /// Do not start with less of a sandbox than this
+    #[arg(long, value_name = "LEVEL", value_enum, num_args = 0..=1, default_missing_value = "full")]
+    require_sandbox: Option<Level>,
     /// Further host names to answer to; `.example.com` stands for all below it
     #[arg(long, value_name = "NAME")]
     answer_to: Vec<String>,
@@ -40,6 +43,17 @@ enum Sandbox {
     Linux,
     /// Not at all: for debugging
     None,
+}
+
+/// How much of a sandbox there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Level {
+    /// Landlock, seccomp and rlimits
+    NoNamespaces,
+    /// Namespaces, too
+    NoCgroups,
+    /// Cgroups, too
+    Full,
 }
 
 impl Sandbox {
@@ -65,6 +79,12 @@ impl Platform {
             },
         };
         config.region = region;
+        config.confinement_min = match self.require_sandbox {
+            None => server::Confinement::None,
+            Some(Level::NoNamespaces) => server::Confinement::NoNamespaces,
+            Some(Level::NoCgroups) => server::Confinement::NoCgroups,
+            Some(Level::Full) => server::Confinement::Full,
+        };
         if let Some(path) = variable("PATH") {
             config.search_path = path;
         }
@@ -109,6 +129,7 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Server> {
     let server = Server::start(platform.config(auth, region)).await?;
     show::line(format_args!("cumulet {} on {}", env!("CARGO_PKG_VERSION"), server.url()));
+    show::line(format_args!("sandbox {}", server.confinement()));
     if auth && let Some(root) = server.new_root_key() {
         show::line("The root credentials, shown this once:");
         show::line(format_args!("  AWS_ACCESS_KEY_ID={}", root.access_key));

@@ -51,7 +51,7 @@ impl Pool {
             return Ok(worker);
         }
         let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
-        let launch = match runtime.boots_ahead() {
+        let launch = match self.boots_ahead(runtime) {
             true => launch,
             false => known(spec, launch),
         };
@@ -91,7 +91,7 @@ impl Pool {
         spec: &FunctionSpec,
     ) -> Result<(), HostError> {
         let interpreter = self.interpreter(runtime, spec).await?;
-        while runtime.boots_ahead() && self.claim_launch(&interpreter.program) {
+        while self.boots_ahead(runtime) && self.claim_launch(&interpreter.program) {
             let (path, env) = (&self.config.search_path, Vec::new());
             let launch = runtime.launch(&interpreter, path, env, &*self.sandbox);
             let launched = self.launch(launch).await;
@@ -153,6 +153,11 @@ impl Pool {
 
     async fn launch(&self, launch: Launch) -> io::Result<Worker> {
         Worker::new(self.sandbox.launch(launch).await?)
+    }
+
+    /// Whether workers are booted before it is known what function they will be.
+    fn boots_ahead(&self, runtime: &Runtime) -> bool {
+        runtime.boots_ahead() && self.sandbox.shows_later()
     }
 
     /// How functions are confined.

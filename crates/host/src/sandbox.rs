@@ -20,6 +20,10 @@ pub trait Sandbox: Send + Sync + 'static {
     /// Where a function reaches the server, which is at `outside`.
     fn endpoint(&self, outside: &str) -> String;
 
+    /// Whether a worker that runs already can be shown code: see [`Running::assign`]. If not, none is
+    /// booted before it is known what function it will be.
+    fn shows_later(&self) -> bool;
+
     /// Whether a worker can be forked here; if not, why.
     fn forks(&self) -> Result<(), String>;
 

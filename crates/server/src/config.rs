@@ -10,6 +10,8 @@ pub struct Config {
     pub address: SocketAddr,
     pub storage: Storage,
     pub sandbox: Sandbox,
+    /// With less than this the server does not start.
+    pub confinement_min: Confinement,
     pub gateway: gateway::Config,
     pub account: AccountId,
     pub region: Region,
@@ -32,6 +34,30 @@ pub enum Storage {
     Memory,
 }
 
+/// How much of a sandbox there is. Each is more than those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confinement {
+    /// None: functions may do what the server's user may.
+    None,
+    /// Landlock, seccomp and rlimits, where users may not make namespaces.
+    NoNamespaces,
+    /// All but cgroups: memory is limited for each process by itself.
+    NoCgroups,
+    /// All of it.
+    Full,
+}
+
+impl std::fmt::Display for Confinement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Confinement::None => "none",
+            Confinement::NoNamespaces => "no-namespaces",
+            Confinement::NoCgroups => "no-cgroups",
+            Confinement::Full => "full",
+        })
+    }
+}
+
 /// How functions are confined.
 #[derive(Debug, Clone)]
 pub enum Sandbox {
@@ -50,6 +76,7 @@ impl Config {
             address,
             storage,
             sandbox: Sandbox::None,
+            confinement_min: Confinement::None,
             gateway: gateway::Config::default(),
             account: "000000000000".parse().expect("twelve digits"),
             region: "us-east-1".parse().expect("a region's form"),

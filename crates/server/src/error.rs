@@ -2,6 +2,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::Confinement;
+
 /// Why a server did not start, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -20,6 +22,11 @@ pub enum StartError {
     Folder { folder: PathBuf, error: io::Error },
     #[error("functions cannot be run: {0}")]
     Host(io::Error),
+    #[error(
+        "functions would be confined less than required: {wanted} is, and this is what there is: \
+         {found}\nhelp: the documentation of --require-sandbox says what each level needs"
+    )]
+    Confinement { wanted: Confinement, found: String },
     #[error("the store cannot be opened: {0}{help}", help = store_help(.0))]
     Store(#[from] store::Error),
 }

@@ -25,7 +25,7 @@ use store::Store;
 use telemetry::LogStore;
 use tokio::task::JoinHandle;
 
-pub use config::{Config, Sandbox, Storage};
+pub use config::{Config, Confinement, Sandbox, Storage};
 pub use credentials::RootKey;
 pub use error::StartError;
 #[cfg(target_os = "linux")]
@@ -83,7 +83,10 @@ impl Server {
         let logs = LogStore::open(opened.logs, Arc::clone(&config.clock), limits).await?;
         let front = Front::default();
         let sandbox = sandbox::start(&config.sandbox, &opened.cache, address.port(), &front);
-        let (sandbox, confinement) = sandbox.map_err(StartError::Host)?;
+        let (sandbox, confinement, what) = sandbox.map_err(StartError::Host)?;
+        if confinement < config.confinement_min {
+            return Err(StartError::Confinement { wanted: config.confinement_min, found: what });
+        }
         let host = host(&config, sandbox, &opened.cache, &logs).map_err(StartError::Host)?;
         let apis = Arc::new(Apis::open(store.clone(), config.account.clone()).await?);
         let delivery = Delivery::new(&kit);
@@ -111,7 +114,7 @@ impl Server {
             delivery,
             stacks,
             address,
-            confinement,
+            confinement: what,
             new_root_key,
             listening,
             scratch,

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use gateway::Gateway;
 
-use crate::Sandbox;
+use crate::{Confinement, Sandbox};
 
 /// The gateway, for those who come from inside a sandbox. It is there when the server has started.
 #[derive(Clone, Default)]
@@ -19,17 +19,18 @@ impl Front {
     }
 }
 
-/// The sandbox, and what it does, in a line.
+/// The sandbox, and how much of one it is, in a word and in a line.
 pub(crate) fn start(
     sandbox: &Sandbox,
     cache: &Path,
     port: u16,
     front: &Front,
-) -> io::Result<(Arc<dyn host::Sandbox>, String)> {
+) -> io::Result<(Arc<dyn host::Sandbox>, Confinement, String)> {
     match sandbox {
         Sandbox::None => {
             let none = sandbox_none::NoSandbox::start()?;
-            Ok((Arc::new(none), "none: functions may do what this user may".to_owned()))
+            let what = "none: functions may do what this user may".to_owned();
+            Ok((Arc::new(none), Confinement::None, what))
         }
         #[cfg(target_os = "linux")]
         Sandbox::Linux { program, args } => {
@@ -39,8 +40,14 @@ pub(crate) fn start(
             launcher.args(args).arg(&folder);
             let config = sandbox_linux::Config { launcher, port, accept: front.accept() };
             let linux = sandbox_linux::LinuxSandbox::start(config)?;
-            let level = linux.level().to_string();
-            Ok((Arc::new(linux), level))
+            let level = linux.level();
+            let confinement = match (&level.namespaces, level.cgroups) {
+                (Err(_), _) => Confinement::NoNamespaces,
+                (Ok(()), None) => Confinement::NoCgroups,
+                (Ok(()), Some(_)) => Confinement::Full,
+            };
+            let what = format!("{confinement}: {level}");
+            Ok((Arc::new(linux), confinement, what))
         }
         #[cfg(not(target_os = "linux"))]
         Sandbox::Linux { .. } => {

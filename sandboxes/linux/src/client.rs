@@ -23,9 +23,6 @@ use crate::root;
 /// Serves what is accepted from a listener, until it is told not to.
 pub type Accept = Arc<dyn Fn(TcpListener) -> AbortHandle + Send + Sync>;
 
-/// Where the Runtime API is, inside.
-const RUNTIME_API_PORT: u16 = 9001;
-
 /// What the sandbox is made with.
 pub struct Config {
     /// Starts the launcher, which is to call [`crate::launch`] with its standard input.
@@ -191,9 +188,8 @@ impl Inner {
             }
         };
         let mut listeners = listeners.into_iter().map(TcpListener::from);
-        let door = listeners
-            .next()
-            .map(|listener| listener.set_nonblocking(true).map(|()| (self.accept)(listener)));
+        let door = if self.level.namespaces.is_ok() { listeners.next() } else { None };
+        let door = door.map(|door| door.set_nonblocking(true).map(|()| (self.accept)(door)));
         let runtime_api = if runtime_api { listeners.next() } else { None };
         let room =
             Room { inner: Arc::downgrade(self), id, end: Some(end), door: door.transpose()? };
@@ -205,10 +201,6 @@ impl Inner {
             runtime_api,
             running: Box::new(room),
         })
-    }
-
-    fn ports(&self, runtime_api: bool) -> Vec<u16> {
-        std::iter::once(self.port).chain(runtime_api.then_some(RUNTIME_API_PORT)).collect()
     }
 }
 
@@ -235,6 +227,10 @@ impl Sandbox for LinuxSandbox {
         }
     }
 
+    fn shows_later(&self) -> bool {
+        self.0.level.namespaces.is_ok()
+    }
+
     fn forks(&self) -> Result<(), String> {
         if !fork::AVAILABLE {
             return Err("it needs Linux with glibc, on x86-64 or aarch64".to_owned());
@@ -244,18 +240,14 @@ impl Sandbox for LinuxSandbox {
 
     fn launch(&self, launch: Launch) -> BoxFuture<'_, io::Result<Process>> {
         Box::pin(async move {
-            let Launch { program, args, mut env, folders, runtimes, .. } = launch;
+            let Launch { program, args, env, folders, runtimes, .. } = launch;
             let Launch { code, layers, template, runtime_api, limits, .. } = launch;
             let text = |arg: std::ffi::OsString| {
                 arg.into_string()
                     .map_err(|arg| io::Error::other(format!("{} is no text", arg.display())))
             };
             let args = args.into_iter().map(text).collect::<Result<_, _>>()?;
-            if runtime_api {
-                let address = format!("127.0.0.1:{RUNTIME_API_PORT}");
-                env.push(("AWS_LAMBDA_RUNTIME_API".to_owned(), address));
-            }
-            let ports = self.0.ports(runtime_api);
+            let door = self.0.port;
             let launch = |id| {
                 Request::Launch(Box::new(message::Launch {
                     id,
@@ -268,7 +260,8 @@ impl Sandbox for LinuxSandbox {
                     layers,
                     template,
                     limits,
-                    ports,
+                    door,
+                    runtime_api,
                 }))
             };
             self.0.start(runtime_api, launch).await
@@ -337,8 +330,8 @@ impl Running for Room {
         let template = self.id;
         Box::pin(async move {
             let inner = self.inner.upgrade().ok_or_else(gone)?;
-            let ports = inner.ports(false);
-            let fork = |id| Request::Fork { id, template, text, limits, ports };
+            let door = inner.port;
+            let fork = |id| Request::Fork { id, template, text, limits, door };
             inner.start(false, fork).await
         })
     }

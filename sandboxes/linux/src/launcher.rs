@@ -249,8 +249,8 @@ impl Launcher {
     fn obey(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> io::Result<()> {
         let (id, done) = match request {
             Request::Launch(launch) => (launch.id, self.launch(&launch, descriptors)),
-            Request::Fork { id, template, text, limits, ports } => {
-                (id, self.fork(id, template, &text, (&limits, &ports), descriptors))
+            Request::Fork { id, template, text, limits, door } => {
+                (id, self.fork(id, template, &text, (&limits, door), descriptors))
             }
             Request::Assign { id, code, layers, limits } => {
                 let done = self.assign(id, &code, &layers, &limits);
@@ -309,6 +309,7 @@ impl Launcher {
                 replies,
                 output,
                 control: control_inside,
+                runtime_api: None,
             }),
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
         };
@@ -401,7 +402,7 @@ impl Launcher {
         id: u64,
         template: u64,
         text: &str,
-        (limits, ports): (&Limits, &[u16]),
+        (limits, door): (&Limits, u16),
         mut descriptors: Vec<OwnedFd>,
     ) -> io::Result<()> {
         let (status, status_inside) = pair(SocketType::STREAM)?;
@@ -419,7 +420,7 @@ impl Launcher {
             gid: GID,
             pid,
             tmp_bytes: limits.tmp_bytes,
-            ports: std::array::from_fn(|at| ports.get(at).copied().unwrap_or(0)),
+            ports: [door, 0, 0, 0],
         };
         let fds: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         message::send_bytes(&of.control, &order.encode(text), &fds)?;

@@ -15,20 +15,8 @@ pub struct Level {
     pub cgroups: Option<u8>,
 }
 
-impl Level {
-    /// A word for it: `full`, `no-cgroups`, `no-namespaces`.
-    pub fn name(&self) -> &'static str {
-        match (&self.namespaces, self.cgroups) {
-            (Ok(()), Some(_)) => "full",
-            (Ok(()), None) => "no-cgroups",
-            (Err(_), _) => "no-namespaces",
-        }
-    }
-}
-
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.name())?;
         match &self.namespaces {
             Ok(()) => write!(f, "namespaces")?,
             Err(why) => write!(f, "no namespaces ({why})")?,

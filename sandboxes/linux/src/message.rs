@@ -27,7 +27,7 @@ pub(crate) enum Request {
     /// Show a program its code.
     Assign { id: u64, code: PathBuf, layers: Vec<PathBuf>, limits: Limits },
     /// Make a slot of a template. Descriptors as of a launch; `text` is for the worker.
-    Fork { id: u64, template: u64, text: String, limits: Limits, ports: Vec<u16> },
+    Fork { id: u64, template: u64, text: String, limits: Limits, door: u16 },
     /// Let it have no processor, or have it again.
     Freeze { id: u64, frozen: bool },
     /// End it and all it started.
@@ -47,8 +47,10 @@ pub(crate) struct Launch {
     pub(crate) layers: Vec<PathBuf>,
     pub(crate) template: bool,
     pub(crate) limits: Limits,
-    /// Ports of its own 127.0.0.1 on which it reaches the server.
-    pub(crate) ports: Vec<u16>,
+    /// The port of its own 127.0.0.1 on which it reaches the server. Where there are no namespaces
+    /// it has no network of its own, and needs none.
+    pub(crate) door: u16,
+    pub(crate) runtime_api: bool,
 }
 
 /// What the launcher answers or reports.
@@ -56,7 +58,7 @@ pub(crate) struct Launch {
 pub(crate) enum Report {
     /// The launcher is up, and this is what it can do.
     Ready(crate::level::Level),
-    /// It runs. Descriptors: the listeners of its ports.
+    /// It runs. Descriptors: the listeners of its door and of its Runtime API, as far as it has them.
     Started {
         id: u64,
         pid: i32,

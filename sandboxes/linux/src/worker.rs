@@ -8,7 +8,7 @@
 
 use std::ffi::CString;
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,12 @@ pub(crate) struct Job<'a> {
     pub(crate) output: OwnedFd,
     /// A template's orders.
     pub(crate) control: Option<OwnedFd>,
+    /// Where the Runtime API is, once that is known.
+    pub(crate) runtime_api: Option<String>,
 }
+
+/// Where the Runtime API is, in a network of one's own: as on Lambda.
+const RUNTIME_API_PORT: u16 = 9001;
 
 /// Files and sockets a program may have open, as on Lambda.
 const FILES_MAX: u64 = 1_024;
@@ -105,8 +110,16 @@ fn first(mut job: Job<'_>) -> io::Result<std::convert::Infallible> {
         sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1)?;
     }
     sys::prctl(libc::PR_SET_PDEATHSIG, 9)?;
-    let port = |port: &u16| TcpListener::bind(("127.0.0.1", *port));
-    let listeners: Vec<_> = job.launch.ports.iter().map(port).collect::<io::Result<_>>()?;
+    let listen = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let mut listeners = Vec::new();
+    if job.confined {
+        listeners.push(listen(job.launch.door)?);
+    }
+    if job.launch.runtime_api {
+        let listener = listen(if job.confined { RUNTIME_API_PORT } else { 0 })?;
+        job.runtime_api = Some(listener.local_addr()?.to_string());
+        listeners.push(listener);
+    }
     let fds: Vec<_> = listeners.iter().map(|listener| listener.as_fd()).collect();
     message::send_bytes(&job.setup, b"hello", &fds)?;
     drop(listeners);
@@ -166,7 +179,7 @@ fn second(job: Job<'_>) -> io::Result<std::convert::Infallible> {
         let (read, write) = if *confined {
             (vec![PathBuf::from("/")], vec!["/tmp", "/dev", "/proc"])
         } else {
-            (fallback_view(launch, job.fork), vec!["/dev", "/proc"])
+            (fallback_view(launch, job.fork), vec!["/tmp", "/dev", "/proc"])
         };
         let write: Vec<_> = write.into_iter().map(Path::new).collect();
         // A template's slots mount, and Landlock does not let go.
@@ -180,6 +193,9 @@ fn second(job: Job<'_>) -> io::Result<std::convert::Infallible> {
     let argv: Vec<_> = std::iter::once(&program).chain(&args).collect();
     let env = launch.env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
     let mut env: Vec<CString> = env.collect::<Result<_, _>>()?;
+    if let Some(address) = &job.runtime_api {
+        env.push(CString::new(format!("AWS_LAMBDA_RUNTIME_API={address}"))?);
+    }
     if launch.template {
         env.push(CString::new(format!("CUMULET_FORK={}", fork_folder(&job).display()))?);
     }

@@ -52,6 +52,10 @@ impl Sandbox for NoSandbox {
         outside.to_owned()
     }
 
+    fn shows_later(&self) -> bool {
+        true
+    }
+
     fn forks(&self) -> Result<(), String> {
         Err("there is no sandbox".to_owned())
     }

@@ -27,6 +27,9 @@ pub struct Config {
     pub waiting_max: usize,
     /// Booted workers kept ready per runtime when load has shown the need. Default 4.
     pub booted_max: usize,
+    /// Templates of all functions together. Default as many as a quarter of the machine's memory
+    /// holds at 32 MB each, which is what one with an SDK has for itself.
+    pub templates_max: usize,
     /// How long a slot may be idle before it ends. Default 10 minutes.
     pub keep_alive: Duration,
     /// How long loading a function may take outside of its own timeout. Default 10 s.
@@ -36,6 +39,9 @@ pub struct Config {
     /// Where `~` in the lookup of interpreters is: the `HOME` of the server. Default nowhere.
     pub home: Option<PathBuf>,
 }
+
+/// What a template with an SDK has for itself.
+const TEMPLATE_BYTES: usize = 32 << 20;
 
 impl Default for Config {
     fn default() -> Config {
@@ -48,6 +54,7 @@ impl Default for Config {
             slots_brief: (processors / 2).max(1),
             waiting_max: 1_000,
             booted_max: 4,
+            templates_max: load::memory_bytes().map_or(64, |bytes| bytes / 4 / TEMPLATE_BYTES),
             keep_alive: Duration::from_secs(600),
             init_timeout: Duration::from_secs(10),
             search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),

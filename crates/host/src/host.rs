@@ -91,7 +91,7 @@ impl Host {
             };
             Inner {
                 pool,
-                templates: Templates::new(),
+                templates: Templates::new(config.templates_max),
                 places: Arc::new(Places::new(&config, run)),
                 config,
                 clock,
@@ -451,5 +451,6 @@ async fn tidy(host: Weak<Inner>) {
         let Some(host) = host.upgrade() else { return };
         host.places.end_idle(clock.now() - host.config.keep_alive);
         host.pool.shrink();
+        host.templates.age();
     }
 }

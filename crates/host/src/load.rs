@@ -15,3 +15,11 @@ pub(crate) fn is_saturated() -> bool {
     let running = text.split(' ').nth(3).and_then(|field| field.split('/').next()?.parse().ok());
     running.is_some_and(|running: usize| running > 2 * *PROCESSORS)
 }
+
+/// The memory of the machine, where the system tells.
+pub(crate) fn memory_bytes() -> Option<usize> {
+    // `MemTotal:       24689764 kB`, first.
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes: usize = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes << 10)
+}

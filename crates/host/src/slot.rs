@@ -15,6 +15,7 @@ use crate::function::FunctionSpec;
 use crate::invocation::{Invocation, Invoked};
 use crate::journal::{Figures, Journal, Tail};
 use crate::protocol::{self, Reply};
+use crate::templates::Template;
 use crate::worker::{End, Heard, Worker};
 
 const UNHANDLED: &str = "Unhandled";
@@ -37,6 +38,8 @@ pub(crate) struct Slot {
     stream: Arc<StreamName>,
     /// What its start took, until it is reported with the first event.
     began: Began,
+    /// What it was forked of, which must not end before it.
+    pub(crate) template: Option<Arc<Template>>,
 }
 
 /// What the start of a slot took.
@@ -109,7 +112,7 @@ impl Slot {
         match reply {
             Some(Reply::Ready { micros }) => {
                 let began = Began { init_ms: Some(f64::from(micros) / 1000.0), restore_ms: None };
-                Ok(Slot { spec: assignment.spec, worker, stream, began })
+                Ok(Slot { spec: assignment.spec, worker, stream, began, template: None })
             }
             Some(Reply::InitError { payload, .. }) => {
                 Err(failed(InitFailure::Error(payload), journal))
@@ -143,7 +146,8 @@ impl Slot {
         }
         let restore_ms = Some(millis(around.clock.now().since(began)));
         let spec = Arc::clone(spec);
-        Ok(Slot { spec, worker, stream, began: Began { init_ms: None, restore_ms } })
+        let began = Began { init_ms: None, restore_ms };
+        Ok(Slot { spec, worker, stream, began, template: None })
     }
 
     /// Hands events to the worker, which runs them in this order, one at a time. An error means

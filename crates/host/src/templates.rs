@@ -22,43 +22,58 @@ use crate::{Config, FunctionSpec};
 const MAKING_MAX: usize = 1;
 /// Slots that are forked before they are needed, of a function that was used.
 const SPARES_MAX: usize = 1;
+/// What remains of a use after [`Templates::age`]: a template that was of use lately is worth more
+/// than one that was of use often, long ago.
+const KEPT: f64 = 0.9;
+/// A function that was of less use than this is forgotten, if it has no template.
+const USE_MIN: f64 = 0.01;
 
 pub(crate) struct Templates {
     making: Semaphore,
+    templates_max: usize,
     state: Mutex<HashMap<Arc<FunctionSpec>, Entry>>,
     /// Told when one was made, or could not be.
     changed: Notify,
 }
 
-enum Entry {
+struct Entry {
+    state: State,
+    /// Starts of slots, fewer with time.
+    uses: f64,
+}
+
+enum State {
+    /// There was one, or no room for one.
+    Absent,
     Making,
     Ready(Arc<Template>),
-    /// The function cannot have one, or not for now: why.
+    /// The function cannot have one: why.
     Unfit(String),
 }
 
-/// A worker that has loaded a function and waits for orders.
+/// A worker that has loaded a function and waits for orders. It ends with the last of its slots, at
+/// the earliest: they are in its namespaces.
 pub(crate) struct Template {
     worker: Worker,
     spares: Mutex<Vec<Slot>>,
 }
 
 impl Templates {
-    pub(crate) fn new() -> Templates {
+    pub(crate) fn new(templates_max: usize) -> Templates {
         let making = Semaphore::new(MAKING_MAX);
-        Templates { making, state: Mutex::default(), changed: Notify::new() }
+        Templates { making, templates_max, state: Mutex::default(), changed: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<FunctionSpec>, Entry>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The template of a revision, if there is one.
+    /// The template of a revision, if there is one. It counts as a use.
     pub(crate) fn find(&self, spec: &FunctionSpec) -> Option<Arc<Template>> {
-        match self.lock().get(spec)? {
-            Entry::Ready(template) => Some(Arc::clone(template)),
-            Entry::Making | Entry::Unfit(_) => None,
-        }
+        let mut state = self.lock();
+        let entry = state.get_mut(spec)?;
+        entry.uses += 1.0;
+        if let State::Ready(template) = &entry.state { Some(Arc::clone(template)) } else { None }
     }
 
     /// Waits until the template of a revision is there, or it is known that there will be none: then
@@ -68,24 +83,46 @@ impl Templates {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            match self.lock().get(spec) {
-                Some(Entry::Ready(_)) => return Ok(()),
-                Some(Entry::Unfit(why)) => return Err(why.clone()),
-                Some(Entry::Making) => {}
+            match self.lock().get(spec).map(|entry| &entry.state) {
+                Some(State::Ready(_)) => return Ok(()),
+                Some(State::Unfit(why)) => return Err(why.clone()),
+                Some(State::Making) => {}
+                Some(State::Absent) => return Err("others are of more use".into()),
                 None => return Err("nobody asked for one yet".into()),
             }
             changed.await;
         }
     }
 
-    /// Whether a template should be made now; the caller then does.
+    /// Whether a template should be made now; the caller then does. Where there are as many as may
+    /// be, the one of least use makes room, if it is of less use.
     pub(crate) fn claim(&self, spec: &Arc<FunctionSpec>) -> bool {
         let mut state = self.lock();
-        let wanted = !state.contains_key(spec);
-        if wanted {
-            state.insert(Arc::clone(spec), Entry::Making);
+        let fresh = || Entry { state: State::Absent, uses: 1.0 };
+        let entry = state.entry(Arc::clone(spec)).or_insert_with(fresh);
+        if !matches!(entry.state, State::Absent) {
+            return false;
         }
-        wanted
+        let uses = entry.uses;
+        let takes_room = |entry: &Entry| matches!(entry.state, State::Making | State::Ready(_));
+        let mut evicted = None;
+        if state.values().filter(|entry| takes_room(entry)).count() >= self.templates_max {
+            let ready = |entry: &&mut Entry| matches!(entry.state, State::Ready(_));
+            let all = state.values_mut().filter(ready);
+            let Some(least) = all.min_by(|one, other| one.uses.total_cmp(&other.uses)) else {
+                return false;
+            };
+            if least.uses >= uses {
+                return false;
+            }
+            evicted = Some(std::mem::replace(&mut least.state, State::Absent));
+        }
+        if let Some(entry) = state.get_mut(spec) {
+            entry.state = State::Making;
+        }
+        drop(state);
+        drop(evicted);
+        true
     }
 
     /// Makes the template that was claimed.
@@ -98,18 +135,20 @@ impl Templates {
         spec: &Arc<FunctionSpec>,
     ) {
         let _turn = self.making.acquire().await;
+        let making =
+            |entry: Option<&Entry>| matches!(entry, Some(Entry { state: State::Making, .. }));
         // It may have been replaced while it waited.
-        if !matches!(self.lock().get(spec), Some(Entry::Making)) {
+        if !making(self.lock().get(spec)) {
             return;
         }
         let made = load(pool, config, around, runtime, spec).await;
         let mut state = self.lock();
         let Some(entry) = state.get_mut(spec) else { return };
-        *entry = match made {
-            Ok(worker) => Entry::Ready(Arc::new(Template { worker, spares: Mutex::default() })),
+        entry.state = match made {
+            Ok(worker) => State::Ready(Arc::new(Template { worker, spares: Mutex::default() })),
             Err(why) => {
                 tracing::info!(function = spec.name, why, "no template: its slots load it anew");
-                Entry::Unfit(why)
+                State::Unfit(why)
             }
         };
         drop(state);
@@ -127,9 +166,17 @@ impl Templates {
         self.lock().retain(|spec, entry| {
             let kept = spec.arn != *function || keep == Some(spec.revision.as_str());
             if !kept {
-                ended.push(std::mem::replace(entry, Entry::Making));
+                ended.push(std::mem::replace(&mut entry.state, State::Absent));
             }
             kept
+        });
+    }
+
+    /// Lets uses count less. Called at a slow rhythm.
+    pub(crate) fn age(&self) {
+        self.lock().retain(|_, entry| {
+            entry.uses *= KEPT;
+            entry.uses > USE_MIN || !matches!(entry.state, State::Absent)
         });
     }
 
@@ -140,22 +187,25 @@ impl Templates {
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.lock().values().filter(|entry| matches!(entry, Entry::Ready(_))).count()
+        let ready = |entry: &&Entry| matches!(entry.state, State::Ready(_));
+        self.lock().values().filter(ready).count()
     }
 }
 
 impl Template {
     /// A slot: the spare if there is one.
     pub(crate) async fn slot(
-        &self,
+        self: &Arc<Self>,
         around: Surroundings<'_>,
         spec: &Arc<FunctionSpec>,
     ) -> io::Result<Slot> {
         let spare = self.spares().pop();
-        match spare {
-            Some(spare) => Ok(spare),
-            None => Slot::fork(around, spec, &self.worker).await,
-        }
+        let mut slot = match spare {
+            Some(spare) => spare,
+            None => Slot::fork(around, spec, &self.worker).await?,
+        };
+        slot.template = Some(Arc::clone(self));
+        Ok(slot)
     }
 
     /// Makes the spare that was taken.

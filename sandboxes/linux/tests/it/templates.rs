@@ -169,3 +169,24 @@ async fn slots_of_a_template_are_apart() {
     assert!(world.texts().iter().any(|text| text.starts_with("START")));
     world.host.drain().await;
 }
+
+/// A function that is replaced, or whose template makes room, runs its events to their end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_outlives_its_template() {
+    let function = Function::js(
+        "exports.handler = () => new Promise((done) => setTimeout(done, 500, 'ended'));",
+    );
+    let world = World::new();
+    world.template(&function).await.unwrap();
+    let retire = async {
+        while !world.texts().iter().any(|text| text.starts_with("START")) {
+            tokio::task::yield_now().await;
+        }
+        world.host.retire(&function.spec.arn, None);
+        assert_eq!(world.host.stats().templates, 0);
+    };
+    let ((answer, log), ()) = tokio::join!(world.invoke(&function), retire);
+    assert_eq!(answer, Ok(Value::from("ended")));
+    assert!(log.contains("Restore Duration"), "{log}");
+    world.host.drain().await;
+}

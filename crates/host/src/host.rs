@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -152,6 +152,21 @@ impl Host {
         self.0.templates.made(spec).await
     }
 
+    /// Has as many slots of these revisions ready as is said, used or not, and of others as many as
+    /// their use calls for. They are started in the background; as many fewer as the limit of all
+    /// slots leaves no room for.
+    pub fn provision(&self, wanted: &[(Arc<FunctionSpec>, u32)]) {
+        let wanted = wanted.iter().map(|(spec, count)| (Arc::clone(spec), *count as usize));
+        self.0.places.provision(wanted.collect());
+        let host = Arc::clone(&self.0);
+        task::spawn("host.provision", async move { host.start_provisioned().await });
+    }
+
+    /// How many slots of a revision are up: what is ready of those provisioned.
+    pub fn up(&self, spec: &FunctionSpec) -> usize {
+        self.0.places.up(spec)
+    }
+
     /// Ends the slots of all revisions of a function but one: idle ones at once, busy ones after
     /// their event.
     pub fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
@@ -174,6 +189,7 @@ impl Host {
             }
             quiet.await;
         }
+        self.0.places.provision(HashMap::new());
         self.0.places.end_idle(self.0.clock.now());
         self.0.templates.clear();
         self.0.pool.clear();
@@ -371,6 +387,38 @@ impl Inner {
                 tracing::warn!(runtime = runtime.id, %error, "no worker could be booted");
             }
         });
+    }
+
+    /// Starts the provisioned slots that are missing, one after the other: nobody waits for them.
+    async fn start_provisioned(self: &Arc<Self>) {
+        while let Some(mut place) = self.places.take_provisioned() {
+            let spec = Arc::clone(place.spec());
+            let Ok(runtime) = self.runtime(&spec) else { return };
+            let slot = match self.fork(runtime, &spec).await {
+                Some(slot) => slot,
+                None => {
+                    let assignment = Assignment::new(self.around(), runtime, &spec);
+                    let Ok(worker) = self.pool.take(runtime, &assignment).await else { return };
+                    let limit = self.config.init_timeout.max(spec.timeout);
+                    match Slot::start(self.around(), assignment, worker, limit).await {
+                        Ok(slot) => slot,
+                        // The next event will say why.
+                        Err(_failed) => return,
+                    }
+                }
+            };
+            self.places.note_start(&mut place, 1.0);
+            self.make_template(runtime, &spec);
+            let lease = Box::new(Lease { slot, _place: place });
+            // As if it had run an event: there may be one for it.
+            if let Some((lease, jobs)) = self.places.next(lease, self.clock.now(), 0.0, 0) {
+                let mut jobs = jobs.into_iter();
+                if let Some(first) = jobs.next() {
+                    self.drive(Grant::Slot(lease), first);
+                }
+                jobs.for_each(|job| self.submit(job));
+            }
+        }
     }
 
     /// A slot of the function's template, if it has one.

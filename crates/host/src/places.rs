@@ -53,6 +53,8 @@ pub(crate) struct Places {
 #[derive(Default)]
 struct State {
     revisions: HashMap<Arc<FunctionSpec>, Revision>,
+    /// Slots that are kept ready, whether they are used or not.
+    provisioned: HashMap<Arc<FunctionSpec>, usize>,
     /// Places taken: slots that are idle, busy or being started.
     taken: usize,
     /// Those among the taken that are being started.
@@ -305,7 +307,9 @@ impl Places {
     ) -> Option<(Box<Lease>, Vec<Job>)> {
         let mut state = self.lock();
         let spec = &lease.slot.spec;
-        Pace::blend(&mut state.revision(spec).pace.event_us, millis * 1000.0);
+        if millis > 0.0 {
+            Pace::blend(&mut state.revision(spec).pace.event_us, millis * 1000.0);
+        }
         let jobs = state.next_for(spec, now, told, self.slots_brief);
         if told > 0 || !jobs.is_empty() {
             return Some((lease, jobs));
@@ -340,16 +344,45 @@ impl Places {
         drop(state);
     }
 
-    /// Ends the slots that are idle since `since` or longer.
+    /// Ends the slots that are idle since `since` or longer, but for those that are provisioned.
     pub(crate) fn end_idle(&self, since: Time) {
         let mut ended = Vec::new();
         let mut state = self.lock();
-        for revision in state.revisions.values_mut() {
-            let kept = revision.idle.iter().position(|idle| idle.since > since);
-            ended.extend(revision.idle.drain(..kept.unwrap_or(revision.idle.len())));
+        let State { revisions, provisioned, .. } = &mut *state;
+        for (spec, revision) in revisions {
+            let floor = provisioned.get(spec).copied().unwrap_or(0);
+            let old = revision.idle.iter().position(|idle| idle.since > since);
+            let old = old.unwrap_or(revision.idle.len());
+            ended.extend(revision.idle.drain(..old.min(revision.taken.saturating_sub(floor))));
         }
         state.idle -= ended.len();
         drop(state);
+    }
+
+    /// Keeps so many slots of these revisions, and none of others.
+    pub(crate) fn provision(&self, wanted: HashMap<Arc<FunctionSpec>, usize>) {
+        self.lock().provisioned = wanted;
+    }
+
+    /// The right to start a slot that is provisioned and missing.
+    pub(crate) fn take_provisioned(self: &Arc<Self>) -> Option<Place> {
+        let mut state = self.lock();
+        if state.taken >= self.slots_max {
+            return None;
+        }
+        let taken = |spec: &Arc<FunctionSpec>| {
+            state.revisions.get(spec).map_or(0, |revision| revision.taken)
+        };
+        let mut all = state.provisioned.iter();
+        let spec = all.find(|(spec, wanted)| taken(spec) < **wanted).map(|(spec, _)| spec)?;
+        let spec = Arc::clone(spec);
+        Some(self.place(&mut state, &spec))
+    }
+
+    /// How many slots of a revision are up.
+    pub(crate) fn up(&self, spec: &FunctionSpec) -> usize {
+        let state = self.lock();
+        state.revisions.get(spec).map_or(0, |revision| revision.taken - revision.starting)
     }
 
     /// Takes the processor from slots that are idle since `since` or longer: what a handler left
@@ -479,6 +512,12 @@ impl State {
         let Idle { lease, .. } = found.idle.remove(0);
         self.idle -= 1;
         Some(lease)
+    }
+}
+
+impl Place {
+    pub(crate) fn spec(&self) -> &Arc<FunctionSpec> {
+        &self.spec
     }
 }
 

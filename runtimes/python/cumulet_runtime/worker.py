@@ -20,6 +20,8 @@ from .encode import to_json
 
 MEMORY_SAMPLE_S = 1.0
 REHEARSALS = 8
+# Where layers are looked for, also where there is none.
+LAYERS = ("/opt",)
 # What SDKs and frameworks ask for first. Loaded while nobody waits.
 AHEAD = """
     __future__ abc argparse ast asyncio base64 binascii bisect calendar collections.abc
@@ -142,7 +144,7 @@ def prepare(assigned: dict, ahead: Set[str]) -> None:
     os.chdir(code)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folders = (f"python/lib/python{version}/site-packages", "python")
-    layers = [f"{layer}/{folder}" for layer in assigned.get("layers", ()) for folder in folders]
+    layers = [f"{layer}/{folder}" for layer in assigned.get("layers") or LAYERS for folder in folders]
     sys.path[:0] = [code, *layers]
     forget_what_is_shadowed(code, ahead)
 

@@ -26,6 +26,12 @@ pub trait Runner: Send + Sync + 'static {
     fn provision(&self, wanted: &[(Arc<FunctionSpec>, u32)]) {
         let _nothing_to_do = wanted;
     }
+
+    /// How many environments of a version are up. Whoever has none has always enough.
+    fn up(&self, version: &FunctionSpec) -> usize {
+        let _whichever = version;
+        usize::MAX
+    }
 }
 
 impl Runner for Host {
@@ -43,6 +49,14 @@ impl Runner for Host {
 
     fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
         Host::retire(self, function, keep_revision);
+    }
+
+    fn provision(&self, wanted: &[(Arc<FunctionSpec>, u32)]) {
+        Host::provision(self, wanted);
+    }
+
+    fn up(&self, version: &FunctionSpec) -> usize {
+        Host::up(self, version)
     }
 }
 

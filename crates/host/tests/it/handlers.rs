@@ -145,7 +145,11 @@ async fn the_environment_is_lambdas_and_the_users_and_nothing_else() {
     let (mut env, _) = world.invoke(&function, json!({})).await;
     let folder = function.folder();
     assert!(env["AWS_LAMBDA_LOG_STREAM_NAME"].take().is_string());
-    assert!(env["LAMBDA_RUNTIME_DIR"].take().as_str().unwrap().ends_with("/nodejs"));
+    let runtime = env["LAMBDA_RUNTIME_DIR"].take();
+    let runtime = runtime.as_str().unwrap();
+    assert!(runtime.ends_with("/nodejs"));
+    let libraries = format!("/lib64:/usr/lib64:{runtime}:{runtime}/lib:{folder}:{folder}/lib");
+    assert_eq!(env["LD_LIBRARY_PATH"].take(), libraries);
     assert_eq!(
         env,
         json!({
@@ -165,6 +169,7 @@ async fn the_environment_is_lambdas_and_the_users_and_nothing_else() {
             "LAMBDA_RUNTIME_DIR": null,
             "LAMBDA_TASK_ROOT": folder,
             "LANG": "en_US.UTF-8",
+            "LD_LIBRARY_PATH": null,
             "NODE_PATH": format!("{folder}/node_modules:{folder}"),
             "PATH": format!("/usr/local/bin:/usr/bin:/bin:{folder}/bin"),
             "STAGE": "dev",

@@ -1,5 +1,6 @@
 //! What goes on, and ends, in a slot.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::SystemClock;
@@ -39,5 +40,25 @@ async fn nothing_runs_between_events() {
     base::sleep(&clock, Duration::from_millis(FROZEN_MS)).await;
     let stood = world.invoke(&function).await.0.unwrap();
     assert!(stood.as_f64().unwrap() >= FROZEN_MS as f64, "it stood still for {stood} ms");
+    world.host.drain().await;
+}
+
+/// What is provisioned is ready before the first event, and stays when it is idle.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_provisioned_is_ready() {
+    let function = Function::js("exports.handler = async () => process.pid");
+    let world = World::new();
+    world.host.provision(&[(Arc::clone(&function.spec), 3)]);
+    let clock = SystemClock::new();
+    while world.host.up(&function.spec) < 3 {
+        base::sleep(&clock, Duration::from_millis(10)).await;
+    }
+    world.host.end_idle();
+    assert_eq!(world.host.stats().idle, 3);
+    let (answer, _) = world.invoke(&function).await;
+    assert!(answer.is_ok());
+    world.host.provision(&[]);
+    world.host.end_idle();
+    assert_eq!(world.host.stats().idle, 0);
     world.host.drain().await;
 }

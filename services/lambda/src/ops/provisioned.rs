@@ -41,20 +41,19 @@ pub(crate) async fn put(ctx: &Ctx, input: PutProvisionedInput) -> Result<Provisi
         available_provisioned_concurrent_executions: 0,
         allocated_provisioned_concurrent_executions: 0,
         status: "IN_PROGRESS",
-        ..output(made, None)
+        ..output(ctx, made, None).await?
     })
 }
 
 pub(crate) async fn get(ctx: &Ctx, input: ProvisionedInput) -> Result<ProvisionedOutput, Error> {
     let target = &published(ctx, &input)?;
-    ctx.store()
-        .transact(&ctx.account, |tx| async move {
-            existing_version(&tx, target).await?;
-            let key = target.place.provisioned_key().str(&target.qualifier_text());
-            let found: Option<Provisioned> = tx.get_record(&key).await?;
-            Ok(output(&found.ok_or(Error::NoProvisioned)?, None))
-        })
-        .await
+    let found = ctx.store().transact(&ctx.account, |tx| async move {
+        existing_version(&tx, target).await?;
+        let key = target.place.provisioned_key().str(&target.qualifier_text());
+        let found: Option<Provisioned> = tx.get_record(&key).await?;
+        found.ok_or(Error::NoProvisioned)
+    });
+    output(ctx, &found.await?, None).await
 }
 
 pub(crate) async fn delete(ctx: &Ctx, input: ProvisionedInput) -> Result<Nothing, Error> {
@@ -86,7 +85,7 @@ pub(crate) async fn list(ctx: &Ctx, input: ListInput) -> Result<ListProvisionedO
         let found: Provisioned = store::decode(&key, &value)?;
         let arn = found.target.to_string();
         next_marker = arn.rsplit(':').next().filter(|_| more).map(str::to_owned);
-        configs.push(output(&found, Some(arn)));
+        configs.push(output(ctx, &found, Some(arn)).await?);
     }
     Ok(ListProvisionedOutput { provisioned_concurrency_configs: configs, next_marker })
 }
@@ -166,13 +165,19 @@ async fn check_overlap(
     Ok(())
 }
 
-fn output(found: &Provisioned, function_arn: Option<String>) -> ProvisionedOutput {
-    ProvisionedOutput {
+async fn output(
+    ctx: &Ctx,
+    found: &Provisioned,
+    function_arn: Option<String>,
+) -> Result<ProvisionedOutput, Error> {
+    let up = provision::up(ctx, found).await?;
+    let status = if up < found.count { "IN_PROGRESS" } else { "READY" };
+    Ok(ProvisionedOutput {
         function_arn,
         requested_provisioned_concurrent_executions: found.count,
-        available_provisioned_concurrent_executions: found.count,
-        allocated_provisioned_concurrent_executions: found.count,
-        status: "READY",
+        available_provisioned_concurrent_executions: up,
+        allocated_provisioned_concurrent_executions: up,
+        status,
         last_modified: last_modified(found.modified),
-    }
+    })
 }

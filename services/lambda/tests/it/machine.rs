@@ -222,6 +222,7 @@ pub(crate) fn answer(payload: &[u8]) -> Invoked {
         duration_ms: 1.0,
         billed_ms: 1,
         init_ms: None,
+        restore_ms: None,
         memory_mb: 10,
     }
 }

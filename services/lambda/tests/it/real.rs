@@ -30,7 +30,7 @@ async fn machine() -> (Machine, Arc<Lines>) {
         config: Config { search_path: path.into(), ..Config::default() },
         clock: Arc::new(SystemClock::new()),
         random: Arc::new(SeededRandom::new(1)),
-        sandbox: Arc::new(NoSandbox),
+        sandbox: Arc::new(NoSandbox::start().unwrap()),
         runtimes: Runtimes::load(&runtimes).unwrap(),
         logs: Arc::clone(&lines) as Arc<dyn LogSink>,
     });

@@ -30,13 +30,14 @@ fn compile(source: &str, to: &Path, arguments: &[&str]) {
     let mut rustc = Command::new(given("RUSTC"));
     rustc.args(["--edition=2024", "-Cpanic=abort", "-Copt-level=s", "-Cstrip=symbols"]);
     rustc.arg(format!("--target={}", given("TARGET"))).args(arguments);
-    if let Ok(linker) = std::env::var("RUSTC_LINKER") {
-        rustc.arg(format!("-Clinker={linker}"));
+    if let Some(linker) = std::env::var_os("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={}", linker.display()));
     }
     let done = rustc.arg("-o").arg(to).arg(source).status().expect("the compiler is there");
     assert!(done.success(), "{source} does not compile");
 }
 
 fn given(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("cargo gives {name}"))
+    let value = std::env::var_os(name).unwrap_or_else(|| panic!("cargo gives {name}"));
+    value.into_string().expect("cargo gives text")
 }

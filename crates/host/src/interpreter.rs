@@ -47,7 +47,7 @@ impl Interpreter {
         while let Some(last) = names.last().filter(|_| names.len() < LINKS_MAX)
             && let Ok(to) = std::fs::read_link(last)
         {
-            let next = last.parent().map_or(to.clone(), |folder| folder.join(&to));
+            let next = last.parent().map_or_else(|| to.clone(), |folder| folder.join(&to));
             names.push(next);
         }
         names.extend(std::fs::canonicalize(&self.program));

@@ -8,6 +8,9 @@ use crate::sys;
 const NOTIF_RECV: libc::Ioctl = 0xc050_2100_u32 as libc::Ioctl;
 const NOTIF_SEND: libc::Ioctl = 0xc018_2101_u32 as libc::Ioctl;
 
+/// The call may go on, as it is.
+const CONTINUE: u32 = 1;
+
 /// The kernel asks here, once for each call that the filter holds up.
 pub(crate) struct Gate(OwnedFd);
 
@@ -26,7 +29,7 @@ impl Gate {
             let mut answer: libc::seccomp_notif_resp = std::mem::zeroed();
             answer.id = asked.id;
             if allowed {
-                answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
+                answer.flags = CONTINUE;
             } else {
                 answer.error = -libc::EPERM;
             }

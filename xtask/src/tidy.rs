@@ -14,7 +14,7 @@ const LINE_CHARS_MAX: usize = 100;
 /// The layers of `crates/`, lowest first. A crate imports only from layers below its own.
 const LAYERS: [&[&str]; 9] = [
     &["base", "fork"],
-    &["store", "wire"],
+    &["pattern", "store", "wire"],
     &["telemetry"],
     &["kit"],
     &["delivery"],

@@ -3,68 +3,49 @@
 //! A policy names keys and, for each, the values wanted: all keys must be met, each by one of its
 //! values. It looks at message attributes, or into a body that is JSON.
 
-mod network;
-mod read;
-
 use std::collections::BTreeMap;
 
+use pattern::{Dialect, Pattern};
 use serde_json::{Map, Value as Json};
 
 use crate::data::{Attribute, Scope, Value};
-use crate::rules::filter::network::Network;
+
+/// Keys at the ends of a policy.
+const KEYS_MAX: usize = 5;
+/// The product of the numbers of values, each times the depth of its key.
+const COMBINATIONS_MAX: usize = 150;
+const POLICY_BYTES_MAX: usize = 256 * 1024;
+const NUMBER_MAX: f64 = 1e9;
 
 /// A checked filter policy.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Policy {
     scope: Scope,
-    node: Node,
-}
-
-#[derive(Debug, PartialEq)]
-enum Node {
-    /// Each of these keys.
-    All(Vec<(String, Node)>),
-    /// Together with them, one of these.
-    Or(Vec<Node>),
-    /// The value here, by one of these.
-    Any(Vec<Test>),
-}
-
-#[derive(Debug, PartialEq)]
-enum Test {
-    Equal(Literal),
-    IgnoreCase(String),
-    Prefix(String),
-    Suffix(String),
-    AnythingBut(Vec<Literal>),
-    AnythingButPrefix(Vec<String>),
-    AnythingButSuffix(Vec<String>),
-    Numeric(Vec<(Compare, f64)>),
-    Cidr(Network),
-    Exists(bool),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Literal {
-    Text(String),
-    Number(f64),
-    Bool(bool),
-    Null,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Compare {
-    Equal,
-    Below,
-    AtMost,
-    Above,
-    AtLeast,
+    pattern: Pattern,
 }
 
 impl Policy {
     /// Reads a policy, or says in AWS's words what is wrong with it.
     pub(crate) fn parse(text: &str, scope: Scope) -> Result<Policy, String> {
-        Ok(Policy { scope, node: read::policy(text, scope)? })
+        if text.len() > POLICY_BYTES_MAX {
+            return Err("Filter policy is too large".into());
+        }
+        let members: Map<String, Json> =
+            serde_json::from_str(text).map_err(|_| "failed to parse JSON.".to_owned())?;
+        let flat = match scope {
+            Scope::MessageAttributes => {
+                Some("Filter policy scope MessageAttributes does not support nested filter policy")
+            }
+            Scope::MessageBody => None,
+        };
+        let pattern = Pattern::read(&members, &Dialect { number_max: NUMBER_MAX, flat })?;
+        if pattern.keys() > KEYS_MAX {
+            return Err(format!("Filter policy can not have more than {KEYS_MAX} keys"));
+        }
+        if pattern.combinations() > COMBINATIONS_MAX {
+            return Err("Filter policy is too complex".into());
+        }
+        Ok(Policy { scope, pattern })
     }
 
     /// Whether a message with these attributes and this body is wanted.
@@ -73,11 +54,11 @@ impl Policy {
             Scope::MessageAttributes => {
                 let found =
                     attributes.iter().filter_map(|(name, a)| Some((name.clone(), json(a)?)));
-                self.node.meets(Some(&Json::Object(found.collect())))
+                self.pattern.wants(&Json::Object(found.collect()))
             }
             // What is no JSON object has no key, and none is what a policy may ask for: no.
             Scope::MessageBody => match serde_json::from_str::<Map<String, Json>>(body) {
-                Ok(body) => self.node.meets(Some(&Json::Object(body))),
+                Ok(body) => self.pattern.wants(&Json::Object(body)),
                 Err(_) => false,
             },
         }
@@ -94,95 +75,6 @@ fn json(attribute: &Attribute) -> Option<Json> {
             serde_json::Number::from_f64(number).map(Json::Number)
         }
         _ => Some(Json::String(text.clone())),
-    }
-}
-
-impl Node {
-    fn meets(&self, value: Option<&Json>) -> bool {
-        match (self, value) {
-            // One element of an array must meet all keys at once.
-            (Node::All(_) | Node::Or(_), Some(Json::Array(items))) => {
-                items.iter().any(|item| self.meets(Some(item)))
-            }
-            (Node::All(keys), value) => {
-                let members = value.and_then(Json::as_object);
-                keys.iter().all(|(key, node)| match node {
-                    // Alternatives stand beside the keys of their object, not below one.
-                    Node::Or(_) => node.meets(value),
-                    _ => node.meets(members.and_then(|members| members.get(key))),
-                })
-            }
-            (Node::Or(nodes), value) => nodes.iter().any(|node| node.meets(value)),
-            (Node::Any(tests), value) => tests.iter().any(|test| test.meets(value)),
-        }
-    }
-}
-
-impl Test {
-    fn meets(&self, value: Option<&Json>) -> bool {
-        if let Test::Exists(wanted) = self {
-            return value.is_some() == *wanted;
-        }
-        match value {
-            None => false,
-            Some(Json::Array(items)) => items.iter().any(|item| self.meets(Some(item))),
-            Some(value) => Literal::of(value).is_some_and(|literal| self.accepts(&literal)),
-        }
-    }
-
-    fn accepts(&self, value: &Literal) -> bool {
-        let text = match value {
-            Literal::Text(text) => Some(text.as_str()),
-            _ => None,
-        };
-        let is = |wanted: &dyn Fn(&str) -> bool| text.is_some_and(wanted);
-        match self {
-            Test::Equal(wanted) => value == wanted,
-            Test::IgnoreCase(wanted) => is(&|text| text.to_lowercase() == wanted.to_lowercase()),
-            Test::Prefix(prefix) => is(&|text| text.starts_with(prefix)),
-            Test::Suffix(suffix) => is(&|text| text.ends_with(suffix)),
-            Test::AnythingBut(unwanted) => !unwanted.contains(value),
-            Test::AnythingButPrefix(unwanted) => {
-                !unwanted.iter().any(|prefix| is(&|text| text.starts_with(prefix)))
-            }
-            Test::AnythingButSuffix(unwanted) => {
-                !unwanted.iter().any(|suffix| is(&|text| text.ends_with(suffix)))
-            }
-            Test::Numeric(bounds) => match value {
-                Literal::Number(number) => {
-                    bounds.iter().all(|(by, bound)| by.holds(*number, *bound))
-                }
-                _ => false,
-            },
-            Test::Cidr(network) => is(&|text| network.contains(text)),
-            Test::Exists(_) => true,
-        }
-    }
-}
-
-impl Literal {
-    fn of(value: &Json) -> Option<Literal> {
-        Some(match value {
-            Json::String(text) => Literal::Text(text.clone()),
-            Json::Number(number) => Literal::Number(number.as_f64()?),
-            Json::Bool(flag) => Literal::Bool(*flag),
-            Json::Null => Literal::Null,
-            Json::Array(_) | Json::Object(_) => return None,
-        })
-    }
-}
-
-impl Compare {
-    fn holds(self, number: f64, bound: f64) -> bool {
-        match self {
-            // Both were read from text, in the same way: equal text is equal here.
-            #[expect(clippy::float_cmp, reason = "the same decimal gives the same float")]
-            Compare::Equal => number == bound,
-            Compare::Below => number < bound,
-            Compare::AtMost => number <= bound,
-            Compare::Above => number > bound,
-            Compare::AtLeast => number >= bound,
-        }
     }
 }
 

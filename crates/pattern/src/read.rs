@@ -1,54 +1,27 @@
-//! From text to a policy, with the limits and the complaints of AWS.
+//! From JSON to a pattern, with the complaints of AWS.
 
 use serde_json::{Map, Value as Json};
 
-use super::network::Network;
-use super::{Compare, Literal, Node, Test};
-use crate::data::Scope;
-
-/// Keys at the ends of a policy.
-const KEYS_MAX: usize = 5;
-/// The product of the numbers of values, each times the depth of its key.
-const COMBINATIONS_MAX: usize = 150;
-const POLICY_BYTES_MAX: usize = 256 * 1024;
-const NUMBER_MAX: f64 = 1e9;
+use crate::network::Network;
+use crate::{Compare, Dialect, Literal, Node, Test};
 
 type Result<T> = std::result::Result<T, String>;
 
-pub(super) fn policy(text: &str, scope: Scope) -> Result<Node> {
-    if text.len() > POLICY_BYTES_MAX {
-        return Err("Filter policy is too large".into());
-    }
-    let members: Map<String, Json> =
-        serde_json::from_str(text).map_err(|_| "failed to parse JSON.".to_owned())?;
-    let node = object(&members, scope, false)?;
-    if keys(&node) > KEYS_MAX {
-        return Err(format!("Filter policy can not have more than {KEYS_MAX} keys"));
-    }
-    if combinations(&node, 1) > COMBINATIONS_MAX {
-        return Err("Filter policy is too complex".into());
-    }
-    Ok(node)
-}
-
-fn object(members: &Map<String, Json>, scope: Scope, nested: bool) -> Result<Node> {
+pub(crate) fn object(members: &Map<String, Json>, dialect: &Dialect) -> Result<Node> {
     let read = |(key, value): (&String, &Json)| {
         let node = match value {
             Json::Array(items) if key == "$or" && is_alternatives(items) => {
-                alternatives(items, scope, nested)?
+                let objects = items.iter().filter_map(Json::as_object);
+                Node::Or(objects.map(|members| object(members, dialect)).collect::<Result<_>>()?)
             }
-            Json::Array(tests) => values(tests)?,
-            Json::Object(_) if scope == Scope::MessageAttributes => {
-                return Err(
-                    "Filter policy scope MessageAttributes does not support nested filter \
-                            policy"
-                        .to_owned(),
-                );
-            }
-            Json::Object(members) if members.is_empty() => {
-                return Err("Empty objects are not allowed".to_owned());
-            }
-            Json::Object(members) => object(members, scope, true)?,
+            Json::Array(tests) => values(tests, dialect)?,
+            Json::Object(members) => match dialect.flat {
+                Some(complaint) => return Err(complaint.to_owned()),
+                None if members.is_empty() => {
+                    return Err("Empty objects are not allowed".to_owned());
+                }
+                None => object(members, dialect)?,
+            },
             _ => return Err(format!("\"{key}\" must be an object or an array")),
         };
         Ok((key.clone(), node))
@@ -67,23 +40,18 @@ fn is_alternatives(items: &[Json]) -> bool {
     items.len() >= 2 && items.iter().all(is_one)
 }
 
-fn alternatives(items: &[Json], scope: Scope, nested: bool) -> Result<Node> {
-    let objects = items.iter().filter_map(Json::as_object);
-    Ok(Node::Or(objects.map(|members| object(members, scope, nested)).collect::<Result<_>>()?))
-}
-
 const OPERATORS: [&str; 7] =
     ["anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix"];
 
-fn values(items: &[Json]) -> Result<Node> {
+fn values(items: &[Json], dialect: &Dialect) -> Result<Node> {
     if items.is_empty() {
         return Err("Empty arrays are not allowed".into());
     }
-    Ok(Node::Any(items.iter().map(value).collect::<Result<_>>()?))
+    Ok(Node::Any(items.iter().map(|item| value(item, dialect)).collect::<Result<_>>()?))
 }
 
-fn value(item: &Json) -> Result<Test> {
-    let Json::Object(members) = item else { return literal(item).map(Test::Equal) };
+fn value(item: &Json, dialect: &Dialect) -> Result<Test> {
+    let Json::Object(members) = item else { return literal(item, dialect).map(Test::Equal) };
     let mut members = members.iter();
     let (Some((operator, wanted)), None) = (members.next(), members.next()) else {
         return Err("Only one key allowed in match expression".into());
@@ -93,7 +61,7 @@ fn value(item: &Json) -> Result<Test> {
         _ => Err(format!("{operator} match pattern must be a string")),
     };
     match operator.as_str() {
-        "anything-but" => anything_but(wanted),
+        "anything-but" => anything_but(wanted, dialect),
         "cidr" => {
             let network = Network::parse(&text()?);
             network.map(Test::Cidr).ok_or_else(|| "Malformed CIDR, one '/' required".to_owned())
@@ -103,30 +71,34 @@ fn value(item: &Json) -> Result<Test> {
             Json::Bool(wanted) => Ok(Test::Exists(*wanted)),
             _ => Err("exists match pattern must be either true or false.".into()),
         },
-        "numeric" => numeric(wanted),
+        "numeric" => numeric(wanted, dialect),
         "prefix" => text().map(Test::Prefix),
         "suffix" => text().map(Test::Suffix),
         _ => Err(format!("Unrecognized match type {operator}")),
     }
 }
 
-fn literal(item: &Json) -> Result<Literal> {
+fn literal(item: &Json, dialect: &Dialect) -> Result<Literal> {
     let literal = Literal::of(item)
         .ok_or_else(|| "Match value must be String, number, true, false, or null".to_owned())?;
     if let Literal::Number(number) = literal {
-        check_number(number)?;
+        check_number(number, dialect)?;
     }
     Ok(literal)
 }
 
-fn check_number(number: f64) -> Result<()> {
-    if (-NUMBER_MAX..=NUMBER_MAX).contains(&number) {
+fn check_number(number: f64, dialect: &Dialect) -> Result<()> {
+    let max = dialect.number_max;
+    if (-max..=max).contains(&number) {
         return Ok(());
     }
-    Err(format!("Value {number} must be between -1.0e9 and 1.0e9"))
+    // As Java writes it: 1.0e9.
+    let power = max.log10().floor();
+    let max = format!("{:.1}e{power}", max / 10f64.powf(power));
+    Err(format!("Value {number} must be between -{max} and {max}"))
 }
 
-fn anything_but(unwanted: &Json) -> Result<Test> {
+fn anything_but(unwanted: &Json, dialect: &Dialect) -> Result<Test> {
     if let Json::Object(members) = unwanted {
         let mut members = members.iter();
         let (Some((operator, affix)), None) = (members.next(), members.next()) else {
@@ -145,7 +117,7 @@ fn anything_but(unwanted: &Json) -> Result<Test> {
         Json::Array(items) => items.as_slice(),
         one => std::slice::from_ref(one),
     };
-    Ok(Test::AnythingBut(items.iter().map(literal).collect::<Result<_>>()?))
+    Ok(Test::AnythingBut(items.iter().map(|item| literal(item, dialect)).collect::<Result<_>>()?))
 }
 
 /// One text or several.
@@ -160,7 +132,7 @@ fn texts(operator: &str, given: &Json) -> Result<Vec<String>> {
 }
 
 /// `["=", 5]`, `[">", 0]`, or a range `[">=", 0, "<", 100]`.
-fn numeric(wanted: &Json) -> Result<Test> {
+fn numeric(wanted: &Json, dialect: &Dialect) -> Result<Test> {
     let Json::Array(items) = wanted else {
         return Err("Value of numeric must be an array.".into());
     };
@@ -186,7 +158,7 @@ fn numeric(wanted: &Json) -> Result<Test> {
             let operator = pair[0].as_str().unwrap_or_default();
             return Err(format!("Value of {operator} must be numeric"));
         };
-        check_number(bound)?;
+        check_number(bound, dialect)?;
         bounds.push((compare, bound));
     }
     if let [(low, bottom), (high, top)] = bounds[..] {
@@ -200,29 +172,4 @@ fn numeric(wanted: &Json) -> Result<Test> {
         }
     }
     Ok(Test::Numeric(bounds))
-}
-
-/// How many keys with values a policy has. Alternatives count as the largest of them.
-fn keys(node: &Node) -> usize {
-    match node {
-        Node::All(keys_here) => keys_here.iter().map(|(_, node)| keys(node)).sum(),
-        Node::Or(nodes) => nodes.iter().map(keys).max().unwrap_or(0),
-        Node::Any(_) => 1,
-    }
-}
-
-fn combinations(node: &Node, depth: usize) -> usize {
-    match node {
-        Node::All(keys) => keys
-            .iter()
-            .map(|(_, node)| match node {
-                Node::All(_) => combinations(node, depth + 1),
-                Node::Or(_) | Node::Any(_) => combinations(node, depth),
-            })
-            .fold(1, usize::saturating_mul),
-        Node::Or(nodes) => {
-            nodes.iter().map(|node| combinations(node, depth)).fold(0, usize::saturating_add)
-        }
-        Node::Any(tests) => tests.len() * depth,
-    }
 }

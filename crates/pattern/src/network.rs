@@ -2,14 +2,14 @@ use std::net::IpAddr;
 
 /// A block of addresses, `10.0.0.0/24`.
 #[derive(Debug, PartialEq)]
-pub(super) struct Network {
+pub(crate) struct Network {
     address: IpAddr,
     bits: u8,
 }
 
 impl Network {
     /// A network in CIDR notation.
-    pub(super) fn parse(text: &str) -> Option<Network> {
+    pub(crate) fn parse(text: &str) -> Option<Network> {
         let (address, bits) = text.split_once('/')?;
         let (address, bits): (IpAddr, u8) = (address.parse().ok()?, bits.parse().ok()?);
         let bits_max = if address.is_ipv4() { 32 } else { 128 };
@@ -17,7 +17,7 @@ impl Network {
     }
 
     /// Whether the text is an address in it.
-    pub(super) fn contains(&self, text: &str) -> bool {
+    pub(crate) fn contains(&self, text: &str) -> bool {
         let Ok(address) = text.parse() else { return false };
         match (self.address, address) {
             (IpAddr::V4(ours), IpAddr::V4(theirs)) => {

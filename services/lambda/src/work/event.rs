@@ -138,9 +138,8 @@ impl Deliver {
         work: &mut AsyncInvoke,
     ) -> End {
         let (now, age_max) = (self.0.kit.now(), EventConfig::age(config));
-        // Only where somebody has set an age: events that waited while the server was down are
-        // not lost for that.
-        if config.is_some_and(|c| c.age_secs.is_some()) && now.since(work.created) > age_max {
+        // Also of one that has waited while the server was down: whoever sent it counts on that.
+        if now.since(work.created) > age_max {
             let (condition, message) = (Condition::EventAgeExceeded, "Event age exceeded".into());
             return End::Dead(Dead { condition, code: 500, message, answer: None });
         }

@@ -184,3 +184,24 @@ async fn provisioned_concurrency_is_of_a_version_or_an_alias() {
     m.pass(MINUTE).await;
     assert!(m.script.provisioned.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_is_sent_while_nothing_is_reserved_waits() {
+    let m = &Machine::new().await;
+    m.function("pay", json!({})).await;
+    m.mapping("pay", json!({})).await;
+    m.script.taken();
+    m.call("PutFunctionConcurrency", reserve("pay", 0)).await.unwrap();
+    let refused = m.http(Method::POST, PATH, &[], "1").await.err().unwrap();
+    assert_eq!((refused.code.as_ref(), refused.status), ("TooManyRequestsException", 429));
+    let event = [("x-amz-invocation-type", "Event")];
+    assert_eq!(m.http(Method::POST, PATH, &event, "2").await.unwrap().status, 202);
+    m.queue.send(&["a"]);
+    m.pass(MINUTE * 30).await;
+    assert!(m.script.taken().is_empty());
+    assert_eq!(m.queue.time_out(), ["a"]);
+    m.call("DeleteFunctionConcurrency", one()).await.unwrap();
+    m.pass(MINUTE * 6).await;
+    assert_eq!(m.script.taken().len(), 2);
+    assert_eq!(m.queue.acknowledged.lock().unwrap().len(), 1);
+}

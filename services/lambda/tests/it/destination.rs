@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use engine_memory::Memory;
 use host::HostError;
 use http::Method;
 use kit::targets::Event;
 use serde_json::{Value, json};
+use store::Blobs;
 
 use crate::machine::{Machine, QUEUE, answer, failure, settle};
-use crate::{MINUTE, SECOND};
+use crate::{MINUTE, SECOND, START};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function";
 
@@ -202,6 +205,30 @@ async fn an_event_grows_too_old() {
     let told = record(m);
     assert_eq!(told["requestContext"]["condition"], "EventAgeExceeded");
     assert_eq!(told["responseContext"]["functionError"], "Unhandled");
+}
+
+#[tokio::test]
+async fn an_event_that_waited_out_a_downtime_is_not_run_when_it_is_too_old() {
+    // Of the six hours that nobody has set, and of those that somebody has.
+    for age in [None, Some(21_600)] {
+        let (engine, blobs) = (Arc::new(Memory::new()), Blobs::memory());
+        let before = &Machine::on(engine.clone(), blobs.clone(), START).await;
+        before.function("pay", json!({})).await;
+        let to = destinations("", QUEUE);
+        put(before, json!({ "MaximumEventAgeInSeconds": age, "DestinationConfig": to })).await;
+        before.script.play(|_, _| Err(HostError::Throttled { reason: "x" }));
+        send(before, "pay", "1").await;
+        settle().await;
+        before.kit.close();
+
+        let after = &Machine::on(engine, blobs, START + MINUTE * 361).await;
+        // The code is unpacked by another thread, which no virtual clock waits for.
+        while after.letters.0.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(record(after)["requestContext"]["condition"], "EventAgeExceeded");
+        assert!(after.script.taken().is_empty());
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,15 @@ pub struct Received {
     pub record: Value,
 }
 
+/// What a source promises of its records.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How long a record is leased to whoever has received it.
+    pub lease: Duration,
+    /// How often a record is received before it becomes a dead letter, where it ever does.
+    pub receives_max: Option<u32>,
+}
+
 /// Something that has records to be read by functions.
 pub trait Source: Send + Sync + 'static {
     /// Takes up to `max` records, waiting up to `wait` for the first.
@@ -37,8 +46,8 @@ pub trait Source: Send + Sync + 'static {
         handles: Vec<String>,
     ) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Fails where the source does not exist, with the source's own error.
-    fn check<'a>(&'a self, from: &'a Arn) -> BoxFuture<'a, Result<(), Error>>;
+    /// What the source promises. Fails where it does not exist, with the source's own error.
+    fn terms<'a>(&'a self, from: &'a Arn) -> BoxFuture<'a, Result<Terms, Error>>;
 }
 
 /// The sources of a machine, by the service part of their ARN.

@@ -22,6 +22,11 @@ impl Unserved {
     pub fn given(&self) -> Option<&Value> {
         self.0.as_ref()
     }
+
+    /// Whether the request asks for anything with it.
+    pub fn says_something(&self) -> bool {
+        self.0.as_ref().is_some_and(says_something)
+    }
 }
 
 impl<'de> Deserialize<'de> for Unserved {
@@ -80,7 +85,7 @@ pub type Member<'a> = (&'a str, &'a Unserved);
 /// happens anyway.
 pub fn refuse(ctx: &Ctx, members: &[Member]) -> Result<(), Error> {
     for (name, member) in members {
-        if member.given().is_some_and(says_something) {
+        if member.says_something() {
             return Err(refusal(ctx, name));
         }
     }

@@ -2,6 +2,7 @@
 
 mod alias;
 mod layer;
+mod mapping;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::error::Error;
 
 pub(crate) use alias::Alias;
 pub(crate) use layer::{Layer, LayerUse, LayerVersion};
+pub(crate) use mapping::{Mapping, Pollers};
 pub(crate) use settings::{
     EventConfig, Provisioned, Recursion, Reserved, RuntimeUpdates, Url, UrlCors, UrlName,
 };
@@ -218,24 +220,6 @@ impl Policy {
         let statements = self.statements.values().cloned().collect::<Vec<_>>().join(",");
         format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{statements}]}}"#)
     }
-}
-
-/// A queue read by a function. Key: region, uuid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Mapping {
-    pub(crate) uuid: String,
-    pub(crate) source: Arn,
-    pub(crate) function: Arn,
-    pub(crate) enabled: bool,
-    pub(crate) batch_size: u32,
-    pub(crate) window_secs: u32,
-    pub(crate) report_failures: bool,
-    pub(crate) concurrency_max: Option<u32>,
-    pub(crate) modified: Time,
-}
-
-impl Record for Mapping {
-    const VERSION: u8 = 1;
 }
 
 /// An asynchronous invocation: an entry of the delivery line `lambda.async`.

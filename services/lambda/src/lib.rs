@@ -144,11 +144,11 @@ fn permissions(service: Service) -> Service {
             touched(ctx, &i.function_name, i.qualifier.as_deref())
         })
         .rest("GetPolicy", Method::GET, POLICY, 200)
-        .op("ListTags", tag::list, |ctx, i| touched(ctx, &i.resource, None))
+        .op("ListTags", tag::list, |ctx, i| tag::touched(ctx, &i.resource))
         .rest("ListTags", Method::GET, TAGS, 200)
-        .op("TagResource", tag::add, |ctx, i| touched(ctx, &i.resource, None))
+        .op("TagResource", tag::add, |ctx, i| tag::touched(ctx, &i.resource))
         .rest("TagResource", Method::POST, TAGS, 204)
-        .op("UntagResource", tag::remove, |ctx, i| touched(ctx, &i.resource, None))
+        .op("UntagResource", tag::remove, |ctx, i| tag::touched(ctx, &i.resource))
         .rest("UntagResource", Method::DELETE, TAGS, 204)
 }
 

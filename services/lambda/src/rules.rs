@@ -1,18 +1,18 @@
-//! Pure decisions: names, configuration, retries, and what a batch's answer means.
+//! Pure decisions: names, configuration and retries.
 
+pub(crate) mod filter;
 pub(crate) mod layer;
+pub(crate) mod mapping;
 pub(crate) mod name;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::Arn;
 use delivery::Retry;
-use serde::Deserialize;
 
-use crate::api::mapping::MappingSettings;
 use crate::api::{ConfigInput, LoggingConfig};
-use crate::data::{Config, Mapping};
+use crate::data::Config;
 use crate::error::Error;
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
@@ -22,12 +22,6 @@ const TIMEOUT_SECS: (i64, i64) = (1, 900);
 const MEMORY_MB: (i64, i64) = (128, 10_240);
 const EPHEMERAL_MB: (i64, i64) = (512, 10_240);
 const ENVIRONMENT_BYTES_MAX: usize = 4096;
-const BATCH_SIZE: (i64, i64) = (1, 10_000);
-const WINDOW_SECS: (i64, i64) = (0, 300);
-const CONCURRENCY: (i64, i64) = (2, 1000);
-
-/// Largest batch of a mapping without a window, and of one of a FIFO queue.
-const SMALL_BATCH_MAX: u32 = 10;
 
 /// Set by the platform for each function, so nobody else may.
 const RESERVED_VARIABLES: [&str; 18] = [
@@ -303,89 +297,6 @@ fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), Error> 
         return Err(refused("exceeded the 4KB limit."));
     }
     Ok(())
-}
-
-/// Puts the settings given into a mapping and checks that they agree.
-pub(crate) fn set_mapping(mapping: &mut Mapping, settings: &MappingSettings) -> Result<(), Error> {
-    if let Some(enabled) = settings.enabled {
-        mapping.enabled = enabled;
-    }
-    if let Some(size) = settings.batch_size {
-        mapping.batch_size = within("batchSize", size, BATCH_SIZE)?;
-    }
-    if let Some(window) = settings.maximum_batching_window_in_seconds {
-        mapping.window_secs = within("maximumBatchingWindowInSeconds", window, WINDOW_SECS)?;
-    }
-    if let Some(types) = &settings.function_response_types {
-        mapping.report_failures = match types.as_slice() {
-            [] => false,
-            [one] if one == "ReportBatchItemFailures" => true,
-            other => {
-                let must = "Member must satisfy constraint: [Member must satisfy enum value set: \
-                            [ReportBatchItemFailures]]";
-                let given = format!("[{}]", other.join(", "));
-                return Err(Error::constraint("functionResponseTypes", given, must));
-            }
-        };
-    }
-    if let Some(scaling) = &settings.scaling_config {
-        let max = scaling.maximum_concurrency;
-        let member = "scalingConfig.maximumConcurrency";
-        mapping.concurrency_max = max.map(|max| within(member, max, CONCURRENCY)).transpose()?;
-    }
-    let fifo = mapping.source.resource.ends_with(".fifo");
-    let large = mapping.batch_size > SMALL_BATCH_MAX;
-    if fifo && mapping.window_secs > 0 {
-        return Err(Error::parameter("Batching window is not supported for FIFO queues."));
-    }
-    if fifo && large {
-        return Err(Error::parameter("Maximum batch size for FIFO queues is 10."));
-    }
-    if large && mapping.window_secs == 0 {
-        return Err(Error::parameter(
-            "Maximum batch window in seconds must be greater than 0 if maximum batch size is \
-             greater than 10",
-        ));
-    }
-    Ok(())
-}
-
-/// What a function's answer says about its batch.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Failures<'a> {
-    /// These come again; the rest is done. Empty: all is done.
-    Some(HashSet<&'a str>),
-    /// The answer cannot be trusted, so nothing is done.
-    All,
-}
-
-/// Reads the answer of a function that reports which items failed.
-pub(crate) fn batch_failures<'a>(answer: &[u8], ids: &[&'a str]) -> Failures<'a> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        batch_item_failures: Option<Vec<Item>>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Item {
-        item_identifier: String,
-    }
-    if answer.trim_ascii().is_empty() {
-        return Failures::Some(HashSet::new());
-    }
-    let Ok(parsed) = serde_json::from_slice::<Option<Answer>>(answer) else {
-        return Failures::All;
-    };
-    let mut failed = HashSet::new();
-    for item in parsed.and_then(|answer| answer.batch_item_failures).unwrap_or_default() {
-        // An unknown, empty or null identifier means the function is mistaken about its batch.
-        let Some(id) = ids.iter().find(|id| **id == item.item_identifier) else {
-            return Failures::All;
-        };
-        failed.insert(*id);
-    }
-    Failures::Some(failed)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base::{Arn, BoxFuture};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use kit::sources::{Received, Source};
+use kit::sources::{Received, Source, Terms};
 use serde_json::{Map, Value as Json, json};
 
 use crate::data::{Attribute, Content, Value};
@@ -55,10 +55,13 @@ impl Source for Outbox {
         })
     }
 
-    fn check<'a>(&'a self, from: &'a Arn) -> BoxFuture<'a, std::result::Result<(), kit::Error>> {
+    fn terms<'a>(&'a self, from: &'a Arn) -> BoxFuture<'a, std::result::Result<Terms, kit::Error>> {
         Box::pin(async move {
-            self.0.peek(&self.id(from)?).await?;
-            Ok(())
+            let settings = &self.0.peek(&self.id(from)?).await?.settings;
+            Ok(Terms {
+                lease: Duration::from_secs(settings.visibility_secs.into()),
+                receives_max: settings.redrive.as_ref().map(|redrive| redrive.receives_max),
+            })
         })
     }
 }

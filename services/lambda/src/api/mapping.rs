@@ -1,5 +1,7 @@
 //! Shapes of event source mappings.
 
+use std::collections::BTreeMap;
+
 use kit::unserved::{Member, Unserved};
 use serde::{Deserialize, Serialize};
 use wire::Epoch;
@@ -11,7 +13,7 @@ pub(crate) struct CreateMappingInput {
     pub(crate) function_name: String,
     #[serde(flatten)]
     pub(crate) settings: MappingSettings,
-    tags: Unserved,
+    pub(crate) tags: Option<BTreeMap<String, String>>,
     topics: Unserved,
     queues: Unserved,
     starting_position: Unserved,
@@ -20,14 +22,19 @@ pub(crate) struct CreateMappingInput {
 }
 
 impl CreateMappingInput {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 6] {
+    pub(crate) fn unserved(&self) -> [Member<'_>; 3] {
         [
-            ("Tags", &self.tags),
             ("Topics", &self.topics),
             ("Queues", &self.queues),
+            ("SelfManagedEventSource", &self.self_managed_event_source),
+        ]
+    }
+
+    /// What AWS refuses of a mapping of a queue.
+    pub(crate) fn of_streams(&self) -> [Member<'_>; 2] {
+        [
             ("StartingPosition", &self.starting_position),
             ("StartingPositionTimestamp", &self.starting_position_timestamp),
-            ("SelfManagedEventSource", &self.self_managed_event_source),
         ]
     }
 }
@@ -51,7 +58,8 @@ pub(crate) struct MappingSettings {
     pub(crate) maximum_batching_window_in_seconds: Option<i64>,
     pub(crate) function_response_types: Option<Vec<String>>,
     pub(crate) scaling_config: Option<ScalingConfig>,
-    filter_criteria: Unserved,
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    pub(crate) provisioned_poller_config: Option<PollerConfig>,
     parallelization_factor: Unserved,
     destination_config: Unserved,
     maximum_record_age_in_seconds: Unserved,
@@ -67,19 +75,11 @@ pub(crate) struct MappingSettings {
     kms_key_arn: Unserved,
     metrics_config: Unserved,
     logging_config: Unserved,
-    provisioned_poller_config: Unserved,
 }
 
 impl MappingSettings {
-    pub(crate) fn unserved(&self) -> [Member<'_>; 15] {
-        [
-            ("FilterCriteria", &self.filter_criteria),
-            ("ParallelizationFactor", &self.parallelization_factor),
-            ("DestinationConfig", &self.destination_config),
-            ("MaximumRecordAgeInSeconds", &self.maximum_record_age_in_seconds),
-            ("BisectBatchOnFunctionError", &self.bisect_batch_on_function_error),
-            ("MaximumRetryAttempts", &self.maximum_retry_attempts),
-            ("TumblingWindowInSeconds", &self.tumbling_window_in_seconds),
+    pub(crate) fn unserved(&self) -> Vec<Member<'_>> {
+        let mut members = vec![
             ("SourceAccessConfigurations", &self.source_access_configurations),
             ("AmazonManagedKafkaEventSourceConfig", &self.amazon_managed_kafka_event_source_config),
             ("SelfManagedKafkaEventSourceConfig", &self.self_managed_kafka_event_source_config),
@@ -87,9 +87,45 @@ impl MappingSettings {
             ("KMSKeyArn", &self.kms_key_arn),
             ("MetricsConfig", &self.metrics_config),
             ("LoggingConfig", &self.logging_config),
-            ("ProvisionedPollerConfig", &self.provisioned_poller_config),
+        ];
+        if let Some(pollers) = &self.provisioned_poller_config {
+            members.push(("ProvisionedPollerConfig.PollerGroupName", &pollers.poller_group_name));
+        }
+        members
+    }
+
+    /// What AWS refuses of a mapping of a queue.
+    pub(crate) fn of_streams(&self) -> [Member<'_>; 6] {
+        [
+            ("ParallelizationFactor", &self.parallelization_factor),
+            ("DestinationConfig", &self.destination_config),
+            ("MaximumRecordAgeInSeconds", &self.maximum_record_age_in_seconds),
+            ("BisectBatchOnFunctionError", &self.bisect_batch_on_function_error),
+            ("MaximumRetryAttempts", &self.maximum_retry_attempts),
+            ("TumblingWindowInSeconds", &self.tumbling_window_in_seconds),
         ]
     }
+}
+
+/// Which records reach the function.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FilterCriteria {
+    pub(crate) filters: Option<Vec<Filter>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Filter {
+    pub(crate) pattern: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PollerConfig {
+    pub(crate) minimum_pollers: Option<i64>,
+    pub(crate) maximum_pollers: Option<i64>,
+    poller_group_name: Unserved,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,7 +172,18 @@ pub(crate) struct MappingConfiguration {
     pub(crate) function_response_types: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scaling_config: Option<ScalingConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_poller_config: Option<PollersShown>,
     pub(crate) last_modified: Epoch,
     pub(crate) state: &'static str,
     pub(crate) state_transition_reason: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PollersShown {
+    pub(crate) minimum_pollers: u32,
+    pub(crate) maximum_pollers: u32,
 }

@@ -141,8 +141,19 @@ fn older_records_are_read_as_they_were_written() {
         report_failures: true,
         concurrency_max: Some(2),
         modified: Time::from_millis(1_793_491_200_000),
+        filters: Vec::new(),
+        pollers: None,
+        tags: BTreeMap::new(),
     };
     check!(&mapping, "mapping.v1");
+    let mapping = Mapping {
+        concurrency_max: None,
+        filters: vec![r#"{"body":{"a":[1]}}"#.into()],
+        pollers: Some(Pollers { min: 2, max: 9 }),
+        tags: BTreeMap::from([("k".into(), "v".into())]),
+        ..mapping
+    };
+    check!(&mapping, "mapping-filters.v1");
     let event = AsyncInvoke {
         function: arn("function:pay"),
         payload: Body::Inline("{}".into()),

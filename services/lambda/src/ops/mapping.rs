@@ -2,19 +2,22 @@
 //! `work::poll`.
 
 use base::Arn;
+use kit::sources::Terms;
+use kit::unserved::Member;
 use kit::{Ctx, unserved};
 use store::{Dir, Key, Tx};
+use tracing::warn;
 use wire::Epoch;
 
 use crate::api::mapping::{
-    CreateMappingInput, ListMappingsInput, ListMappingsOutput, MappingConfiguration, MappingInput,
-    ScalingConfig, UpdateMappingInput,
+    CreateMappingInput, Filter, FilterCriteria, ListMappingsInput, ListMappingsOutput,
+    MappingConfiguration, MappingInput, PollersShown, ScalingConfig, UpdateMappingInput,
 };
-use crate::data::{self, Mapping};
+use crate::data::{self, Function, Mapping};
 use crate::error::Error;
 use crate::functions::Lambda;
-use crate::ops::{existing_version, page_len, target};
-use crate::rules;
+use crate::ops::{existing_version, page_len, tag, target};
+use crate::rules::{self, mapping as rule};
 
 const BATCH_SIZE_DEFAULT: u32 = 10;
 
@@ -28,7 +31,11 @@ pub(crate) async fn create(
         return Err(Error::parameter("EventSourceArn is required for this event source."));
     };
     let source = rules::parse_arn(source)?;
-    check_source(ctx, &source).await?;
+    let terms = &terms(ctx, &source).await?;
+    refuse_of_streams(&input.of_streams())?;
+    refuse_of_streams(&input.settings.of_streams())?;
+    let tags = input.tags.unwrap_or_default();
+    tag::check(&tags)?;
     let target = &target(ctx, &input.function_name, None)?;
     let mut mapping = Mapping {
         uuid: ctx.kit.uuid(),
@@ -40,17 +47,20 @@ pub(crate) async fn create(
         report_failures: false,
         concurrency_max: None,
         modified: ctx.now(),
+        filters: Vec::new(),
+        pollers: None,
+        tags,
     };
-    rules::set_mapping(&mut mapping, &input.settings)?;
+    rule::set(&mut mapping, &input.settings)?;
     let (mapping, key) = (&mapping, &key(ctx, &mapping.uuid));
-    ctx.store()
-        .transact(&ctx.account, |tx| async move {
-            existing_version(&tx, target).await?;
-            check_unique(ctx, &tx, mapping).await?;
-            tx.put_record(key.clone(), mapping)?;
-            Ok::<_, Error>(())
-        })
-        .await?;
+    let function = ctx.store().transact(&ctx.account, |tx| async move {
+        let function = existing_version(&tx, target).await?;
+        rule::check_lease(terms, function.config.timeout_secs)?;
+        check_unique(ctx, &tx, mapping).await?;
+        tx.put_record(key.clone(), mapping)?;
+        Ok::<_, Error>(function)
+    });
+    advise(terms, mapping, &function.await?);
     sync(ctx, mapping, key).await?;
     Ok(configuration(ctx, mapping.clone(), "Creating"))
 }
@@ -95,23 +105,38 @@ pub(crate) async fn update(
     input: UpdateMappingInput,
 ) -> Result<MappingConfiguration, Error> {
     unserved::refuse(ctx, &input.settings.unserved())?;
+    refuse_of_streams(&input.settings.of_streams())?;
     let key = &key(ctx, &input.uuid);
     let function =
         input.function_name.as_deref().map(|name| target(ctx, name, None)).transpose()?;
+    let before: Mapping = ctx.store().get_record(key).await?.ok_or(Error::NoResource)?;
+    // A mapping whose queue is gone can still be changed: to stop it, for one.
+    let terms = &terms(ctx, &before.source).await.ok();
     let (function, settings) = (&function, &input.settings);
-    let mapping = ctx.store().transact(&ctx.account, |tx| async move {
+    let changed = ctx.store().transact(&ctx.account, |tx| async move {
         let mut mapping = stored(&tx, key).await?;
         if let Some(target) = function {
-            existing_version(&tx, target).await?;
             mapping.function = target.arn();
             check_unique(ctx, &tx, &mapping).await?;
         }
-        rules::set_mapping(&mut mapping, settings)?;
+        rule::set(&mut mapping, settings)?;
         mapping.modified = ctx.now();
+        let runs = match existing_version(&tx, &data::Target::of(&mapping.function)?).await {
+            Ok(runs) => Some(runs),
+            // Nor need the function be there that the mapping has had.
+            Err(_) if function.is_none() => None,
+            Err(error) => return Err(error),
+        };
+        if let (true, Some(terms), Some(runs)) = (mapping.enabled, terms, &runs) {
+            rule::check_lease(terms, runs.config.timeout_secs)?;
+        }
         tx.put_record(key.clone(), &mapping)?;
-        Ok::<_, Error>(mapping)
+        Ok::<_, Error>((mapping, runs))
     });
-    let mapping = mapping.await?;
+    let (mapping, runs) = changed.await?;
+    if let (Some(terms), Some(runs)) = (terms, &runs) {
+        advise(terms, &mapping, runs);
+    }
     sync(ctx, &mapping, key).await?;
     Ok(configuration(ctx, mapping, "Updating"))
 }
@@ -138,22 +163,45 @@ async fn sync(ctx: &Ctx, mapping: &Mapping, key: &Key) -> Result<(), Error> {
     lambda.pollers.sync(lambda, &mapping.uuid, key).await
 }
 
-fn key(ctx: &Ctx, uuid: &str) -> Key {
+/// Where a mapping is.
+pub(crate) fn key(ctx: &Ctx, uuid: &str) -> Key {
     data::mappings_key(&ctx.account, &ctx.region).str(uuid)
 }
 
-async fn stored(tx: &Tx, key: &Key) -> Result<Mapping, Error> {
+pub(crate) async fn stored(tx: &Tx, key: &Key) -> Result<Mapping, Error> {
     tx.get_record(key).await?.ok_or(Error::NoResource)
 }
 
-/// The source must exist, here, and be readable.
-async fn check_source(ctx: &Ctx, source: &Arn) -> Result<(), Error> {
+/// Refuses what AWS knows of streams, and of queues not.
+fn refuse_of_streams(members: &[Member]) -> Result<(), Error> {
+    let given = members.iter().find(|(_, member)| member.says_something());
+    match given {
+        None => Ok(()),
+        Some(("StartingPosition", _)) => {
+            Err(Error::parameter("StartingPosition is not valid for SQS event sources."))
+        }
+        Some((name, _)) => Err(Error::parameter(format!(
+            "Unsupported {name} parameter for given event source mapping type."
+        ))),
+    }
+}
+
+/// Says in the log what is allowed and yet not wise.
+fn advise(terms: &Terms, mapping: &Mapping, function: &Function) {
+    let Mapping { uuid, source, function: to, .. } = mapping;
+    for advice in rule::advice(terms, mapping, function.config.timeout_secs) {
+        warn!(mapping = uuid, %source, function = %to, "{advice}");
+    }
+}
+
+/// What the source promises. It must exist, here, and be readable.
+async fn terms(ctx: &Ctx, source: &Arn) -> Result<Terms, Error> {
     if source.account != ctx.account.as_str() || source.region != ctx.region.as_str() {
         let text = "an event source in another account or region";
         return Err(kit::Error::not_served(text).into());
     }
-    let checked = ctx.kit.sources.get(source)?.check(source).await;
-    checked.map_err(|error| {
+    let terms = ctx.kit.sources.get(source)?.terms(source).await;
+    terms.map_err(|error| {
         let text = format!(
             "Error occurred while ReceiveMessage. SQS Error Code: {}. SQS Error Message: {}",
             error.code, error.message
@@ -200,8 +248,19 @@ fn configuration(ctx: &Ctx, mapping: Mapping, state: &'static str) -> MappingCon
             Vec::new()
         },
         scaling_config: max.map(|max| ScalingConfig { maximum_concurrency: Some(max.into()) }),
+        filter_criteria: filters(mapping.filters),
+        provisioned_poller_config: mapping.pollers.map(|pollers| PollersShown {
+            minimum_pollers: pollers.min,
+            maximum_pollers: pollers.max,
+        }),
         last_modified: Epoch(mapping.modified),
         state,
         state_transition_reason: "USER_INITIATED",
     }
+}
+
+fn filters(patterns: Vec<String>) -> Option<FilterCriteria> {
+    let filter = |pattern| Filter { pattern: Some(pattern) };
+    let filters = (!patterns.is_empty()).then(|| patterns.into_iter().map(filter).collect());
+    filters.map(|filters| FilterCriteria { filters: Some(filters) })
 }

@@ -4,4 +4,5 @@ pub(crate) mod destination;
 pub(crate) mod event;
 pub(crate) mod poll;
 pub(crate) mod provision;
+pub(crate) mod slots;
 pub(crate) mod sweep;

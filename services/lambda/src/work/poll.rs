@@ -2,7 +2,7 @@
 //! them to its function, several at a time. What succeeds is acknowledged; what does not becomes
 //! visible again by itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,22 +11,25 @@ use base::Time;
 use bytes::Bytes;
 use kit::Ctx;
 use kit::functions::Invoke;
+use kit::sources::{Received, Source};
 use store::{Dir, Key};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, watch};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::data::{self, Mapping, Target};
 use crate::error::Error;
 use crate::functions::Lambda;
-use crate::rules::{Failures, batch_failures};
+use crate::rules::filter::Filters;
+use crate::rules::mapping::{Failures, batch_failures};
+use crate::work::slots::Slots;
 
-/// Batches at a time of a mapping that sets no limit of its own.
-const CONCURRENCY: u32 = 5;
 /// How long one look at an empty queue takes.
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// A batch's event ends before it exceeds what a function can be given.
 const BATCH_BYTES_MAX: usize = host::EVENT_BYTES_MAX - 1024;
+/// Records acknowledged in one go.
+const ACKNOWLEDGED_MAX: usize = 1000;
 /// Rest after the first trouble with queue or function; doubles up to the longest.
 const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(60);
@@ -53,6 +56,8 @@ impl Pollers {
         let mut running = self.0.lock().await;
         let mapping: Option<Mapping> = lambda.kit.store.get_record(key).await?;
         let wanted = mapping.filter(|mapping| mapping.enabled);
+        // What polls does not know of tags, and does not begin anew for them.
+        let wanted = wanted.map(|mapping| Mapping { tags: BTreeMap::new(), ..mapping });
         let known = running.get(uuid);
         if known.is_some_and(|r| wanted.as_ref() == Some(&r.mapping) && !r.task.is_finished()) {
             return Ok(());
@@ -62,8 +67,8 @@ impl Pollers {
         }
         if let Some(mapping) = wanted {
             let stop = watch::Sender::new(false);
-            let poll = poll(Arc::clone(lambda), mapping.clone(), stop.subscribe());
-            let task = base::task::spawn("lambda.poll", poll);
+            let poller = Poller::new(lambda, &mapping)?;
+            let task = base::task::spawn("lambda.poll", poller.poll(stop.subscribe()));
             running.insert(uuid.to_owned(), Running { mapping, stop, task });
         }
         Ok(())
@@ -84,26 +89,11 @@ pub(crate) async fn tick(ctx: &Ctx) -> Result<(), Error> {
     Ok(())
 }
 
-/// Polls until told to stop. A batch that was taken is finished first.
-async fn poll(lambda: Arc<Lambda>, mapping: Mapping, mut stop: watch::Receiver<bool>) {
-    let concurrency = mapping.concurrency_max.unwrap_or(CONCURRENCY);
-    let free = Arc::new(Semaphore::new(concurrency as usize));
-    let mut closing = lambda.kit.closing();
-    let poller = Poller { lambda, mapping: Arc::new(mapping), troubles: Arc::default() };
-    // In this order: whoever has been told to stop takes nothing more.
-    tokio::select! {
-        biased;
-        _ = stop.wait_for(|stop| *stop) => {}
-        () = closing.wait() => {}
-        () = poller.take_batches(&free) => {}
-    }
-    let _all = free.acquire_many(concurrency).await;
-}
-
 #[derive(Clone)]
 struct Poller {
     lambda: Arc<Lambda>,
     mapping: Arc<Mapping>,
+    filters: Arc<Filters>,
     /// How often in a row the queue could not be read or the function not be run.
     troubles: Arc<AtomicU32>,
 }
@@ -116,24 +106,56 @@ struct Taken {
 }
 
 impl Poller {
-    async fn take_batches(&self, free: &Arc<Semaphore>) {
-        let mut left_over = Vec::new();
-        while let Ok(permit) = Arc::clone(free).acquire_owned().await {
+    fn new(lambda: &Arc<Lambda>, mapping: &Mapping) -> Result<Poller, Error> {
+        Ok(Poller {
+            lambda: Arc::clone(lambda),
+            filters: Arc::new(Filters::read(&mapping.filters)?),
+            mapping: Arc::new(mapping.clone()),
+            troubles: Arc::default(),
+        })
+    }
+
+    /// Polls until told to stop. What was taken is given to the function first; when the machine
+    /// closes, only what it has already.
+    async fn poll(self, mut stop: watch::Receiver<bool>) {
+        let slots = Slots::of(&self.mapping);
+        let mut closing = self.lambda.kit.closing();
+        tokio::select! {
+            biased;
+            () = closing.wait() => {}
+            () = self.take_batches(&slots, &mut stop) => {}
+        }
+        slots.drain().await;
+    }
+
+    async fn take_batches(&self, slots: &Slots, stop: &mut watch::Receiver<bool>) {
+        let clock = &*self.lambda.kit.clock;
+        let (mut left_over, mut grown) = (Vec::new(), clock.now());
+        loop {
+            let trouble = self.troubles.load(Ordering::Relaxed) > 0;
+            let place = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop), if left_over.is_empty() => return,
+                place = slots.take(clock, &mut grown, trouble) => place,
+            };
             // Nothing is taken for a function that is not there: each receive counts towards the
             // queue's dead-letter limit.
             let taken = match Target::of(&self.mapping.function) {
                 Ok(target) => match self.lambda.load(&target).await {
-                    Ok(_) => self.batch(&mut left_over).await.map(|batch| (target, batch)),
+                    Ok(_) => self.batch(&mut left_over, stop).await.map(|batch| (target, batch)),
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
             };
             match taken {
-                Ok((_, batch)) if batch.is_empty() => {}
+                Ok((_, batch)) if batch.is_empty() => {
+                    drop(place);
+                    slots.shrink();
+                }
                 Ok((target, batch)) => {
                     let poller = self.clone();
                     base::task::spawn("lambda.batch", async move {
-                        poller.run(&target, batch, permit).await;
+                        poller.run(&target, batch, place).await;
                     });
                 }
                 Err(error) => self.rest("the source cannot be read", &error.into()).await,
@@ -141,14 +163,17 @@ impl Poller {
         }
     }
 
-    /// The next batch: closed by its size, its window or its bytes. What no longer fits is left
-    /// over for the one after.
-    async fn batch(&self, left_over: &mut Vec<Taken>) -> Result<Vec<Taken>, Error> {
+    /// The next batch: closed by its size, its window or its bytes, or because the mapping stops.
+    /// What no longer fits is left over for the one after.
+    async fn batch(
+        &self,
+        left_over: &mut Vec<Taken>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Vec<Taken>, Error> {
         let (kit, mapping) = (&self.lambda.kit, &self.mapping);
         let source = kit.sources.get(&mapping.source)?;
         let window = Duration::from_secs(mapping.window_secs.into());
-        let mut batch: Vec<Taken> = Vec::new();
-        let mut bytes = 0;
+        let (mut batch, mut bytes): (Vec<Taken>, usize) = (Vec::new(), 0);
         let mut closes: Option<Time> = None;
         let mut came = std::mem::take(left_over);
         loop {
@@ -171,22 +196,41 @@ impl Poller {
             if room == 0 || wait.is_zero() {
                 return Ok(batch);
             }
-            let received = match source.receive(&mapping.source, room, wait).await {
-                Ok(received) if !received.is_empty() => received,
+            let received = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return Ok(batch),
+                received = source.receive(&mapping.source, room, wait) => received,
+            };
+            came = match received {
+                Ok(received) if !received.is_empty() => self.wanted(&*source, received).await?,
                 // Nothing in time, or no more because of a fault: what there is, is a batch.
                 Err(error) if batch.is_empty() => return Err(error.into()),
                 _ => return Ok(batch),
             };
-            came = Vec::with_capacity(received.len());
-            for one in received {
-                let json = serde_json::to_vec(&one.record).map_err(kit::Error::internal)?;
-                came.push(Taken { id: one.id, handle: one.handle, json });
-            }
         }
     }
 
+    /// What the filters let through of what was received. The rest is done with.
+    async fn wanted(
+        &self,
+        source: &dyn Source,
+        received: Vec<Received>,
+    ) -> Result<Vec<Taken>, Error> {
+        let (mut wanted, mut unwanted) = (Vec::with_capacity(received.len()), Vec::new());
+        for Received { id, handle, record } in received {
+            if self.filters.want(&record) {
+                let json = serde_json::to_vec(&record).map_err(kit::Error::internal)?;
+                wanted.push(Taken { id, handle, json });
+            } else {
+                unwanted.push(handle);
+            }
+        }
+        self.acknowledge(source, &unwanted).await;
+        Ok(wanted)
+    }
+
     /// Gives a batch to the function and acknowledges what it succeeded with.
-    async fn run(&self, target: &Target, batch: Vec<Taken>, permit: OwnedSemaphorePermit) {
+    async fn run(&self, target: &Target, batch: Vec<Taken>, place: OwnedSemaphorePermit) {
         let call = Invoke {
             function: self.mapping.function.clone(),
             payload: event(&batch),
@@ -199,44 +243,45 @@ impl Poller {
             Ok(invoked) => {
                 self.troubles.store(0, Ordering::Relaxed);
                 if invoked.error.is_none() {
-                    self.acknowledge(&batch, &invoked.payload).await;
+                    self.settle(&batch, &invoked.payload).await;
                 }
             }
             Err(error) => self.rest("the function cannot be run", &error.into()).await,
         }
         // Held while resting, so that a throttled function is asked less often.
-        drop(permit);
+        drop(place);
     }
 
-    async fn acknowledge(&self, batch: &[Taken], answer: &[u8]) {
+    /// Acknowledges what the function has succeeded with, by its answer.
+    async fn settle(&self, batch: &[Taken], answer: &[u8]) {
         let ids: Vec<&str> = batch.iter().map(|taken| taken.id.as_str()).collect();
         let failed = if self.mapping.report_failures {
             batch_failures(answer, &ids)
         } else {
             Failures::Some(HashSet::new())
         };
-        let handles: Vec<String> = match failed {
-            Failures::All => {
-                let mapping = &self.mapping.uuid;
-                tracing::info!(mapping, "answer names items that are not of its batch: all failed");
-                return;
-            }
-            Failures::Some(failed) => batch
-                .iter()
-                .filter(|taken| !failed.contains(taken.id.as_str()))
-                .map(|taken| taken.handle.clone())
-                .collect(),
-        };
-        if handles.is_empty() {
+        let Failures::Some(failed) = failed else {
+            let mapping = &self.mapping.uuid;
+            tracing::info!(mapping, "answer names items that are not of its batch: all failed");
             return;
-        }
-        let acknowledged = match self.lambda.kit.sources.get(&self.mapping.source) {
-            Ok(source) => source.acknowledge(&self.mapping.source, handles).await,
-            Err(error) => Err(error),
         };
-        if let Err(error) = acknowledged {
-            // They become visible again: at least once, as promised.
-            warn!(mapping = self.mapping.uuid, %error, "batch done but not acknowledged");
+        let done = batch.iter().filter(|taken| !failed.contains(taken.id.as_str()));
+        let handles: Vec<String> = done.map(|taken| taken.handle.clone()).collect();
+        match self.lambda.kit.sources.get(&self.mapping.source) {
+            Ok(source) => self.acknowledge(&*source, &handles).await,
+            Err(error) => {
+                warn!(mapping = self.mapping.uuid, %error, "batch done but has no source")
+            }
+        }
+    }
+
+    async fn acknowledge(&self, source: &dyn Source, handles: &[String]) {
+        for handles in handles.chunks(ACKNOWLEDGED_MAX) {
+            let done = source.acknowledge(&self.mapping.source, handles.to_vec()).await;
+            if let Err(error) = done {
+                // They become visible again: at least once, as promised.
+                warn!(mapping = self.mapping.uuid, %error, "records done but not acknowledged");
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use delivery::Delivery;
 use engine_memory::Memory;
 use host::{FunctionSpec, Host, HostError, Invocation, Invoked};
 use http::{HeaderMap, HeaderName, Method};
-use kit::sources::{Received, Source};
+use kit::sources::{Received, Source, Terms};
 use kit::targets::{Event, Target};
 use kit::{Caller, Ctx, Kit, Parts, Services};
 use serde_json::{Value, json};
@@ -25,6 +25,9 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use crate::START;
 
 pub(crate) const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
+
+/// How long the queue leases a message.
+const LEASE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Machine {
     pub(crate) kit: Kit,
@@ -288,6 +291,7 @@ pub(crate) struct Queue {
     in_flight: Mutex<Vec<(String, Value)>>,
     pub(crate) acknowledged: Mutex<BTreeSet<String>>,
     pub(crate) receives: Mutex<usize>,
+    pub(crate) terms: Mutex<Terms>,
     came: Notify,
 }
 
@@ -299,6 +303,7 @@ impl Queue {
             in_flight: Mutex::default(),
             acknowledged: Mutex::default(),
             receives: Mutex::default(),
+            terms: Mutex::new(Terms { lease: LEASE, receives_max: None }),
             came: Notify::new(),
         }
     }
@@ -370,10 +375,10 @@ impl Source for Queue {
         })
     }
 
-    fn check<'a>(&'a self, from: &'a Arn) -> BoxFuture<'a, Result<(), kit::Error>> {
+    fn terms<'a>(&'a self, from: &'a Arn) -> BoxFuture<'a, Result<Terms, kit::Error>> {
         Box::pin(async move {
             if from.resource.starts_with('q') {
-                return Ok(());
+                return Ok(*self.terms.lock().unwrap());
             }
             Err(kit::Error::sender("QueueDoesNotExist", "The specified queue does not exist."))
         })

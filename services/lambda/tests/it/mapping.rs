@@ -184,9 +184,11 @@ async fn reported_items_alone_come_back() {
 #[tokio::test]
 async fn no_more_batches_at_once_than_allowed() {
     for (more, most) in [
-        (json!({ "BatchSize": 1 }), 5),
+        // Five, and one more each fifth of a second until the queue is empty.
+        (json!({ "BatchSize": 1 }), 15),
         (json!({ "BatchSize": 1, "ScalingConfig": { "MaximumConcurrency": 2 } }), 2),
-        (json!({ "BatchSize": 1, "ScalingConfig": { "MaximumConcurrency": 9 } }), 9),
+        (json!({ "BatchSize": 1, "ScalingConfig": { "MaximumConcurrency": 7 } }), 7),
+        (json!({ "BatchSize": 1, "ProvisionedPollerConfig": { "MaximumPollers": 2 } }), 20),
     ] {
         let m = &machine().await;
         *m.script.takes.lock().unwrap() = SECOND;
@@ -295,10 +297,35 @@ async fn what_is_not_served_or_not_valid_is_refused() {
         let error = m.call("CreateEventSourceMapping", input).await.unwrap_err();
         assert!(error.starts_with(expected), "{more}: {error}");
     };
-    let filter = json!({ "FilterCriteria": { "Filters": [{ "Pattern": "{}" }] } });
-    check(filter, "NotImplemented: lambda.CreateEventSourceMapping with FilterCriteria").await;
-    check(json!({ "MaximumRetryAttempts": 0 }), "NotImplemented").await;
-    check(json!({ "StartingPosition": "LATEST" }), "NotImplemented").await;
+    let invalid = "InvalidParameterValueException: ";
+    let check_invalid =
+        async |more: Value, text: &str| check(more, &format!("{invalid}{text}")).await;
+    for name in ["KMSKeyArn", "LoggingConfig", "MetricsConfig", "Queues", "Topics"] {
+        let refused = format!("NotImplemented: lambda.CreateEventSourceMapping with {name}");
+        check(json!({ name: ["x"] }), &refused).await;
+    }
+    for name in ["DestinationConfig", "MaximumRetryAttempts", "ParallelizationFactor"] {
+        let text = format!("Unsupported {name} parameter for given event source mapping type.");
+        check_invalid(json!({ name: 0 }), &text).await;
+    }
+    let text = "StartingPosition is not valid for SQS event sources.";
+    check_invalid(json!({ "StartingPosition": "LATEST" }), text).await;
+    let filters = |patterns: &[&str]| {
+        let filters: Vec<Value> = patterns.iter().map(|p| json!({ "Pattern": p })).collect();
+        json!({ "FilterCriteria": { "Filters": filters } })
+    };
+    for pattern in ["", "text", "{}", r#"{"body":"x"}"#, r#"{"body":[]}"#] {
+        check_invalid(filters(&[pattern]), "Invalid filter pattern definition.").await;
+    }
+    check_invalid(filters(&["x"; 11]), "FilterCriteria cannot have more than 10").await;
+    check(filters(&[&"x".repeat(4097)]), "ValidationException: 1 validation error").await;
+    let pollers = |min, max| json!({ "ProvisionedPollerConfig": { "MinimumPollers": min, "MaximumPollers": max } });
+    check(pollers(1, 2), "ValidationException: 1 validation error").await;
+    check(pollers(2, 2001), "ValidationException: 1 validation error").await;
+    check_invalid(pollers(9, 8), "MinimumPollers must be less").await;
+    let mut both = pollers(2, 3);
+    both["ScalingConfig"] = json!({ "MaximumConcurrency": 2 });
+    check_invalid(both, "ScalingConfig.MaximumConcurrency and ProvisionedPollerConfig").await;
     check(json!({ "BatchSize": 11 }), "InvalidParameterValueException: Maximum batch window").await;
     check(json!({ "FunctionName": "none" }), "ResourceNotFoundException: Function not found").await;
     check(json!({ "EventSourceArn": null }), "InvalidParameterValueException").await;

@@ -97,8 +97,9 @@ async fn a_function_sees_the_record_that_lambda_gives_it() {
     }});
     let sent = server.ok("SendMessage", input).await;
     let source = server.kit.sources.get(&arn("q")).unwrap();
-    source.check(&arn("q")).await.unwrap();
-    let error = source.check(&arn("none")).await.unwrap_err();
+    let terms = source.terms(&arn("q")).await.unwrap();
+    assert_eq!((terms.lease, terms.receives_max), (Duration::from_secs(30), None));
+    let error = source.terms(&arn("none")).await.unwrap_err();
     assert_eq!(error.code, "QueueDoesNotExist");
     let received = source.receive(&arn("q"), 10, Duration::from_secs(20)).await.unwrap();
     assert_eq!(received[0].id, sent["MessageId"]);

@@ -13,6 +13,8 @@ const SETTINGS: &[&str] = &[
     "MaximumBatchingWindowInSeconds",
     "FunctionResponseTypes",
     "ScalingConfig",
+    "FilterCriteria",
+    "ProvisionedPollerConfig",
 ];
 
 pub(super) const TYPE: Type = Type {
@@ -25,7 +27,8 @@ pub(super) const TYPE: Type = Type {
         Property::int("MaximumBatchingWindowInSeconds"),
         Property::texts("FunctionResponseTypes"),
         Property::ints("ScalingConfig"),
-        Property::refused("FilterCriteria", "every message would reach the function"),
+        Property::any("FilterCriteria"),
+        Property::ints("ProvisionedPollerConfig"),
         Property::refused("StartingPosition", "streams are not served"),
         Property::refused("StartingPositionTimestamp", "streams are not served"),
         Property::refused("ParallelizationFactor", "streams are not served"),
@@ -41,7 +44,6 @@ pub(super) const TYPE: Type = Type {
         Property::unhonoured("KmsKeyArn"),
         Property::unhonoured("MetricsConfig"),
         Property::unhonoured("LoggingConfig"),
-        Property::unhonoured("ProvisionedPollerConfig"),
         Property::tags(),
     ],
     attributes: &["Id", "EventSourceMappingArn"],
@@ -90,6 +92,8 @@ async fn set(work: &Work<'_>, id: &str, properties: &Properties) -> Result<(), k
         ("MaximumBatchingWindowInSeconds", json!(0)),
         ("FunctionResponseTypes", json!([])),
         ("ScalingConfig", json!({})),
+        ("FilterCriteria", json!({})),
+        ("ProvisionedPollerConfig", json!({})),
     ] {
         input.entry(name).or_insert(default);
     }

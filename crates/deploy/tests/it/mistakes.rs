@@ -233,11 +233,6 @@ const EVENTS: &[(&str, &str)] = &[
              help: add arn: !GetAtt Queue.Arn",
     ),
     (
-        "sqs: { arn: 'arn:aws:sqs:us-east-1:000000000000:q', filterPatterns: [{ a: [1] }] }",
-        "serverless.yml:8:77: FEventSourceMappingSQSQ.FilterCriteria is not served: every \
-             message would reach the function\nhelp: remove it",
-    ),
-    (
         "sns: { arn: !Ref Topic }",
         "serverless.yml:8:9: event 'sns' of function 'f': the topic has no name\n\
              help: add topicName: it is needed unless arn is written out in full",

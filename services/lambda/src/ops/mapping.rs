@@ -119,7 +119,13 @@ pub(crate) async fn update(
             mapping.function = target.arn();
             check_unique(ctx, &tx, &mapping).await?;
         }
+        let enabled_before = mapping.enabled;
         rule::set(&mut mapping, settings)?;
+        let state = match (enabled_before, mapping.enabled) {
+            (false, true) => "Enabling",
+            (true, false) => "Disabling",
+            _ => "Updating",
+        };
         mapping.modified = ctx.now();
         let runs = match existing_version(&tx, &data::Target::of(&mapping.function)?).await {
             Ok(runs) => Some(runs),
@@ -131,14 +137,14 @@ pub(crate) async fn update(
             rule::check_lease(terms, runs.config.timeout_secs)?;
         }
         tx.put_record(key.clone(), &mapping)?;
-        Ok::<_, Error>((mapping, runs))
+        Ok::<_, Error>((mapping, runs, state))
     });
-    let (mapping, runs) = changed.await?;
+    let (mapping, runs, state) = changed.await?;
     if let (Some(terms), Some(runs)) = (terms, &runs) {
         advise(terms, &mapping, runs);
     }
     sync(ctx, &mapping, key).await?;
-    Ok(configuration(ctx, mapping, "Updating"))
+    Ok(configuration(ctx, mapping, state))
 }
 
 pub(crate) async fn delete(ctx: &Ctx, input: MappingInput) -> Result<MappingConfiguration, Error> {

@@ -158,7 +158,15 @@ impl Poller {
                         poller.run(&target, batch, place).await;
                     });
                 }
-                Err(error) => self.rest("the source cannot be read", &error.into()).await,
+                Err(error) => {
+                    let error = error.into();
+                    // Told to stop, it rests no more, and what is left over comes back by itself.
+                    tokio::select! {
+                        biased;
+                        _ = stop.wait_for(|stop| *stop) => return,
+                        () = self.rest("the source cannot be read", &error) => {}
+                    }
+                }
             }
         }
     }

@@ -71,7 +71,7 @@ async fn a_mapping_is_made_described_changed_and_deleted() {
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "ScalingConfig": { "MaximumConcurrency": 2 },
     });
-    expected["State"] = "Updating".into();
+    expected["State"] = "Disabling".into();
     expected["FunctionResponseTypes"] = json!(["ReportBatchItemFailures"]);
     expected["ScalingConfig"] = json!({ "MaximumConcurrency": 2 });
     assert_eq!(m.call("UpdateEventSourceMapping", change).await.unwrap(), expected);

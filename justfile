@@ -3,6 +3,7 @@
 fmt:
     cargo fmt --all
     cargo fmt --manifest-path tests/sdk/rust/Cargo.toml
+    rustfmt --edition 2024 --config-path . crates/fork/worker/{lib,init}.rs
 
 lint:
     ./test style

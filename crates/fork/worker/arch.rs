@@ -1,8 +1,8 @@
 //! What only assembly can do: to remember where a thread stands, to make a process or thread that
 //! goes on there, and to make one that begins on a stack of its own.
 //!
-//! To the compiler each of these is a function that returns once in every process: what is remembered
-//! is the place behind the call, with the registers that a call preserves.
+//! To the compiler each of these is a function that returns once in every process: what is
+//! remembered is the place behind the call, with the registers that a call preserves.
 
 use core::arch::global_asm;
 

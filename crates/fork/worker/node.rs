@@ -13,8 +13,8 @@ type Env = *mut c_void;
 type Value = *mut c_void;
 type Callback = unsafe extern "C" fn(Env, *mut c_void) -> Value;
 
-/// The functions of N-API that are used, found in the program when Node loads us: elsewhere they are
-/// not there.
+/// The functions of N-API that are used, found in the program when Node loads us: elsewhere they
+/// are not there.
 struct Napi {
     create_function: unsafe extern "C" fn(
         env: Env,
@@ -48,8 +48,7 @@ struct Napi {
         length: usize,
         result: *mut Value,
     ) -> i32,
-    throw_error:
-        unsafe extern "C" fn(env: Env, code: *const c_char, message: *const c_char) -> i32,
+    throw_error: unsafe extern "C" fn(env: Env, code: *const c_char, message: *const c_char) -> i32,
 }
 
 impl Napi {

@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use crate::slot::{self, ENDS, EVENTS_FD, REPLIES_FD, Ends, Forked, Order};
+use crate::slot::{self, ENDS, EVENTS_FD, Ends, Forked, Order, REPLIES_FD};
 use crate::{descriptors, sys, threads};
 
 /// The longest message: an order and what is for the worker.
@@ -39,7 +39,8 @@ pub fn serve(control: i32, init: *const u8) -> Result<&'static [u8], Refused> {
             }
             Forked::Template(pid) => {
                 if pid < 0 {
-                    let text = sys::Text::<64>::new().push(b"!clone ").number(pid.unsigned_abs() as u64);
+                    let text =
+                        sys::Text::<64>::new().push(b"!clone ").number(pid.unsigned_abs() as u64);
                     let text = text.as_bytes();
                     // SAFETY: the text is valid for its length.
                     unsafe { sys::write(ends.status, text.as_ptr().cast(), text.len()) };

@@ -109,7 +109,8 @@ unsafe extern "C" fn first(job: *mut u8) -> ! {
             fail(job.ends.status, b"clone");
         }
         let number = sys::Text::<24>::new().number(worker.unsigned_abs() as u64).push(b"\0");
-        let status = sys::Text::<24>::new().number(job.ends.status.unsigned_abs().into()).push(b"\0");
+        let status =
+            sys::Text::<24>::new().number(job.ends.status.unsigned_abs().into()).push(b"\0");
         sys::fcntl(job.ends.status, sys::F_SETFD, 0);
         let argv = [job.init, status.as_bytes().as_ptr(), number.as_bytes().as_ptr(), null()];
         let envp = [null()];

@@ -119,7 +119,8 @@ extern "C" fn on_park(_signal: i32) {
 
 /// Whether a thread keeps our signal away from itself.
 fn is_deaf(tid: i32, signal: i32) -> bool {
-    let path = sys::Text::<64>::new().push(b"/proc/self/task/").number(u64::from(tid.unsigned_abs()));
+    let path =
+        sys::Text::<64>::new().push(b"/proc/self/task/").number(u64::from(tid.unsigned_abs()));
     let path = path.push(b"/status\0");
     let mut text = [0; 4096];
     let Some(got) = sys::read_file(path.as_bytes(), &mut text) else { return true };

@@ -22,8 +22,8 @@ macro_rules! conformance {
         $crate::conformance!(@each $name, $sandbox;
             the_three_pipes_lead_where_they_should the_environment_is_what_was_given
             nothing_else_is_open a_kill_takes_descendants_along an_exit_is_told_as_it_was
-            a_signal_is_told_as_it_was large_frames_pass_both_ways what_cannot_be_started_is_an_error
-            the_runtime_api_is_where_the_environment_says);
+            a_signal_is_told_as_it_was large_frames_pass_both_ways
+            what_cannot_be_started_is_an_error the_runtime_api_is_where_the_environment_says);
     };
     (@each $name:ident, $sandbox:expr; $($test:ident)*) => {
         mod $name {

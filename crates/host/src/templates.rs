@@ -76,8 +76,8 @@ impl Templates {
         if let State::Ready(template) = &entry.state { Some(Arc::clone(template)) } else { None }
     }
 
-    /// Waits until the template of a revision is there, or it is known that there will be none: then
-    /// why.
+    /// Waits until the template of a revision is there, or it is known that there will be none:
+    /// then why.
     pub(crate) async fn made(&self, spec: &FunctionSpec) -> Result<(), String> {
         loop {
             let changed = self.changed.notified();

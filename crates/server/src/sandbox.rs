@@ -1,5 +1,5 @@
-//! How functions are confined: the sandboxes known, and the door through which those inside one come
-//! to the gateway.
+//! How functions are confined: the sandboxes known, and the door through which those inside one
+//! come to the gateway.
 
 use std::io;
 use std::path::Path;

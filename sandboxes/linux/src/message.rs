@@ -58,7 +58,7 @@ pub(crate) struct Launch {
 pub(crate) enum Report {
     /// The launcher is up, and this is what it can do.
     Ready(crate::level::Level),
-    /// It runs. Descriptors: the listeners of its door and of its Runtime API, as far as it has them.
+    /// It runs. Descriptors: the listeners of its door and its Runtime API, as far as it has them.
     Started {
         id: u64,
         pid: i32,

@@ -1,5 +1,7 @@
 //! The sandbox from outside.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod files;
 mod life;
 mod templates;
@@ -18,7 +20,7 @@ fn sandbox() -> LinuxSandbox {
     let mut launcher = Command::new(env!("CARGO_BIN_EXE_launcher"));
     launcher.arg(&folder);
     let accept = Arc::new(|listener| {
-        let task = tokio::spawn(async move { drop(listener) });
+        let task = base::task::spawn("nobody", async move { drop(listener) });
         task.abort_handle()
     });
     LinuxSandbox::start(Config { launcher, port: 4566, accept }).unwrap()

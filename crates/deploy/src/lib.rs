@@ -32,7 +32,7 @@ pub use endpoints::Endpoint;
 pub use error::{Error, Failure};
 pub use options::Options;
 pub use package::{Packager, is_data};
-pub use project::{Bundling, Function, Patterns, Project};
+pub use project::{Bundling, Function, Patterns, Project, PythonPackages};
 pub use report::{Entry, Report};
 pub use template::{Output, Resource, Template};
 

@@ -24,6 +24,7 @@ pub struct Project {
     pub template: Template,
     pub functions: Vec<Function>,
     pub bundling: Bundling,
+    pub python: PythonPackages,
     pub report: Report,
 }
 
@@ -41,6 +42,8 @@ pub struct Function {
     pub patterns: Patterns,
     /// A zip made by somebody else, taken as it is.
     pub artifact: Option<String>,
+    /// The folder whose content the package is, where it is not the project's.
+    pub module: Option<String>,
 }
 
 /// How sources are bundled: the settings of the plugin serverless-esbuild.
@@ -59,4 +62,28 @@ pub struct Bundling {
     pub format: Option<String>,
     pub define: Vec<(String, String)>,
     pub loader: Vec<(String, String)>,
+}
+
+/// How packages come to Python functions: the settings of the plugin serverless-python-requirements.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PythonPackages {
+    /// The project names the plugin.
+    pub requested: bool,
+    /// `requirements.txt`, unless it says otherwise.
+    pub file_name: Option<String>,
+    /// Packages that are not brought along.
+    pub no_deploy: Vec<String>,
+    /// Patterns of files that packages are relieved of.
+    pub slim: Vec<String>,
+    /// Handlers unzip their packages, so they find something that says there is nothing to unzip.
+    pub zip: bool,
+    /// All packages are in a layer, none in functions.
+    pub layer: bool,
+    /// A folder with packages of the project's own.
+    pub vendor: Option<String>,
+    pub pip_arguments: Vec<String>,
+    /// `pythonBin`
+    pub interpreter: Option<String>,
+    /// Settings of other tools that are set to false: `usePoetry`.
+    pub tools_off: Vec<String>,
 }

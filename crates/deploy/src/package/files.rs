@@ -24,8 +24,15 @@ pub fn is_data(folder: &Path) -> bool {
     folder.join(store::DATA_MARKER).exists()
 }
 
-/// Part of a package only where a pattern asks for it.
-const UNLESS_ASKED: &[&str] = &["node_modules/**", ".env", ".env.*"];
+/// Part of a package only where a pattern asks for it. What Python compiles for itself is of no use
+/// to another version, nor to this one at another date.
+const UNLESS_ASKED: &[&str] =
+    &["node_modules/**", ".env", ".env.*", "**/__pycache__/**", "**/*.py[co]"];
+
+/// Whether a folder is a virtual environment: its packages are linked to where it stands.
+fn is_environment(folder: &Path) -> bool {
+    folder.join("pyvenv.cfg").exists()
+}
 
 /// Files of one package.
 const FILES_MAX: usize = 50_000;
@@ -73,7 +80,7 @@ fn collect(
             // Links are followed, as the framework does; a circle of them ends at the depth limit.
             let full = entry.path();
             if full.is_dir() {
-                if depth < DEPTH_MAX && !is_data(&full) {
+                if depth < DEPTH_MAX && !is_data(&full) && !is_environment(&full) {
                     folders.push((full, format!("{path}/"), depth + 1));
                 }
             } else if is_chosen(patterns, &path, at_first(&path)) {

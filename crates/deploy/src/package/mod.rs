@@ -10,6 +10,7 @@ mod files;
 mod glob;
 mod handler;
 mod npm;
+mod python;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::project::{Function, Project};
 
 pub use files::is_data;
+pub(crate) use python::OF_THE_RUNTIME;
 
 use handler::Handler;
 
@@ -35,6 +37,7 @@ pub struct Packager {
     /// Where tools are kept, `~/.cache/cumulet`.
     cache: PathBuf,
     built: HashMap<String, Built>,
+    interpreters: python::Interpreters,
 }
 
 /// A package and the files it was made from, as they were then.
@@ -56,7 +59,7 @@ fn stamp(path: &Path) -> Stamp {
 impl Packager {
     /// A packager that keeps its tools in this folder.
     pub fn new(cache: &Path) -> Packager {
-        Packager { cache: cache.to_owned(), built: HashMap::new() }
+        Packager { cache: cache.to_owned(), built: HashMap::new(), interpreters: BTreeMap::new() }
     }
 
     /// Packages all functions. Blocks on the file system and on the bundler; `say` is told of
@@ -64,6 +67,7 @@ impl Packager {
     pub fn package(&mut self, project: &Project, say: &dyn Fn(&str)) -> Result<Assets, Diagnostic> {
         let mut assets = Assets::new();
         let mut to_bundle = Vec::new();
+        let mut interpreters = std::mem::take(&mut self.interpreters);
         for function in &project.functions {
             let settings = format!("{function:?} {:?}", project.bundling);
             if let Some(asset) = self.unchanged(&function.name, &settings) {
@@ -79,15 +83,24 @@ impl Packager {
                 to_bundle.extend(handler.map(|handler| (function, handler, settings)));
                 continue;
             }
-            let files = files::matching(&project.dir, &function.patterns, &function.handler_at)?;
+            let mut files = own(project, function)?;
+            if function.runtime.starts_with("python") {
+                let source = self.python(project, say);
+                python::add(&source, function, &mut interpreters, &mut files)?;
+            }
             let asset = pack(function, files)?;
             assets.insert(function.name.clone(), asset);
         }
+        self.interpreters = interpreters;
         if !to_bundle.is_empty() {
             npm::install(&project.dir, say)?;
             self.bundle(project, to_bundle, say, &mut assets)?;
         }
         Ok(assets)
+    }
+
+    fn python<'a>(&'a self, project: &'a Project, say: &'a dyn Fn(&str)) -> python::Source<'a> {
+        python::Source { dir: &project.dir, cache: &self.cache, settings: &project.python, say }
     }
 
     fn unchanged(&self, name: &str, settings: &str) -> Option<Asset> {
@@ -150,6 +163,30 @@ fn around(project: &Project, function: &Function, handler: &Handler) -> Result<F
     files.remove(&handler.file());
     closure::add(&project.dir, &project.bundling.external, at, &mut files)?;
     Ok(files)
+}
+
+/// The project's files for a function that is not bundled; those of its module, where it has one,
+/// stand at the top of the package.
+fn own(project: &Project, function: &Function) -> Result<Files, Diagnostic> {
+    let at = &function.handler_at;
+    let files = files::matching(&project.dir, &function.patterns, at)?;
+    let Some(module) = &function.module else { return Ok(files) };
+    let prefix = format!("{}/", module.trim_start_matches("./").trim_end_matches('/'));
+    if prefix == "/" || prefix == "./" {
+        return Ok(files);
+    }
+    let moved = files
+        .into_iter()
+        .filter_map(|(path, content)| Some((path.strip_prefix(&prefix)?.to_owned(), content)));
+    let moved: Files = moved.collect();
+    if moved.is_empty() {
+        let message =
+            format!("the module of function '{}' is {module}, which has no files", function.name);
+        return Err(
+            Diagnostic::new(at, message).help("name a folder of the project, or remove module:")
+        );
+    }
+    Ok(moved)
 }
 
 fn read_artifact(

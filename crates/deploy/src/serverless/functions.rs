@@ -41,6 +41,7 @@ const KEYS: Keys = Keys {
         "logRetentionInDays",
         "disableLogs",
         "httpApi",
+        "module",
     ],
     unhonoured: &[
         "provisionedConcurrency",
@@ -251,6 +252,9 @@ fn source(
     };
     let mut patterns = compile.patterns.clone();
     let mut artifact = None;
+    let module =
+        node.get("module").map(|module| module.expect_str(&format!("functions.{name}.module")));
+    let module = module.transpose()?.map(str::to_owned);
     if let Some(package) = node.get("package") {
         let path = format!("functions.{name}.package");
         PACKAGE_KEYS.check(package, &path, compile.report)?;
@@ -265,6 +269,7 @@ fn source(
         runtime,
         patterns,
         artifact,
+        module,
     })
 }
 

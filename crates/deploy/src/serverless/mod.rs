@@ -11,6 +11,7 @@ mod keys;
 mod naming;
 mod openapi;
 mod plugins;
+mod python;
 mod resources;
 mod variables;
 
@@ -200,6 +201,7 @@ fn translate(
     let region = text("region", &options.region, "us-east-1")?;
     let stack = text("stackName", &None, &format!("{service}-{stage}"))?;
     let bundling = plugins::read(root, &mut report)?;
+    let python = python::read(root, &mut report)?;
     let patterns = match root.get("package") {
         Some(package) => functions::package_patterns(package, "package")?,
         None => Vec::new(),
@@ -231,7 +233,18 @@ fn translate(
     resources::add(&mut template, root)?;
     let template = Template::read(&template, &mut report)?;
     let dir = dir.to_owned();
-    Ok(Project { dir, service, stage, region, stack, template, functions, bundling, report })
+    Ok(Project {
+        dir,
+        service,
+        stage,
+        region,
+        stack,
+        template,
+        functions,
+        bundling,
+        python,
+        report,
+    })
 }
 
 /// `service: name`, or the older `service: { name: … }`.

@@ -98,6 +98,8 @@ pub(super) fn read(root: &Node, report: &mut Report) -> Result<Bundling, Diagnos
                 report.note(&plugin.at, &path, "is covered: functions are bundled with esbuild");
             } else if NATIVE.contains(&name) {
                 report.note(&plugin.at, &path, "is covered by the platform itself");
+            } else if name == super::python::PLUGIN {
+                report.note(&plugin.at, &path, "is covered: packages are installed with pip");
             } else {
                 report.unhonoured(&plugin.at, &path, "is not known here and does not run");
             }
@@ -131,11 +133,11 @@ fn esbuild(
     Ok(())
 }
 
-fn text(settings: &Node, key: &str) -> Result<Option<String>, Diagnostic> {
+pub(super) fn text(settings: &Node, key: &str) -> Result<Option<String>, Diagnostic> {
     settings.get(key).map(|node| node.expect_str(key).map(str::to_owned)).transpose()
 }
 
-fn strings(settings: &Node, key: &str) -> Result<Vec<String>, Diagnostic> {
+pub(super) fn strings(settings: &Node, key: &str) -> Result<Vec<String>, Diagnostic> {
     let Some(node) = settings.get(key) else { return Ok(Vec::new()) };
     let list = node.one_or_many();
     list.iter().map(|item| item.expect_str(key).map(str::to_owned)).collect()

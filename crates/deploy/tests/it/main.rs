@@ -6,5 +6,6 @@ mod apply;
 mod machine;
 mod mistakes;
 mod package;
+mod python;
 mod reader;
 mod undo;

@@ -9,18 +9,22 @@ use deploy::{Asset, Assets, Diagnostic, Options, Packager};
 use tempfile::TempDir;
 
 /// A project in a folder of its own.
-struct Folder {
-    dir: TempDir,
+pub(crate) struct Folder {
+    pub(crate) dir: TempDir,
     packager: RefCell<Packager>,
-    said: RefCell<Vec<String>>,
+    pub(crate) said: RefCell<Vec<String>>,
 }
 
 impl Folder {
-    fn new(files: &[(&str, &str)]) -> Folder {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Folder {
+        // Kept between runs of the tests, so that the bundler is fetched once.
+        Folder::with_cache(files, Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    pub(crate) fn with_cache(files: &[(&str, &str)], cache: &Path) -> Folder {
         let folder = Folder {
             dir: TempDir::new().unwrap(),
-            // Kept between runs of the tests, so that the bundler is fetched once.
-            packager: RefCell::new(Packager::new(Path::new(env!("CARGO_TARGET_TMPDIR")))),
+            packager: RefCell::new(Packager::new(cache)),
             said: RefCell::default(),
         };
         for (path, text) in files {
@@ -29,13 +33,13 @@ impl Folder {
         folder
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.dir.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn package(&self) -> Result<Assets, Diagnostic> {
+    pub(crate) fn package(&self) -> Result<Assets, Diagnostic> {
         let options = Options::new("000000000000".parse().unwrap());
         let project = deploy::read(self.dir.path(), &options)?;
         let say = |text: &str| self.said.borrow_mut().push(text.to_owned());
@@ -43,14 +47,14 @@ impl Folder {
     }
 
     /// The paths in the package of function `f`.
-    fn check(&self, expected: &[&str]) -> BTreeMap<String, String> {
+    pub(crate) fn check(&self, expected: &[&str]) -> BTreeMap<String, String> {
         let assets = self.package().unwrap_or_else(|error| panic!("{error}"));
         let files = unzip(&assets["f"]);
         assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), expected);
         files
     }
 
-    fn refused(&self, expected: &str) {
+    pub(crate) fn refused(&self, expected: &str) {
         assert_eq!(self.package().unwrap_err().to_string(), expected);
     }
 }

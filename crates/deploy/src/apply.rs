@@ -19,6 +19,7 @@ use crate::endpoints::{self, Endpoint};
 use crate::error::{Error, failed};
 use crate::graph;
 use crate::intrinsics::Scope;
+use crate::pin::pin;
 use crate::plan::{self, Action};
 use crate::report::Report;
 use crate::state::{Entry, State};
@@ -176,7 +177,7 @@ impl<'a> Run<'a> {
         let kind = types::of(resource)?;
         let map = self.scope.map(&resource.properties)?;
         let mut properties = types::typed(kind, &resource.id, &map)?;
-        self.pin_code(resource, &mut properties)?;
+        pin(resource, self.assets, &self.wanted, &mut properties)?;
         let known = self.known.get(&resource.id).cloned();
         let action = plan::decide(kind, known.as_ref(), &properties).map_err(|taken| {
             let message = format!(
@@ -196,23 +197,6 @@ impl<'a> Run<'a> {
         self.scope.made.insert(resource.id.clone(), made);
         self.wanted.insert(resource.id.clone(), properties);
         Ok(())
-    }
-
-    /// Puts the hash beside the name of a package, so that new code is a change.
-    fn pin_code(&self, resource: &Resource, properties: &mut Properties) -> Result<(), Diagnostic> {
-        let Some(Json::Object(code)) = properties.get_mut("Code") else { return Ok(()) };
-        let name = code.get("Asset").and_then(Json::as_str).map(str::to_owned);
-        match name.and_then(|name| self.assets.get(&name)) {
-            Some(asset) => {
-                code.insert("Sha256".to_owned(), asset.sha256.clone().into());
-                Ok(())
-            }
-            None => {
-                let message = format!("{}.Code names no package of this project", resource.id);
-                Err(Diagnostic::new(&resource.at, message)
-                    .help("declare the function below functions:, with its handler"))
-            }
-        }
     }
 
     async fn make(
@@ -361,9 +345,18 @@ impl<'a> Run<'a> {
     }
 
     async fn end(&self, id: &str, entry: &Entry) -> Result<(), kit::Error> {
+        if entry.retain {
+            return Ok(());
+        }
+        self.delete(id, entry).await
+    }
+
+    /// Deletes a resource, also one that is to be retained: what a failed deploy made has nothing
+    /// in it yet, and would be in the way of the next one.
+    async fn delete(&self, id: &str, entry: &Entry) -> Result<(), kit::Error> {
         let Some(kind) = types::find(&entry.kind) else { return Ok(()) };
         // Without a physical id there is nothing that could be named in a deletion.
-        if entry.retain || entry.made.id.is_empty() {
+        if entry.made.id.is_empty() {
             return Ok(());
         }
         let name = fresh_name(self.stack, id, entry.generation);
@@ -398,7 +391,7 @@ impl<'a> Run<'a> {
 
     async fn undo_create(&self, id: &str) -> Result<(), kit::Error> {
         if let Some(entry) = self.known.get(id) {
-            self.end(id, entry).await?;
+            self.delete(id, entry).await?;
         }
         Ok(self.state.remove(id).await?)
     }
@@ -439,7 +432,7 @@ impl<'a> Run<'a> {
 
     async fn undo_replace(&self, id: &str, old: &Entry) -> Result<(), kit::Error> {
         if let Some(entry) = self.known.get(id) {
-            self.end(id, entry).await?;
+            self.delete(id, entry).await?;
         }
         Ok(self.state.restore(id, old).await?)
     }

@@ -1,4 +1,4 @@
-//! The URLs of the APIs a stack has.
+//! The URLs of the APIs and functions a stack has.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +37,12 @@ pub(crate) fn of(
                 Some(stage) => format!("{endpoint}/_aws/execute-api/{}/{stage}", made.id),
                 None => continue,
             },
+            "AWS::Lambda::Url" => {
+                let url = made.attributes["FunctionUrl"].clone();
+                let function = made.id.rsplit_once(":function:").map_or("", |(_, name)| name);
+                all.push(Endpoint { method: "ANY".to_owned(), url, function: function.to_owned() });
+                continue;
+            }
             _ => continue,
         };
         let paths = properties.get("Body").and_then(|body| body["paths"].as_object());

@@ -13,6 +13,7 @@ mod graph;
 mod intrinsics;
 mod options;
 mod package;
+mod pin;
 mod plan;
 mod project;
 mod report;
@@ -32,7 +33,7 @@ pub use endpoints::Endpoint;
 pub use error::{Error, Failure};
 pub use options::Options;
 pub use package::{Packager, is_data};
-pub use project::{Bundling, Function, Patterns, Project, PythonPackages};
+pub use project::{Bundling, Function, Layer, LayerContent, Patterns, Project, PythonPackages};
 pub use report::{Entry, Report};
 pub use template::{Output, Resource, Template};
 

@@ -23,6 +23,7 @@ pub struct Project {
     pub stack: String,
     pub template: Template,
     pub functions: Vec<Function>,
+    pub layers: Vec<Layer>,
     pub bundling: Bundling,
     pub python: PythonPackages,
     pub report: Report,
@@ -44,6 +45,26 @@ pub struct Function {
     pub artifact: Option<String>,
     /// The folder whose content the package is, where it is not the project's.
     pub module: Option<String>,
+}
+
+/// A layer as packaging sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Layer {
+    /// The name of its asset, `layer:common`, which no function can have.
+    pub name: String,
+    pub at: Place,
+    pub content: LayerContent,
+}
+
+/// Where the files of a layer come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LayerContent {
+    /// What is in a folder of the project; patterns begin there.
+    Folder { path: String, patterns: Patterns },
+    /// A zip made by somebody else, taken as it is.
+    Artifact(String),
+    /// The project's Python packages, for this runtime.
+    Packages { runtime: String },
 }
 
 /// How sources are bundled: the settings of the plugin serverless-esbuild.

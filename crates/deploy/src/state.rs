@@ -20,6 +20,8 @@ const LEFTOVER: u8 = 2;
 
 /// Stands in a record for the address of the platform, which may be another one next time.
 const ENDPOINT: &str = "${endpoint}";
+/// The same in the URL of a function, which begins with a name of its own.
+const URL_END: &str = ".lambda-url.${endpoint}/";
 
 /// Resources of one stack, with those waiting to be deleted.
 const ROWS_MAX: usize = 2_000;
@@ -67,6 +69,20 @@ pub(crate) struct State<'a> {
 }
 
 impl State<'_> {
+    /// What the URLs of functions end with here. A number has no names below it, so that of
+    /// loopback is used.
+    fn url_end(&self) -> String {
+        let authority = self.endpoint.split_once("://").map_or(self.endpoint, |(_, rest)| rest);
+        let authority = authority.trim_end_matches('/');
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, format!(":{port}")),
+            _ => (authority, String::new()),
+        };
+        let number = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+        let host = if number { "localhost" } else { host };
+        format!(".lambda-url.{}.{host}{port}/", self.region)
+    }
+
     fn prefix(&self, kind: u8) -> Key {
         let space = Space::new(self.account, "deploy");
         space.key(kind).str(self.region.as_str()).str(self.stack)
@@ -109,7 +125,7 @@ impl State<'_> {
             .map_err(|error| store::Error::corrupt(key.to_string(), error))?;
         Ok(Entry {
             kind: row.kind,
-            made: row.made.replaced(ENDPOINT, self.endpoint),
+            made: row.made.replaced(URL_END, &self.url_end()).replaced(ENDPOINT, self.endpoint),
             properties,
             ready: row.ready,
             position: row.position,
@@ -157,7 +173,7 @@ impl State<'_> {
             }
             None => None,
         };
-        let endpoint = self.endpoint;
+        let (endpoint, url_end) = (self.endpoint, &self.url_end());
         let (key, staged, cleared) = (&key, &staged, &cleared);
         self.store
             .transact(self.account, |tx| async move {
@@ -168,7 +184,7 @@ impl State<'_> {
                 if let (Some(entry), Some(staged)) = (entry, staged) {
                     let row = Row {
                         kind: entry.kind.clone(),
-                        made: entry.made.replaced(endpoint, ENDPOINT),
+                        made: entry.made.replaced(url_end, URL_END).replaced(endpoint, ENDPOINT),
                         properties: staged.link(&tx, key),
                         ready: entry.ready,
                         position: entry.position,

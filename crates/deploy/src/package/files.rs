@@ -44,6 +44,13 @@ pub(super) fn matching(dir: &Path, patterns: &[String], at: &Place) -> Result<Fi
     collect(dir, patterns, at, |path| !is_any(UNLESS_ASKED, path))
 }
 
+/// The files of a folder that was made to be packed, `node_modules` among them.
+pub(super) fn made(dir: &Path, patterns: &[String], at: &Place) -> Result<Files, Diagnostic> {
+    let mut all = vec!["node_modules/**".to_owned()];
+    all.extend_from_slice(patterns);
+    collect(dir, &all, at, |path| !is_any(UNLESS_ASKED, path))
+}
+
 /// Only the files that a pattern asks for.
 pub(super) fn asked_for(dir: &Path, patterns: &[String], at: &Place) -> Result<Files, Diagnostic> {
     if patterns.iter().all(|pattern| pattern.starts_with('!')) {

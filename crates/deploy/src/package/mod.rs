@@ -9,6 +9,7 @@ mod esbuild;
 mod files;
 mod glob;
 mod handler;
+mod layers;
 mod npm;
 mod python;
 
@@ -62,7 +63,7 @@ impl Packager {
         Packager { cache: cache.to_owned(), built: HashMap::new(), interpreters: BTreeMap::new() }
     }
 
-    /// Packages all functions. Blocks on the file system and on the bundler; `say` is told of
+    /// Packages all functions and layers. Blocks on the file system and on the bundler; `say` is told of
     /// what takes long.
     pub fn package(&mut self, project: &Project, say: &dyn Fn(&str)) -> Result<Assets, Diagnostic> {
         let mut assets = Assets::new();
@@ -75,7 +76,10 @@ impl Packager {
                 continue;
             }
             if let Some(artifact) = &function.artifact {
-                assets.insert(function.name.clone(), read_artifact(project, function, artifact)?);
+                assets.insert(
+                    function.name.clone(),
+                    read_artifact(project, artifact, &function.handler_at)?,
+                );
                 continue;
             }
             let handler = handler::find(&project.dir, function)?;
@@ -88,8 +92,13 @@ impl Packager {
                 let source = self.python(project, say);
                 python::add(&source, function, &mut interpreters, &mut files)?;
             }
-            let asset = pack(function, files)?;
+            let asset = pack_function(function, files)?;
             assets.insert(function.name.clone(), asset);
+        }
+        for layer in &project.layers {
+            let source = self.python(project, say);
+            let asset = layers::package(project, layer, &source, &mut interpreters)?;
+            assets.insert(layer.name.clone(), asset);
         }
         self.interpreters = interpreters;
         if !to_bundle.is_empty() {
@@ -132,7 +141,7 @@ impl Packager {
                 let mut files = around(project, function, handler)?;
                 let is_alone = files.is_empty();
                 files.extend(bundle.files);
-                let asset = pack(function, files)?;
+                let asset = pack_function(function, files)?;
                 assets.insert(function.name.clone(), asset.clone());
                 // A file that came to stand beside the bundle is no change of one that was there,
                 // so only what is a bundle and nothing else is known to be unchanged.
@@ -171,14 +180,7 @@ fn own(project: &Project, function: &Function) -> Result<Files, Diagnostic> {
     let at = &function.handler_at;
     let files = files::matching(&project.dir, &function.patterns, at)?;
     let Some(module) = &function.module else { return Ok(files) };
-    let prefix = format!("{}/", module.trim_start_matches("./").trim_end_matches('/'));
-    if prefix == "/" || prefix == "./" {
-        return Ok(files);
-    }
-    let moved = files
-        .into_iter()
-        .filter_map(|(path, content)| Some((path.strip_prefix(&prefix)?.to_owned(), content)));
-    let moved: Files = moved.collect();
+    let moved = layers::below(module, files);
     if moved.is_empty() {
         let message =
             format!("the module of function '{}' is {module}, which has no files", function.name);
@@ -189,28 +191,25 @@ fn own(project: &Project, function: &Function) -> Result<Files, Diagnostic> {
     Ok(moved)
 }
 
-fn read_artifact(
-    project: &Project,
-    function: &Function,
-    artifact: &str,
-) -> Result<Asset, Diagnostic> {
+fn read_artifact(project: &Project, artifact: &str, at: &Place) -> Result<Asset, Diagnostic> {
     match std::fs::read(project.dir.join(artifact)) {
         Ok(bytes) => Ok(Asset::new(bytes)),
         Err(error) => {
             let message = format!("the artifact {artifact} cannot be read: {error}");
-            Err(Diagnostic::new(&function.handler_at, message)
-                .help("build it first, or remove package.artifact"))
+            Err(Diagnostic::new(at, message).help("build it first, or remove package.artifact"))
         }
     }
 }
 
-fn pack(function: &Function, files: Files) -> Result<Asset, Diagnostic> {
+fn pack_function(function: &Function, files: Files) -> Result<Asset, Diagnostic> {
+    pack(&format!("function '{}'", function.name), &function.handler_at, files)
+}
+
+fn pack(whose: &str, at: &Place, files: Files) -> Result<Asset, Diagnostic> {
     let bytes: usize = files.values().map(Vec::len).sum();
-    let at = &function.handler_at;
     if bytes > PACKAGE_BYTES_MAX {
         let message = format!(
-            "the package of function '{}' has {} MB, more than {}",
-            function.name,
+            "the package of {whose} has {} MB, more than {}",
             bytes >> 20,
             PACKAGE_BYTES_MAX >> 20
         );

@@ -1,9 +1,9 @@
 //! The template under construction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, Place};
-use crate::project::{Function, Patterns};
+use crate::project::{Function, Layer, Patterns};
 use crate::report::Report;
 use crate::yaml::{Map, Node, Value};
 
@@ -20,6 +20,11 @@ pub(super) struct Compile<'a> {
     pub(super) resources: Map,
     pub(super) outputs: Map,
     pub(super) functions: Vec<Function>,
+    pub(super) layers: Vec<Layer>,
+    /// The keys of all functions, also of those that are yet to be read.
+    pub(super) function_names: Vec<String>,
+    /// Those that are called by an alias.
+    pub(super) aliased: BTreeSet<String>,
     pub(super) http_routes: Vec<HttpRoute>,
     /// The payload version that a function asks of HTTP APIs, against the provider's.
     pub(super) payloads: BTreeMap<String, String>,
@@ -58,6 +63,22 @@ impl Compile<'_> {
         let number = self.schedules.entry(function.to_owned()).or_default();
         *number += 1;
         *number
+    }
+
+    /// The ARN that events are sent to.
+    pub(super) fn function_arn(&self, at: &Place, name: &str) -> Node {
+        match self.aliased.contains(name) {
+            true => at.reference(&naming::alias(name)),
+            false => at.get_att(&naming::lambda(name), "Arn"),
+        }
+    }
+
+    /// The same, as it stands within `Fn::Sub`.
+    pub(super) fn function_arn_within(&self, name: &str) -> String {
+        match self.aliased.contains(name) {
+            true => format!("${{{}}}", naming::alias(name)),
+            false => format!("${{{}.Arn}}", naming::lambda(name)),
+        }
     }
 
     /// The ARN of an API's methods, as a permission names them.

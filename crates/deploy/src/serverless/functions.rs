@@ -6,7 +6,7 @@ use crate::yaml::{Map, Node, Value};
 
 use super::compile::Compile;
 use super::keys::Keys;
-use super::{events, naming};
+use super::{events, invocation, naming};
 
 /// What the framework assumes where nothing is written.
 const MEMORY_MB: u64 = 1024;
@@ -42,14 +42,15 @@ const KEYS: Keys = Keys {
         "disableLogs",
         "httpApi",
         "module",
-    ],
-    unhonoured: &[
         "provisionedConcurrency",
         "versionFunction",
+        "versionFunctions",
         "url",
         "destinations",
         "maximumEventAge",
         "maximumRetryAttempts",
+    ],
+    unhonoured: &[
         "fileSystemConfig",
         "snapStart",
         "runtimeManagement",
@@ -112,6 +113,7 @@ pub(super) fn compile(
     compile.resource(&id, at.node(Value::Map(resource)))?;
     let source = source(compile, name, node, handler)?;
     compile.functions.push(source);
+    invocation::compile(compile, name, at, node)?;
     if let Some(http_api) = node.get("httpApi") {
         HTTP_API_KEYS.check(http_api, &format!("{path}.httpApi"), compile.report)?;
         let payload = http_api.get("payload").and_then(Node::scalar_text);

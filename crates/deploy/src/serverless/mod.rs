@@ -7,7 +7,9 @@
 mod compile;
 mod events;
 mod functions;
+mod invocation;
 mod keys;
+mod layers;
 mod naming;
 mod openapi;
 mod plugins;
@@ -35,6 +37,7 @@ const KEYS: Keys = Keys {
         "service",
         "provider",
         "functions",
+        "layers",
         "resources",
         "custom",
         "plugins",
@@ -55,7 +58,7 @@ const KEYS: Keys = Keys {
         "projectDir",
         "dashboard",
     ],
-    unhonoured: &["layers", "build", "outputs", "constructs", "state"],
+    unhonoured: &["build", "outputs", "constructs", "state"],
 };
 
 const PROVIDER_KEYS: Keys = Keys {
@@ -214,18 +217,18 @@ fn translate(
         resources: Map::default(),
         outputs: Map::default(),
         functions: Vec::new(),
+        layers: Vec::new(),
+        function_names: Vec::new(),
+        aliased: Default::default(),
         http_routes: Vec::new(),
         rest_routes: Vec::new(),
         report: &mut report,
         payloads: Default::default(),
         schedules: Default::default(),
     };
-    for (name, at, node) in function_entries(root)? {
-        functions::compile(&mut compile, &name, &at, &node)?;
-    }
-    compile.role()?;
-    events::finish(&mut compile)?;
+    sections(&mut compile, root)?;
     let functions = std::mem::take(&mut compile.functions);
+    let layers = std::mem::take(&mut compile.layers);
     let mut template = root.at.map([
         ("Resources", root.at.node(Value::Map(std::mem::take(&mut compile.resources)))),
         ("Outputs", root.at.node(Value::Map(std::mem::take(&mut compile.outputs)))),
@@ -241,10 +244,27 @@ fn translate(
         stack,
         template,
         functions,
+        layers,
         bundling,
         python,
         report,
     })
+}
+
+/// Everything the template has but `resources`.
+fn sections(compile: &mut Compile<'_>, root: &Node) -> Result<(), Diagnostic> {
+    layers::compile(compile, root)?;
+    python::layer(compile, root)?;
+    let entries = function_entries(root)?;
+    for (name, _, node) in &entries {
+        compile.function_names.push(name.clone());
+        compile.aliased.extend(invocation::is_aliased(node).then(|| name.clone()));
+    }
+    for (name, at, node) in entries {
+        functions::compile(compile, &name, &at, &node)?;
+    }
+    compile.role()?;
+    events::finish(compile)
 }
 
 /// `service: name`, or the older `service: { name: … }`.

@@ -16,6 +16,23 @@ pub(super) fn lambda(function_name: &str) -> String {
     format!("{}LambdaFunction", function(function_name))
 }
 
+pub(super) fn alias(function_name: &str) -> String {
+    format!("{}ProvConcLambdaAlias", function(function_name))
+}
+
+/// The framework's has a hash of the code at its end, so nobody can refer to it by its name.
+pub(super) fn version(function_name: &str) -> String {
+    format!("{}LambdaVersion", function(function_name))
+}
+
+pub(super) fn url(function_name: &str) -> String {
+    format!("{}LambdaFunctionUrl", function(function_name))
+}
+
+pub(super) fn layer(layer_name: &str) -> String {
+    format!("{}LambdaLayer", function(layer_name))
+}
+
 pub(super) fn log_group(function_name: &str) -> String {
     format!("{}LogGroup", function(function_name))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::yaml::{Map, Node, Value};
 
-use super::naming;
+use super::compile::Compile;
 
 pub(super) const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
@@ -49,11 +49,11 @@ pub(super) fn cors_methods<'a>(methods: impl Iterator<Item = &'a str>) -> Vec<St
 }
 
 /// The integration that hands a request to a function as it is.
-pub(super) fn lambda(at: &Place, function: &str, payload: &str) -> Node {
-    let id = naming::lambda(function);
+pub(super) fn lambda(compile: &Compile<'_>, at: &Place, function: &str, payload: &str) -> Node {
+    let arn = compile.function_arn_within(function);
     let uri = format!(
         "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/\
-         ${{{id}.Arn}}/invocations"
+         {arn}/invocations"
     );
     at.map([
         ("type", at.string("aws_proxy")),

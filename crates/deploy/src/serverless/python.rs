@@ -3,12 +3,14 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::package::OF_THE_RUNTIME;
-use crate::project::PythonPackages;
+use crate::project::{Layer, LayerContent, PythonPackages};
 use crate::report::Report;
-use crate::yaml::Node;
+use crate::yaml::{Map, Node};
 
+use super::compile::Compile;
 use super::keys::Keys;
 use super::plugins::{strings, text};
+use super::{layers, naming};
 
 pub(super) const PLUGIN: &str = "serverless-python-requirements";
 const PATH: &str = "custom.pythonRequirements";
@@ -17,6 +19,7 @@ const KEYS: Keys = Keys {
     honoured: &[
         "fileName",
         "invalidateCaches",
+        "layer",
         "noDeploy",
         "pipCmdExtraArgs",
         "pythonBin",
@@ -48,7 +51,6 @@ const KEYS: Keys = Keys {
         "dockerRootless",
     ],
     unhonoured: &[
-        "layer",
         "pipenvRequirementsFile",
         "poetryWithGroups",
         "poetryWithoutGroups",
@@ -56,6 +58,11 @@ const KEYS: Keys = Keys {
         "requirePoetryLockFile",
         "useUv",
     ],
+};
+
+const LAYER_KEYS: Keys = Keys {
+    honoured: &["name", "description", "compatibleRuntimes", "licenseInfo"],
+    unhonoured: &["allowedAccounts", "retain"],
 };
 
 /// What the plugin calls slim.
@@ -88,11 +95,57 @@ pub(super) fn read(root: &Node, report: &mut Report) -> Result<PythonPackages, D
         .collect();
     packages.zip = flag(settings, "zip")?.unwrap_or(false);
     packages.slim = slim(settings)?;
+    packages.layer = settings.get("layer").is_some_and(asks);
     for tool in ["usePipenv", "usePoetry"] {
         packages.tools_off.extend(flag(settings, tool)?.filter(|on| !on).map(|_| tool.to_owned()));
     }
     packages.no_deploy = no_deploy(settings, report)?;
     Ok(packages)
+}
+
+/// `layer`: the packages are in a layer, which functions name as `!Ref
+/// PythonRequirementsLambdaLayer`.
+pub(super) fn layer(compile: &mut Compile<'_>, root: &Node) -> Result<(), Diagnostic> {
+    let settings = root.get("custom").and_then(|custom| custom.get("pythonRequirements"));
+    let Some(layer) = settings.and_then(|settings| settings.get("layer")).filter(|l| asks(l))
+    else {
+        return Ok(());
+    };
+    if layer.as_map().is_some() {
+        LAYER_KEYS.check(layer, &format!("{PATH}.layer"), compile.report)?;
+    }
+    let at = &layer.at;
+    let runtime = compile.provider.get("runtime").cloned();
+    let runtime = runtime.filter(|node| node.as_str().is_some_and(|r| r.starts_with("python")));
+    let name = format!("{}-{}-python-requirements", compile.service, compile.stage);
+    let mut properties = Map::default();
+    properties.set("LayerName", at.string(name));
+    if let Some(runtime) = &runtime {
+        properties.set("CompatibleRuntimes", at.list([runtime.clone()]));
+    }
+    for (property, key) in [
+        ("LayerName", "name"),
+        ("Description", "description"),
+        ("CompatibleRuntimes", "compatibleRuntimes"),
+        ("LicenseInfo", "licenseInfo"),
+    ] {
+        properties.set_some(property, layer.get(key));
+    }
+    let compatible = properties.get("CompatibleRuntimes").and_then(Node::as_list);
+    let runtime = runtime.as_ref().or_else(|| compatible.and_then(|list| list.first()));
+    let Some(runtime) = runtime.and_then(Node::as_str).map(str::to_owned) else {
+        return Err(Diagnostic::new(at, format!("{PATH}.layer is for no version of Python"))
+            .help("add compatibleRuntimes: [python3.13], or provider.runtime"));
+    };
+    let content = LayerContent::Packages { runtime };
+    let made = Layer { name: "layer:pythonRequirements".to_owned(), at: at.clone(), content };
+    let id = naming::layer("pythonRequirements");
+    layers::add(compile, &id, made, properties, None)
+}
+
+/// Whether a switch that may also be a map is on.
+fn asks(node: &Node) -> bool {
+    !node.is_null() && node.as_bool() != Some(false)
 }
 
 fn flag(settings: &Node, key: &str) -> Result<Option<bool>, Diagnostic> {

@@ -17,7 +17,11 @@ const CONFIGURATION: &[&str] = &[
     "DeadLetterConfig",
     "Environment",
     "EphemeralStorage",
+    "Layers",
 ];
+
+/// Properties that have operations of their own.
+const APART: &[&str] = &["ReservedConcurrentExecutions", "RecursiveLoop"];
 
 const NAME_CHARS_MAX: usize = 64;
 const UNCONFINED: &str = "is told to the function but not enforced";
@@ -36,17 +40,17 @@ pub(super) const TYPE: Type = Type {
         Property::variables("Environment"),
         Property::any("DeadLetterConfig"),
         Property::ints("EphemeralStorage").but(UNCONFINED),
+        Property::texts("Layers"),
+        Property::int("ReservedConcurrentExecutions"),
+        Property::text("RecursiveLoop").but("is kept, but loops are not looked for"),
         Property::any("Tags"),
         Property::refused("ImageConfig", "container images are not served"),
         Property::unhonoured("Architectures"),
-        Property::unhonoured("ReservedConcurrentExecutions"),
         Property::unhonoured("CodeSigningConfigArn"),
         Property::unhonoured("FileSystemConfigs"),
         Property::unhonoured("KmsKeyArn"),
-        Property::unhonoured("Layers"),
         Property::unhonoured("LoggingConfig"),
         Property::unhonoured("PackageType"),
-        Property::unhonoured("RecursiveLoop"),
         Property::unhonoured("RuntimeManagementConfig"),
         Property::unhonoured("SnapStart"),
         Property::unhonoured("TracingConfig"),
@@ -63,7 +67,7 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
     let name = work.name(properties.get("FunctionName"), NAME_CHARS_MAX);
     let mut input = some(properties, CONFIGURATION);
     input.insert("FunctionName".to_owned(), json!(name));
-    input.insert("Code".to_owned(), json!({ "ZipFile": zip(work, properties)? }));
+    input.insert("Code".to_owned(), json!({ "ZipFile": work.zip(properties.get("Code"))? }));
     input.insert("Tags".to_owned(), json!(tag_map(properties.get("Tags"))));
     let answer = match work.call("lambda", "CreateFunction", Value::Object(input)).await {
         Ok(answer) => answer,
@@ -73,6 +77,11 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
         }
         Err(error) => return Err(error),
     };
+    for property in
+        APART.iter().filter(|property| work.adopt || properties.contains_key(**property))
+    {
+        set_apart(work, &name, property, properties.get(*property)).await?;
+    }
     Ok(Made::new(&name, [("Arn", member(&answer, "FunctionArn"))]))
 }
 
@@ -84,6 +93,9 @@ async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made
     }
     if change.touches(&["Code"]) {
         set_code(work, &made.id, change.new).await?;
+    }
+    for property in APART.iter().filter(|property| change.touches(&[**property])) {
+        set_apart(work, &made.id, property, change.new.get(*property)).await?;
     }
     if change.touches(&["Tags"]) {
         set_tags(work, &made.attributes["Arn"], change).await?;
@@ -109,6 +121,7 @@ async fn set_configuration(
         ("Environment", json!({ "Variables": {} })),
         ("DeadLetterConfig", json!({ "TargetArn": "" })),
         ("EphemeralStorage", json!({ "Size": 512 })),
+        ("Layers", json!([])),
     ] {
         input.entry(key).or_insert(default);
     }
@@ -121,8 +134,30 @@ async fn set_code(
     name: &str,
     properties: &Properties,
 ) -> Result<Value, kit::Error> {
-    let input = json!({ "FunctionName": name, "ZipFile": zip(work, properties)? });
+    let input = json!({ "FunctionName": name, "ZipFile": work.zip(properties.get("Code"))? });
     work.call("lambda", "UpdateFunctionCode", input).await
+}
+
+/// Sets one of [`APART`], or puts it back to what it is when nothing is said.
+async fn set_apart(
+    work: &Work<'_>,
+    name: &str,
+    property: &str,
+    value: Option<&Value>,
+) -> Result<(), kit::Error> {
+    let mut input = json!({ "FunctionName": name });
+    let operation = match (property, value) {
+        ("RecursiveLoop", value) => {
+            input[property] = value.cloned().unwrap_or_else(|| json!("Terminate"));
+            "PutFunctionRecursionConfig"
+        }
+        (_, Some(value)) => {
+            input[property] = value.clone();
+            "PutFunctionConcurrency"
+        }
+        (_, None) => "DeleteFunctionConcurrency",
+    };
+    work.call("lambda", operation, input).await.map(drop)
 }
 
 async fn set_tags(work: &Work<'_>, arn: &str, change: Change<'_>) -> Result<(), kit::Error> {
@@ -136,16 +171,4 @@ async fn set_tags(work: &Work<'_>, arn: &str, change: Change<'_>) -> Result<(), 
         work.call("lambda", "TagResource", json!({ "Resource": arn, "Tags": new })).await?;
     }
     Ok(())
-}
-
-/// The package in base64, if it is the one that was meant.
-fn zip(work: &Work<'_>, properties: &Properties) -> Result<String, kit::Error> {
-    let code = properties.get("Code").unwrap_or(&Value::Null);
-    match code["Asset"].as_str().and_then(|name| work.assets.get(name)) {
-        Some(asset) if code["Sha256"] == asset.sha256 => Ok(asset.base64()),
-        _ => {
-            let message = "The package is no longer at hand";
-            Err(kit::Error::sender("InvalidParameterValueException", message))
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::property::Property;
-use super::work::{Work, gone, is_present, some, text};
+use super::work::{Work, gone, is_present, text};
 use super::{Change, Made, Properties, Type};
 
 const NAME_CHARS_MAX: usize = 100;
@@ -16,10 +16,10 @@ pub(super) const TYPE: Type = Type {
         Property::text("Principal").required().replaces(),
         Property::text("SourceArn").replaces(),
         Property::text("SourceAccount").replaces(),
-        Property::unhonoured("EventSourceToken"),
-        Property::unhonoured("FunctionUrlAuthType"),
-        Property::unhonoured("PrincipalOrgID"),
-        Property::unhonoured("InvokedViaFunctionUrl"),
+        Property::text("EventSourceToken").replaces(),
+        Property::text("FunctionUrlAuthType").replaces(),
+        Property::text("PrincipalOrgID").replaces(),
+        Property::bool("InvokedViaFunctionUrl").replaces(),
     ],
     attributes: &["Id"],
     name: None,
@@ -30,8 +30,7 @@ pub(super) const TYPE: Type = Type {
 
 async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
     let id = work.name(None, NAME_CHARS_MAX);
-    let mut input =
-        some(properties, &["FunctionName", "Action", "Principal", "SourceArn", "SourceAccount"]);
+    let mut input = properties.clone();
     input.insert("StatementId".to_owned(), json!(id));
     match work.call("lambda", "AddPermission", Value::Object(input)).await {
         Ok(_) => {}

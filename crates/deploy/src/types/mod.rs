@@ -2,14 +2,21 @@
 //! that make, change and end a resource. A new type is a file and a line in [`ALL`].
 
 mod api_deployment;
+mod event_invoke_config;
 mod event_rule;
 mod event_source_mapping;
 mod http_api;
 mod iam_role;
+mod lambda_alias;
 mod lambda_function;
 mod lambda_permission;
+mod lambda_url;
+mod lambda_version;
+mod layer_version;
+mod layer_version_permission;
 mod log_group;
 mod property;
+mod provisioned;
 mod rest_api;
 mod sns_subscription;
 mod sns_topic;
@@ -24,6 +31,7 @@ use base::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use lambda_version::OF;
 pub(crate) use property::{check, typed};
 pub(crate) use work::Work;
 
@@ -91,12 +99,18 @@ impl Made {
 
 const ALL: &[&Type] = &[
     &api_deployment::TYPE,
+    &event_invoke_config::TYPE,
     &event_rule::TYPE,
     &event_source_mapping::TYPE,
     &http_api::TYPE,
     &iam_role::TYPE,
+    &lambda_alias::TYPE,
     &lambda_function::TYPE,
     &lambda_permission::TYPE,
+    &lambda_url::TYPE,
+    &lambda_version::TYPE,
+    &layer_version::TYPE,
+    &layer_version_permission::TYPE,
     &log_group::TYPE,
     &rest_api::TYPE,
     &sns_subscription::TYPE,

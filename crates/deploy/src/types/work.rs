@@ -38,6 +38,18 @@ impl Work<'_> {
         }
     }
 
+    /// The package that a property names, in base64, if it is the one that was meant.
+    pub(crate) fn zip(&self, property: Option<&Value>) -> Result<String, kit::Error> {
+        let package = property.unwrap_or(&Value::Null);
+        match package["Asset"].as_str().and_then(|name| self.assets.get(name)) {
+            Some(asset) if package["Sha256"] == asset.sha256 => Ok(asset.base64()),
+            _ => {
+                let message = "The package is no longer at hand";
+                Err(kit::Error::sender("InvalidParameterValueException", message))
+            }
+        }
+    }
+
     pub(crate) fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
     }

@@ -270,6 +270,7 @@ lambda.UpdateFunctionConfiguration
   MemorySize: 128
   DeadLetterConfig.TargetArn: 
   EphemeralStorage.Size: 512
+  Layers: []
   FunctionName: pay
 "#,
     )

@@ -22,6 +22,8 @@ pub(crate) struct Fake {
     calls: Mutex<Vec<String>>,
     /// An operation that fails, with the code it fails with.
     failing: Mutex<Vec<(String, &'static str)>>,
+    /// Answers other than the usual ones, by operation.
+    answers: BTreeMap<&'static str, Value>,
     /// Name of the function → the zip it was last given.
     packages: Mutex<BTreeMap<String, Vec<u8>>>,
 }
@@ -37,6 +39,7 @@ impl Fake {
             endpoint: "http://localhost:4566".to_owned(),
             calls: Mutex::default(),
             failing: Mutex::default(),
+            answers: BTreeMap::new(),
             packages: Mutex::default(),
         }
     }
@@ -48,6 +51,11 @@ impl Fake {
     /// Lets calls that contain `call` fail until [`Fake::mend`].
     pub(crate) fn fail(&self, call: &str, code: &'static str) {
         self.failing.lock().unwrap().push((call.to_owned(), code));
+    }
+
+    /// Lets an operation answer this.
+    pub(crate) fn answer(&mut self, operation: &'static str, answer: Value) {
+        self.answers.insert(operation, answer);
     }
 
     pub(crate) fn mend(&self) {
@@ -106,7 +114,8 @@ impl Calls for Fake {
         mut input: Value,
     ) -> BoxFuture<'a, Result<Value, kit::Error>> {
         Box::pin(async move {
-            let answer = answer(operation, &input);
+            let answer = self.answers.get(operation).cloned();
+            let answer = answer.unwrap_or_else(|| self::answer(operation, &input));
             let name = input["FunctionName"].as_str().unwrap_or_default().to_owned();
             let zip = input["ZipFile"].as_str().or_else(|| input["Code"]["ZipFile"].as_str());
             let zip = zip.map(|zip| STANDARD.decode(zip).unwrap());
@@ -157,8 +166,10 @@ fn shorten(input: &mut Value) {
             input[key] = json!("…");
         }
     }
-    if input["Code"]["ZipFile"].is_string() {
-        input["Code"] = json!("…");
+    for key in ["Code", "Content"] {
+        if input[key]["ZipFile"].is_string() {
+            input[key] = json!("…");
+        }
     }
     if input.get("openapi").is_some() {
         *input = json!({ "mode": input["mode"], "restapi_id": input["restapi_id"] });
@@ -185,6 +196,20 @@ fn answer(operation: &str, input: &Value) -> Value {
         "CreateEventSourceMapping" => {
             json!({ "UUID": "uuid", "EventSourceMappingArn": "arn:mapping" })
         }
+        "PublishVersion" => json!({
+            "FunctionArn": format!("arn:function:{}:7", text("FunctionName")), "Version": "7"
+        }),
+        "ListVersionsByFunction" => json!({ "Versions": [{ "Version": "$LATEST" }] }),
+        "CreateAlias" | "UpdateAlias" => {
+            json!({ "AliasArn": format!("arn:{}:{}", text("FunctionName"), text("Name")) })
+        }
+        "PublishLayerVersion" => {
+            json!({ "LayerVersionArn": format!("arn:layer:{}:3", text("LayerName")) })
+        }
+        "CreateFunctionUrlConfig" | "UpdateFunctionUrlConfig" => json!({
+            "FunctionArn": format!("{}:{}", text("FunctionName"), text("Qualifier")),
+            "FunctionUrl": "http://id.lambda-url.us-east-1.localhost:4566/"
+        }),
         "PutRule" => json!({ "RuleArn": format!("arn:rule/{}", text("Name")) }),
         "ImportApi" | "ReimportApi" => {
             let endpoint = "http://localhost:4566/_aws/execute-api/http1";

@@ -277,8 +277,10 @@ const RESOURCES: &[(&str, &str)] = &[
         "B: { Type: AWS::S3::Bucket }",
         "serverless.yml:6:16: the resource B has the type AWS::S3::Bucket, which is not \
              served\nhelp: remove it or comment it out; served are AWS::ApiGateway::Deployment, \
-             AWS::Events::Rule, AWS::Lambda::EventSourceMapping, AWS::ApiGatewayV2::Api, \
-             AWS::IAM::Role, AWS::Lambda::Function, AWS::Lambda::Permission, AWS::Logs::LogGroup, \
+             AWS::Lambda::EventInvokeConfig, AWS::Events::Rule, AWS::Lambda::EventSourceMapping, \
+             AWS::ApiGatewayV2::Api, AWS::IAM::Role, AWS::Lambda::Alias, AWS::Lambda::Function, \
+             AWS::Lambda::Permission, AWS::Lambda::Url, AWS::Lambda::Version, \
+             AWS::Lambda::LayerVersion, AWS::Lambda::LayerVersionPermission, AWS::Logs::LogGroup, \
              AWS::ApiGateway::RestApi, AWS::SNS::Subscription, AWS::SNS::Topic, AWS::SQS::Queue, \
              AWS::SQS::QueuePolicy, AWS::DynamoDB::Table",
     ),

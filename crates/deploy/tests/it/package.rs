@@ -59,7 +59,7 @@ impl Folder {
     }
 }
 
-fn unzip(asset: &Asset) -> BTreeMap<String, String> {
+pub(crate) fn unzip(asset: &Asset) -> BTreeMap<String, String> {
     let mut archive = zip::ZipArchive::new(Cursor::new(&asset.zip.0)).unwrap();
     let mut files = BTreeMap::new();
     for index in 0..archive.len() {

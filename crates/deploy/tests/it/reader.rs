@@ -285,7 +285,6 @@ resources:
         "\
 serverless.yml:10:3: provider.colour is not a known key and has no effect
 serverless.yml:2:51: plugins.serverless-wat is not known here and does not run
-serverless.yml:18:5: functions.f.url is not honoured
 serverless.yml:20:43: functions.f.events.httpApi.authorizer is not honoured
 serverless.yml:21:39: functions.f.events.http.authorizer is not honoured
 serverless.yml:21:60: functions.f.events.http.private is not honoured

@@ -60,7 +60,7 @@ pub(super) fn add(
             let message = format!("custom.pythonRequirements.vendor: there is no folder {vendor}");
             return Err(Diagnostic::new(at, message).help("create it, or remove vendor"));
         }
-        packages.extend(files::matching(&dir.join(vendor), &[], at)?);
+        packages.extend(files::made(&dir.join(vendor), &[], at)?);
     }
     if settings.zip && !settings.layer {
         packages.insert(UNZIP.0.to_owned(), UNZIP.1.to_vec());
@@ -72,7 +72,7 @@ pub(super) fn add(
 }
 
 /// The packages of one file of requirements.
-pub(super) fn installed(
+fn installed(
     source: &Source<'_>,
     file: &str,
     runtime: &str,
@@ -92,10 +92,22 @@ pub(super) fn installed(
     interpreters.insert(runtime.to_owned(), python.clone());
     let arguments = &settings.pip_arguments;
     let folder = pip::install(cache, dir, file, &requirements, &python, arguments, *say)?;
-    let mut packages = files::matching(&folder, &[], at)?;
+    let mut packages = files::made(&folder, &[], at)?;
     let unwanted = |path: &str| settings.slim.iter().any(|pattern| glob::matches(pattern, path));
     packages.retain(|path, _| !unwanted(path));
     Ok(packages)
+}
+
+/// The content of a layer with the packages of the whole project.
+pub(super) fn layer(
+    source: &Source<'_>,
+    runtime: &str,
+    at: &Place,
+    interpreters: &mut Interpreters,
+) -> Result<Files, Diagnostic> {
+    let file = source.settings.file_name.as_deref().unwrap_or("requirements.txt");
+    let packages = installed(source, file, runtime, at, interpreters)?;
+    Ok(packages.into_iter().map(|(path, content)| (format!("python/{path}"), content)).collect())
 }
 
 /// The nearest requirements: of the function's module, beside its code, of the project.

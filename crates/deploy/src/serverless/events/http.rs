@@ -125,7 +125,8 @@ pub(in super::super) fn finish(compile: &mut Compile<'_>) -> Result<(), Diagnost
     let mut preflights: BTreeMap<&str, Vec<&RestRoute>> = BTreeMap::new();
     for route in &routes {
         let mut operation = Map::default();
-        operation.set(openapi::INTEGRATION, openapi::lambda(&route.at, &route.function, "1.0"));
+        operation
+            .set(openapi::INTEGRATION, openapi::lambda(compile, &route.at, &route.function, "1.0"));
         paths.add(&route.at, &route.path, &route.method, Value::Map(operation))?;
         if route.cors.is_some() {
             preflights.entry(&route.path).or_default().push(route);
@@ -133,6 +134,7 @@ pub(in super::super) fn finish(compile: &mut Compile<'_>) -> Result<(), Diagnost
         let source = compile.execute_api_arn(&route.at, REST_API, "/*/*");
         let event = Event {
             function: &route.function,
+            arn: compile.function_arn(&route.at, &route.function),
             at: &route.at,
             node: &route.at.node(Value::Null),
             path: String::new(),

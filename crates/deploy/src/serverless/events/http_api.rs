@@ -85,7 +85,7 @@ pub(in super::super) fn finish(compile: &mut Compile<'_>) -> Result<(), Diagnost
     let mut paths = openapi::Paths::default();
     for route in &routes {
         let payload = compile.payloads.get(&route.function).unwrap_or(&payload);
-        let integration = openapi::lambda(&route.at, &route.function, payload);
+        let integration = openapi::lambda(compile, &route.at, &route.function, payload);
         let mut operation = Map::default();
         if route.path == "*" {
             operation.set("isDefaultRoute", route.at.node(Value::Bool(true)));
@@ -96,6 +96,7 @@ pub(in super::super) fn finish(compile: &mut Compile<'_>) -> Result<(), Diagnost
         let source = compile.execute_api_arn(&route.at, HTTP_API, "/*");
         let event = Event {
             function: &route.function,
+            arn: compile.function_arn(&route.at, &route.function),
             at: &route.at,
             node: &route.at.node(Value::Null),
             path: String::new(),

@@ -13,7 +13,6 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::yaml::{Map, Node, Pair, Value};
 
 use super::compile::Compile;
-use super::naming;
 
 /// The kinds served, for the list in the refusal of others.
 const SERVED: &str = "http, httpApi, sns, sqs and schedule";
@@ -21,6 +20,8 @@ const SERVED: &str = "http, httpApi, sns, sqs and schedule";
 /// One event of one function.
 pub(super) struct Event<'a> {
     pub(super) function: &'a str,
+    /// The ARN of the function, or of the alias that stands for it.
+    pub(super) arn: Node,
     /// Where the kind's name stands.
     pub(super) at: &'a Place,
     pub(super) node: &'a Node,
@@ -31,7 +32,7 @@ pub(super) struct Event<'a> {
 impl Event<'_> {
     /// The ARN of the function the event is for.
     fn function_arn(&self) -> Node {
-        self.at.get_att(&naming::lambda(self.function), "Arn")
+        self.arn.clone()
     }
 
     fn mistake(&self, message: impl std::fmt::Display) -> Diagnostic {
@@ -86,7 +87,8 @@ pub(super) fn compile(
         _ => return Err(item.unexpected(&format!("an event of function '{function}'"), "a map")),
     };
     let path = format!("functions.{function}.events.{}", pair.key);
-    let event = Event { function, at: &pair.at, node: &pair.node, path };
+    let arn = compile.function_arn(&pair.at, function);
+    let event = Event { function, arn, at: &pair.at, node: &pair.node, path };
     match pair.key.as_str() {
         "http" => http::compile(compile, &event),
         "httpApi" => http_api::compile(compile, &event),

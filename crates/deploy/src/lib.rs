@@ -32,7 +32,7 @@ pub use diagnostic::{Diagnostic, Place};
 pub use endpoints::Endpoint;
 pub use error::{Error, Failure};
 pub use options::Options;
-pub use package::{Packager, is_data};
+pub use package::{Packager, is_data, is_environment};
 pub use project::{Bundling, Function, Layer, LayerContent, Patterns, Project, PythonPackages};
 pub use report::{Entry, Report};
 pub use template::{Output, Resource, Template};

@@ -30,7 +30,7 @@ const UNLESS_ASKED: &[&str] =
     &["node_modules/**", ".env", ".env.*", "**/__pycache__/**", "**/*.py[co]"];
 
 /// Whether a folder is a virtual environment: its packages are linked to where it stands.
-fn is_environment(folder: &Path) -> bool {
+pub fn is_environment(folder: &Path) -> bool {
     folder.join("pyvenv.cfg").exists()
 }
 

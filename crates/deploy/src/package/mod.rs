@@ -21,7 +21,7 @@ use crate::assets::{Asset, Assets};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::project::{Function, Project};
 
-pub use files::is_data;
+pub use files::{is_data, is_environment};
 pub(crate) use python::OF_THE_RUNTIME;
 
 use handler::Handler;

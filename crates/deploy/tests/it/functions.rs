@@ -367,6 +367,24 @@ async fn a_version_asked_for_follows_its_function() {
     );
 }
 
+#[tokio::test]
+async fn what_a_failed_deploy_published_is_not_retained() {
+    let mut fake = Fake::new().await;
+    fake.asset("f", "one");
+    let text = format!(
+        "{}functions: {{ f: {{ handler: f.h, versionFunction: true, url: true }} }}\n",
+        reader::HEAD
+    );
+    let project = reader::read(&text).unwrap();
+    fake.fail("CreateFunctionUrlConfig", "Throttled");
+    fake.apply_template(&project.template).await.unwrap_err();
+    let calls = fake.calls();
+    assert!(
+        calls.contains("lambda.DeleteFunction\n  FunctionName: shop-dev-f\n  Qualifier: 7\n"),
+        "{calls}"
+    );
+}
+
 #[test]
 fn layers_are_packed_with_their_modules() {
     let dir = TempDir::new().unwrap();

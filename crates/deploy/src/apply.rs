@@ -76,7 +76,7 @@ pub async fn apply(
     template: &Template,
     assets: &Assets,
 ) -> Result<Applied, Error> {
-    let report = check(template)?;
+    let report = check(template, machine.account)?;
     let mut run = Run::open(machine, stack, template, assets).await?;
     for resource in run.active()? {
         if let Err(error) = run.step(resource).await {
@@ -101,10 +101,11 @@ pub async fn remove(machine: Machine<'_>, stack: &str) -> Result<Applied, Error>
 }
 
 /// Everything about a template that can be known before anything is made.
-pub(crate) fn check(template: &Template) -> Result<Report, Diagnostic> {
+pub(crate) fn check(template: &Template, account: &AccountId) -> Result<Report, Diagnostic> {
     let mut report = Report::default();
     for resource in &template.resources {
         types::check(types::of(resource)?, resource, &mut report)?;
+        types::check_layers(resource, account, &mut report);
     }
     graph::check(template)?;
     Ok(report)

@@ -40,7 +40,7 @@ pub use template::{Output, Resource, Template};
 /// Reads the application in `dir`.
 pub fn read(dir: &Path, options: &Options) -> Result<Project, Diagnostic> {
     let mut project = serverless::read(dir, options)?;
-    project.report.merge(apply::check(&project.template)?);
+    project.report.merge(apply::check(&project.template, &options.account)?);
     Ok(project)
 }
 

@@ -1,10 +1,14 @@
 //! AWS::Lambda::Function
 
+use base::AccountId;
 use serde_json::{Value, json};
 
 use super::property::{GRANTS_NOTHING, Property};
 use super::work::{Work, gone, is_present, member, some, tag_map};
 use super::{Change, Made, Properties, Type};
+use crate::report::Report;
+use crate::template::Resource;
+use crate::yaml::Node;
 
 /// The properties that UpdateFunctionConfiguration takes under the same name.
 const CONFIGURATION: &[&str] = &[
@@ -65,7 +69,7 @@ pub(super) const TYPE: Type = Type {
 
 async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
     let name = work.name(properties.get("FunctionName"), NAME_CHARS_MAX);
-    let mut input = some(properties, CONFIGURATION);
+    let mut input = configuration(work, properties);
     input.insert("FunctionName".to_owned(), json!(name));
     input.insert("Code".to_owned(), json!({ "ZipFile": work.zip(properties.get("Code"))? }));
     input.insert("Tags".to_owned(), json!(tag_map(properties.get("Tags"))));
@@ -107,12 +111,38 @@ async fn delete(work: &Work<'_>, made: &Made) -> Result<(), kit::Error> {
     gone(work.call("lambda", "DeleteFunction", json!({ "FunctionName": made.id })).await)
 }
 
+/// Names the layers that a function goes without. Those that are put together are not known yet.
+pub(crate) fn check_layers(resource: &Resource, account: &AccountId, report: &mut Report) {
+    if resource.kind != TYPE.kind {
+        return;
+    }
+    let layers = resource.properties.get("Layers").and_then(Node::as_list).unwrap_or_default();
+    for layer in
+        layers.iter().filter(|layer| layer.as_str().is_some_and(|l| is_foreign(l, account)))
+    {
+        let what = "are not honoured: this one is another account's, whose layers are not here";
+        report.unhonoured(&layer.at, &format!("{}.Layers", resource.id), what);
+    }
+}
+
+fn is_foreign(layer: &str, account: &AccountId) -> bool {
+    layer.starts_with("arn:") && layer.split(':').nth(4).is_some_and(|of| of != account.as_str())
+}
+
+fn configuration(work: &Work<'_>, properties: &Properties) -> Properties {
+    let mut input = some(properties, CONFIGURATION);
+    if let Some(Value::Array(layers)) = input.get_mut("Layers") {
+        layers.retain(|layer| !layer.as_str().is_some_and(|l| is_foreign(l, work.account)));
+    }
+    input
+}
+
 async fn set_configuration(
     work: &Work<'_>,
     name: &str,
     properties: &Properties,
 ) -> Result<Value, kit::Error> {
-    let mut input = some(properties, CONFIGURATION);
+    let mut input = configuration(work, properties);
     // What the template no longer says goes back to what it is without it.
     for (key, default) in [
         ("Description", json!("")),

@@ -31,6 +31,7 @@ use base::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use lambda_function::check_layers;
 pub(crate) use lambda_version::OF;
 pub(crate) use property::{check, typed};
 pub(crate) use work::Work;

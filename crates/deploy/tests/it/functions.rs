@@ -269,6 +269,22 @@ lambda.DeleteFunctionEventInvokeConfig
     .await;
 }
 
+#[tokio::test]
+async fn a_layer_of_another_account_is_named_and_left_out() {
+    let fake = with_function().await;
+    let layers = "arn:aws:lambda:us-east-1:017000801446:layer:Powertools:7, \
+                  arn:aws:lambda:us-east-1:000000000000:layer:own:1";
+    let applied = fake.apply(&format!("{FUNCTION}      Layers: [{layers}]\n")).await.unwrap();
+    assert_eq!(
+        applied.report.entries[1].to_string(),
+        "t.yml:10:16: Pay.Layers are not honoured: this one is another account's, whose layers \
+         are not here"
+    );
+    let calls = fake.calls();
+    let own = r#"Layers: ["arn:aws:lambda:us-east-1:000000000000:layer:own:1"]"#;
+    assert!(calls.contains(own), "{calls}");
+}
+
 const SERVICE: &str = "\
 layers:
   common: { path: layer, compatibleRuntimes: [nodejs20.x], allowedAccounts: ['*'], retain: true }

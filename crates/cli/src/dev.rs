@@ -115,10 +115,11 @@ impl Sources {
             ["node_modules", ".cumulet", ".git", ".serverless", ".esbuild", "dist", "__pycache__"];
         let Ok(inside) = path.strip_prefix(&self.folder) else { return false };
         let by_tools = inside.iter().any(|part| WRITTEN_BY_TOOLS.iter().any(|name| part == *name));
-        // The platform writes its data itself, so it may lie in the folder and is no part of it; nor
-        // are the packages of a virtual environment.
+        // The platform writes its data itself, so it may lie in the folder and is no part of it;
+        // nor are the packages of a virtual environment.
         let mut above = path.ancestors().take_while(|folder| *folder != self.folder);
-        !by_tools && !above.any(|folder| deploy::is_data(folder) || deploy::is_environment(folder))
+        let is_none_of_ours = |at: &Path| deploy::is_data(at) || deploy::is_environment(at);
+        !by_tools && !above.any(is_none_of_ours)
     }
 
     /// A watcher that reports changes of sources.

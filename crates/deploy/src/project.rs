@@ -85,7 +85,8 @@ pub struct Bundling {
     pub loader: Vec<(String, String)>,
 }
 
-/// How packages come to Python functions: the settings of the plugin serverless-python-requirements.
+/// How packages come to Python functions: the settings of the plugin
+/// serverless-python-requirements.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PythonPackages {
     /// The project names the plugin.

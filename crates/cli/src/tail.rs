@@ -161,6 +161,7 @@ mod tests {
             runtime: "nodejs22.x".to_owned(),
             patterns: Vec::new(),
             artifact: None,
+            module: None,
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Order {
     pub tmp_bytes: u64,
     /// Ports of the slot's own 127.0.0.1 on which the server is to be reached; 0 for none.
     pub ports: [u16; 4],
+    /// Processes and threads the worker may have.
+    pub processes_max: u32,
 }
 
 impl Order {
@@ -56,6 +58,7 @@ impl Order {
         for port in self.ports {
             message.extend(port.to_ne_bytes());
         }
+        message.extend([self.processes_max, 0].map(u32::to_ne_bytes).concat());
         message.extend(text.as_bytes());
         message
     }

@@ -24,6 +24,9 @@ pub struct Order {
     pub tmp_bytes: u64,
     /// Ports to listen on for the server, 0 for none.
     pub ports: [u16; 4],
+    /// Processes and threads the worker may have.
+    pub processes_max: u32,
+    pub unused: u32,
 }
 
 /// Descriptors that come with an order.
@@ -40,6 +43,8 @@ pub const ENDS: usize = 4;
 /// Where a worker finds its events and puts its replies.
 pub const EVENTS_FD: i32 = 3;
 pub const REPLIES_FD: i32 = 4;
+/// As in a sandbox: see `root.rs` there.
+const BYTES_PER_FILE: u64 = 16 << 10;
 const STACK_BYTES: usize = 64 * 1024;
 const PORTS_MAX: usize = 4;
 
@@ -155,6 +160,7 @@ unsafe fn furnish(job: &Job) {
             fail(ends.status, b"/proc");
         }
         let options = sys::Text::<64>::new().push(b"mode=1777,size=").number(order.tmp_bytes);
+        let options = options.push(b",nr_inodes=").number(order.tmp_bytes / BYTES_PER_FILE);
         let options = options.push(b"\0");
         let options = options.as_bytes().as_ptr().cast();
         if sys::mount(tmpfs, c"/tmp".as_ptr(), tmpfs, private, options) != 0 {
@@ -257,6 +263,8 @@ unsafe fn become_worker(job: &Job) {
             sys::syscall(sys::nr::CAPSET, head.as_ptr(), sets.as_ptr());
         }
         sys::prctl(sys::PR_SET_PDEATHSIG, 9);
+        let processes = [u64::from(order.processes_max); 2];
+        sys::setrlimit(sys::RLIMIT_NPROC, processes.as_ptr());
         descriptors::renew();
         sys::dup2(ends.output, 1);
         sys::dup2(ends.output, 2);

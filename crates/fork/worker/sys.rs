@@ -45,6 +45,7 @@ pub const PR_SET_PDEATHSIG: c_int = 1;
 pub const FUTEX_WAIT_PRIVATE: c_int = 128;
 pub const FUTEX_WAKE_PRIVATE: c_int = 129;
 pub const EINTR: c_int = 4;
+pub const RLIMIT_NPROC: c_int = 6;
 
 #[repr(C)]
 pub struct sigaction {
@@ -151,6 +152,7 @@ unsafe extern "C" {
         argv: *const *const c_char,
         envp: *const *const c_char,
     ) -> c_int;
+    pub fn setrlimit(what: c_int, limits: *const u64) -> c_int;
     pub fn prctl(option: c_int, ...) -> c_int;
     pub fn _exit(status: c_int) -> !;
     pub fn __errno_location() -> *mut c_int;

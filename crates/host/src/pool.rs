@@ -51,10 +51,9 @@ impl Pool {
             return Ok(worker);
         }
         let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
-        let launch = match self.boots_ahead(runtime) {
-            true => launch,
-            false => known(spec, launch),
-        };
+        // One that is not of the pool sees its code from its start: what its variables name may be
+        // there.
+        let launch = known(spec, launch);
         self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }
 

@@ -135,14 +135,19 @@ impl Slot {
         let stream = Arc::new(stream_name(around, spec));
         let told = protocol::Forked { log_stream_name: &stream.name };
         let text = serde_json::to_string(&told).expect("text is always JSON");
-        let mut worker = template.fork(text, spec.limits()).await?;
+        let late = || io::Error::other("the fork did not become a slot");
+        // A hostile function may take orders of its template away from it.
+        let mut worker = tokio::select! {
+            worker = template.fork(text, spec.limits()) => worker?,
+            () = around.clock.sleep_until(began + FORK_TIMEOUT) => return Err(late()),
+        };
         let mut journal = journal(around, &stream, None);
         let ready = tokio::select! {
             reply = hear(&mut worker, &mut journal) => matches!(reply, Some(Reply::Ready { .. })),
             () = around.clock.sleep_until(began + FORK_TIMEOUT) => false,
         };
         if !ready {
-            return Err(io::Error::other("the fork did not become a slot"));
+            return Err(late());
         }
         let restore_ms = Some(millis(around.clock.now().since(began)));
         let spec = Arc::clone(spec);

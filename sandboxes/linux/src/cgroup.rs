@@ -109,7 +109,8 @@ impl Parent {
 impl Group {
     /// Sets what its processes may use together.
     pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
-        let bytes = (limits.memory_bytes + KERNEL_BYTES).to_string();
+        // What is in /tmp is memory, too, and cannot be told from it.
+        let bytes = (limits.memory_bytes + limits.tmp_bytes + KERNEL_BYTES).to_string();
         let pids = limits.processes_max.to_string();
         let shares = (limits.memory_bytes >> 20) * SHARES_PER_PROCESSOR / MB_PER_PROCESSOR;
         let shares = shares.max(2);
@@ -140,11 +141,13 @@ impl Group {
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        for (_, folder) in &self.0 {
-            // Where its last process has not quite ended it stays, empty, until we end.
-            let _busy = fs::remove_dir(folder);
-        }
+impl Group {
+    /// Removes the group; whether it is gone. Its last process may not quite have ended.
+    pub(crate) fn remove(&mut self) -> bool {
+        self.0.retain(|(_, folder)| match fs::remove_dir(folder) {
+            Ok(()) => false,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        });
+        self.0.is_empty()
     }
 }

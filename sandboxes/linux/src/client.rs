@@ -178,15 +178,12 @@ impl Inner {
         let (told, end) = oneshot::channel();
         self.lock().ends.insert(id, told);
         let inside: [OwnedFd; 3] = [events_in.into(), replies_out.into(), output_in.into()];
+        let mut starting = Starting { inner: self, id, done: false };
         let started = self.ask(id, &request(id), &inside).await;
         drop(inside);
-        let (pid, listeners) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                self.lock().ends.remove(&id);
-                return Err(error);
-            }
-        };
+        starting.done = started.is_ok();
+        let (pid, listeners) = started?;
+        drop(starting);
         let mut listeners = listeners.into_iter().map(TcpListener::from);
         let door = if self.level.namespaces.is_ok() { listeners.next() } else { None };
         let door = door.map(|door| door.set_nonblocking(true).map(|()| (self.accept)(door)));
@@ -201,6 +198,25 @@ impl Inner {
             runtime_api,
             running: Box::new(room),
         })
+    }
+}
+
+/// A start that is waited for. If it is no more, it is not to come later.
+struct Starting<'a> {
+    inner: &'a Inner,
+    id: u64,
+    done: bool,
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            let mut state = self.inner.lock();
+            state.asked.remove(&self.id);
+            state.ends.remove(&self.id);
+            drop(state);
+            let _gone = self.inner.send(&Request::Kill { id: self.id }, &[]);
+        }
     }
 }
 

@@ -19,8 +19,9 @@ impl Gate {
         Gate(listener)
     }
 
-    /// Answers the question that waits; whether somebody was let through.
-    pub(crate) fn answer(&self, allowed: bool) -> io::Result<bool> {
+    /// Answers the question that waits; `allows` is told which process asks. Whether it was let
+    /// through.
+    pub(crate) fn answer(&self, allows: impl FnOnce(i32) -> bool) -> io::Result<bool> {
         // SAFETY: both structures are whole, and of the sizes that are part of the requests.
         unsafe {
             let mut asked: libc::seccomp_notif = std::mem::zeroed();
@@ -28,6 +29,7 @@ impl Gate {
             sys::check(libc::c_long::from(libc::ioctl(fd, NOTIF_RECV, &raw mut asked)))?;
             let mut answer: libc::seccomp_notif_resp = std::mem::zeroed();
             answer.id = asked.id;
+            let allowed = i32::try_from(asked.pid).is_ok_and(allows);
             if allowed {
                 answer.flags = CONTINUE;
             } else {

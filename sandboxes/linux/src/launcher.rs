@@ -16,7 +16,7 @@ use fork::Order;
 use host::Limits;
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getegid, geteuid};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, getegid, geteuid};
 
 use crate::cgroup::Parent;
 use crate::gate::Gate;
@@ -86,6 +86,8 @@ enum Kind {
 struct Template {
     control: OwnedFd,
     gate: Option<Gate>,
+    /// Who may ask there.
+    pid: i32,
     /// Slots that were ordered and are not made yet.
     ordered: u32,
 }
@@ -95,6 +97,7 @@ struct Template {
 /// # Errors
 /// If nothing can be started at all.
 pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
+    raise_files()?;
     // What the server was started with and left open is not for functions.
     sys::close_on_exec(FIRST_INHERITED)?;
     lay_out(&folder.join("fork"))?;
@@ -135,6 +138,13 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Takes as many descriptors as may be had: every sandbox and slot costs some.
+fn raise_files() -> io::Result<()> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    Ok(rustix::process::setrlimit(Resource::Nofile, wanted)?)
 }
 
 /// The first descriptor behind the standard ones.
@@ -267,8 +277,10 @@ impl Launcher {
                 return Ok(());
             }
             Request::Kill { id } => {
-                if let Some(room) = self.rooms.get(&id) {
-                    ask_to_end(room);
+                match self.rooms.get(&id) {
+                    Some(room) if room.started => ask_to_end(room),
+                    Some(_) => return self.ended(id, None, Some("nobody waits for it".into())),
+                    None => {}
                 }
                 return Ok(());
             }
@@ -286,6 +298,7 @@ impl Launcher {
         let id = launch.id;
         let confined = self.level.namespaces.is_ok();
         let (setup, setup_inside) = UnixStream::pair()?;
+        rustix::net::sockopt::set_socket_passcred(&setup, true)?;
         let (status, status_inside) = pair(SocketType::STREAM)?;
         let control = launch.template.then(|| pair(SocketType::SEQPACKET)).transpose()?;
         let (control, control_inside) = control.unzip();
@@ -322,7 +335,7 @@ impl Launcher {
         }
         self.watch(&setup, id, SETUP)?;
         self.watch(&status, id, STATUS)?;
-        let template = control.map(|control| Template { control, gate: None, ordered: 0 });
+        let template = control.map(|control| Template { control, gate: None, pid: 0, ordered: 0 });
         let (setup, listeners) = (Some(setup), Vec::new());
         let kind = Kind::Sandbox { setup, listeners, stage, template };
         let room = Room { status, first: Some(pidfd), pid, kind, frozen: false, started: false };
@@ -392,7 +405,11 @@ impl Launcher {
         if let Some(layers) = sys::layered(layers)? {
             sys::attach(&layers, &stage.join("opt"))?;
         }
-        self.order(&limiter::Order::Limit { id, limits: *limits });
+        if !self.order(&limiter::Order::Limit { id, limits: *limits }) {
+            for pid in crate::freeze::descendants(room.pid) {
+                sys::limit_data(pid, worker::data_bytes_max(limits))?;
+            }
+        }
         Ok(())
     }
 
@@ -420,6 +437,7 @@ impl Launcher {
             gid: GID,
             pid,
             tmp_bytes: limits.tmp_bytes,
+            processes_max: limits.processes_max,
             ports: [door, 0, 0, 0],
         };
         let fds: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
@@ -450,12 +468,10 @@ impl Launcher {
     /// A template asks whether it may make namespaces: only for a slot that was ordered.
     fn open_gate(&mut self, id: u64) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        let Kind::Sandbox { template: Some(Template { gate, ordered, .. }), .. } = &mut room.kind
-        else {
-            return;
-        };
+        let Kind::Sandbox { template: Some(template), .. } = &mut room.kind else { return };
+        let Template { gate, pid, ordered, .. } = template;
         let Some(open) = gate else { return };
-        match open.answer(*ordered > 0) {
+        match open.answer(|who| *ordered > 0 && who == *pid) {
             Ok(true) => *ordered -= 1,
             Ok(false) => {}
             // Nobody is left who could ask.
@@ -505,6 +521,7 @@ impl Launcher {
             let data = epoll::EventData::new_u64(id * KINDS + GATE);
             epoll::add(&self.epoll, &gate, data, epoll::EventFlags::IN)?;
             template.gate = Some(Gate::new(gate));
+            template.pid = heard.pid.unwrap_or(0);
         }
         Ok(Setup::Goes)
     }
@@ -517,8 +534,23 @@ impl Launcher {
         if let Kind::Sandbox { listeners: found, .. } = &mut room.kind {
             listeners = std::mem::take(found);
         }
+        let pid = room.pid;
+        self.tell_started(id, pid, &listeners)
+    }
+
+    /// Tells the server that something runs, or ends it, where its descriptors cannot be sent: the
+    /// kernel counts those on their way for the whole user.
+    fn tell_started(&mut self, id: u64, pid: i32, listeners: &[OwnedFd]) -> io::Result<()> {
         let fds: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
-        message::send(&self.server, &Report::Started { id, pid: room.pid }, &fds)
+        match message::send(&self.server, &Report::Started { id, pid }, &fds) {
+            Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
+                if let Some(room) = self.rooms.get_mut(&id) {
+                    room.started = false;
+                }
+                self.ended(id, None, Some(error.to_string()))
+            }
+            other => other,
+        }
     }
 
     /// The first process of a room says something, or has ended.
@@ -566,8 +598,7 @@ impl Launcher {
         room.started = true;
         let (pid, kind) = (room.pid, &room.kind);
         let limits = if let Kind::Slot { limits, .. } = kind { Some(*limits) } else { None };
-        let fds: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
-        message::send(&self.server, &Report::Started { id, pid }, &fds)?;
+        self.tell_started(id, pid, listeners)?;
         // Until then it is in its template's group.
         if let Some(limits) = limits {
             self.limit(id, pid, &limits, false);
@@ -583,7 +614,10 @@ impl Launcher {
         self.order(&limiter::Order::Remove { id });
         self.forget(room);
         match why {
-            Some(why) if !started => self.report(&Report::Failed { id, why }),
+            why if !started => {
+                let why = why.unwrap_or_else(|| "it ended before it was there".into());
+                self.report(&Report::Failed { id, why })
+            }
             // Who says nothing was ended by a signal that leaves no time to.
             _ => self.report(&Report::Ended { id, status: status.unwrap_or(libc::SIGKILL) }),
         }
@@ -617,14 +651,14 @@ enum Setup {
 /// the worker may have ended by itself before.
 fn ask_to_end(room: &Room) {
     match &room.first {
-        Some(first) if room.started => {
+        Some(first) => {
             if room.frozen {
                 crate::freeze::set(room.pid, false);
             }
             crate::freeze::kill_descendants(room.pid);
             let _gone = rustix::process::pidfd_send_signal(first, Signal::TERM);
         }
-        _ => end(room),
+        None => end(room),
     }
 }
 

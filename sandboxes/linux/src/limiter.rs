@@ -7,12 +7,17 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use host::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::{Group, Parent};
 use crate::message;
+
+/// How often, and how long, groups are looked at whose last processes are ending with us.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOKS_MAX: usize = 200;
 
 /// What the launcher wants.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,22 +43,22 @@ pub(crate) enum Order {
 /// Serves until the launcher is gone.
 pub(crate) fn serve(launcher: &OwnedFd, parent: &Parent) -> io::Result<()> {
     let mut groups: HashMap<u64, Group> = HashMap::new();
+    // Those whose processes are ending.
+    let mut leaving: Vec<Group> = Vec::new();
     let mut buffer = Vec::new();
     while let Some((order, _)) = message::receive::<Order>(launcher, &mut buffer)? {
         match order {
             Order::Add { id, pid, limits, answer } => {
                 let added = parent.make(id, &limits).and_then(|group| {
-                    group.add(pid)?;
-                    // What it has started meanwhile is still where it was.
-                    crate::freeze::descendants(pid).into_iter().for_each(|pid| {
-                        let _ended = group.add(pid);
-                    });
-                    Ok(group)
+                    let added = group.add(pid);
+                    groups.insert(id, group);
+                    added
                 });
                 match added {
-                    Ok(group) => {
-                        groups.insert(id, group);
-                    }
+                    // What it has started meanwhile is still where it was.
+                    Ok(()) => crate::freeze::descendants(pid).into_iter().for_each(|pid| {
+                        let _ended = groups.get(&id).map(|group| group.add(pid));
+                    }),
                     // Those who end at once are many.
                     Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
                     Err(error) => crate::launcher::complain(&format!("no cgroup: {error}")),
@@ -67,12 +72,18 @@ pub(crate) fn serve(launcher: &OwnedFd, parent: &Parent) -> io::Result<()> {
                     crate::launcher::complain(&format!("not limited: {error}"));
                 }
             }
-            Order::Remove { id } => {
-                groups.remove(&id);
-            }
+            Order::Remove { id } => leaving.extend(groups.remove(&id)),
         }
+        leaving.retain_mut(|group| !group.remove());
     }
-    groups.clear();
+    leaving.extend(groups.into_values());
+    for _ in 0..LOOKS_MAX {
+        leaving.retain_mut(|group| !group.remove());
+        if leaving.is_empty() {
+            break;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
     parent.remove();
     Ok(())
 }

@@ -35,6 +35,13 @@ pub(crate) const CONFIGURATION: [&str; 8] = [
 ];
 const DEVICES: [&str; 5] = ["/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"];
 
+/// What a file of `/tmp` stands for, however small it is: each costs memory.
+const BYTES_PER_FILE: u64 = 16 << 10;
+
+/// What the kernel counts for a user, and would count for the server's without a limit of ours.
+const COUNTED: [(&str, &str); 2] =
+    [("max_inotify_instances", "128"), ("max_inotify_watches", "8192")];
+
 /// What one sandbox shows.
 pub(crate) struct View<'a> {
     /// Folders of interpreters that are elsewhere than the system's. They keep their names.
@@ -84,7 +91,11 @@ pub(crate) fn furnish(
     }
     links_and_files()?;
     sys::mount("proc", Path::new("proc"), plain | libc::MS_NOEXEC, "")?;
-    let options = format!("mode=1777,size={}", view.tmp_bytes);
+    for (what, max) in COUNTED {
+        fs::write(Path::new("proc/sys/user").join(what), max)?;
+    }
+    let (bytes, files) = (view.tmp_bytes, view.tmp_bytes / BYTES_PER_FILE);
+    let options = format!("mode=1777,size={bytes},nr_inodes={files}");
     sys::mount("tmpfs", Path::new("tmp"), plain, &options)?;
     sys::pivot()?;
     let root = sys::root_mount()?;

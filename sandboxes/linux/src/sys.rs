@@ -189,6 +189,16 @@ pub(crate) fn loopback_up() -> io::Result<()> {
     Ok(())
 }
 
+/// Limits what a process may write to, of its own.
+pub(crate) fn limit_data(pid: i32, bytes: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the limit is whole; the old one is not asked for.
+    check(libc::c_long::from(unsafe {
+        libc::prlimit(pid, libc::RLIMIT_DATA, &raw const limit, std::ptr::null_mut())
+    }))?;
+    Ok(())
+}
+
 /// Puts a descriptor at a number of our choice, to be inherited by the program that is started.
 pub(crate) fn place(fd: &OwnedFd, at: c_int) -> io::Result<()> {
     // SAFETY: what was there before belongs to the caller, who knows it.

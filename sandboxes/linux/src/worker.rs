@@ -13,6 +13,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use host::Limits;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::message::{self, Launch};
@@ -46,6 +47,8 @@ pub(crate) struct Job<'a> {
 /// Where the Runtime API is, in a network of one's own: as on Lambda.
 const RUNTIME_API_PORT: u16 = 9001;
 
+/// Signals that may wait.
+const SIGNALS_MAX: u64 = 1_024;
 /// Files and sockets a program may have open, as on Lambda.
 const FILES_MAX: u64 = 1_024;
 
@@ -237,16 +240,23 @@ fn limit(launch: &Launch) -> io::Result<()> {
     let set = |what, max| setrlimit(what, Rlimit { current: Some(max), maximum: Some(max) });
     set(Resource::Nofile, FILES_MAX)?;
     set(Resource::Core, 0)?;
+    // Of signals that wait, and timers: otherwise the server's user shares them with all functions.
+    set(Resource::Sigpending, SIGNALS_MAX)?;
     set(Resource::Memlock, 64 << 10)?;
     let processes = u64::from(launch.limits.processes_max);
     set(Resource::Nproc, if launch.template { processes * SLOTS_MAX } else { processes })?;
     // Wherever there are no cgroups this is all there is: of each process what it may write to.
-    set(Resource::Data, launch.limits.memory_bytes + RUNTIME_BYTES)?;
+    set(Resource::Data, data_bytes_max(&launch.limits))?;
     Ok(())
 }
 
+/// What each process may write to, of its own.
+pub(crate) fn data_bytes_max(limits: &Limits) -> u64 {
+    limits.memory_bytes + RUNTIME_BYTES
+}
+
 /// What an interpreter may write to besides the function's memory, without ever doing so.
-const RUNTIME_BYTES: u64 = 1 << 30;
+const RUNTIME_BYTES: u64 = 512 << 20;
 /// A template's slots count as its own processes; each limits itself.
 const SLOTS_MAX: u64 = 16;
 /// Above what a program finds open, so that putting one in its place does not close another.

@@ -52,14 +52,19 @@ def free_port() -> int:
 
 
 class Server:
-    """`cumulet serve` with its own data directory, or in memory where `data` is None."""
+    """`cumulet serve` with its own data directory, or in memory where `data` is None. `argv` is how
+    the program is started, if not as it is."""
 
-    def __init__(self, data=None, port=None, env=None, command="serve", args=()):
+    def __init__(
+        self, data=None, port=None, env=None, command="serve", args=(), argv=None, cwd=None
+    ):
         self.data = data
         self.port = port or free_port()
         self.env = env or {}
         self.command = command
         self.args = list(args)
+        self.argv = argv
+        self.cwd = cwd
         self.process = None
         log, self.log_path = tempfile.mkstemp(prefix="cumulet-test-", suffix=".log")
         os.close(log)
@@ -76,11 +81,11 @@ class Server:
 
     def start(self):
         where = ["--data", str(self.data)] if self.data else ["--memory"]
-        argv = [binary(), self.command, *self.args, "--port", str(self.port), *where]
+        argv = [*(self.argv or [binary()]), self.command, *self.args, "--port", str(self.port), *where]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env={**clean_env(), **self.env}, start_new_session=True,
+                env={**clean_env(), **self.env}, start_new_session=True, cwd=self.cwd,
             )
         self.wait_ready()
         return self

@@ -187,7 +187,7 @@ def _mounted(source, kind, flags):
     result = call("mount", source, place, kind, flags, 0)
     if result >= 0:
         call("umount2", place, 0)
-    os.rmdir(place) if result >= 0 else None
+    os.rmdir(place)
     return succeeded(result)
 
 

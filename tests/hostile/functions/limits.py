@@ -238,8 +238,6 @@ def hog(event):
 
 
 def _held(event, count):
-    with open(f"/tmp/held-{event['token']}", "w") as file:
-        file.write(str(count))
     time.sleep(event["seconds"])
     return False, count
 
@@ -256,15 +254,12 @@ def hold_inotify(event):
 
 
 def hold_watches(event):
-    """Of files: as many as there may be, or 250,000."""
-    fd = libc.inotify_init1(0)
-    folder = f"/tmp/watched-{os.getpid()}"
-    os.mkdir(folder)
-    count = 0
+    """Of files in memory, which live as long as they are watched."""
+    fd, count = libc.inotify_init1(0), 0
     while count < 250_000:
-        path = f"{folder}/{count}".encode()
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
-        watched = libc.inotify_add_watch(fd, path, 2)
+        file = os.memfd_create("watched")
+        watched = libc.inotify_add_watch(fd, f"/proc/self/fd/{file}".encode(), 2)
+        os.close(file)
         if watched < 0:
             break
         count += 1

@@ -265,6 +265,11 @@ def daemon(event):
     return False, "started"
 
 
+def daemon_and_exit(event):
+    _daemonize(event["token"])
+    os._exit(0)
+
+
 def daemon_and_hang(event):
     _daemonize(event["token"])
     time.sleep(60)
@@ -311,6 +316,7 @@ def background_child(event):
     path = f"/tmp/ticks-{event['token']}"
     if event.get("again"):
         count = os.path.getsize(path)
+        os.unlink(path)
         return count > 20, count
     if os.fork() == 0:
         os.setsid()
@@ -325,7 +331,6 @@ def background_child(event):
 def other_slot(event):
     """Looks for a process of the same function that is not ours, as long as we are given."""
     token = event["token"]
-    os.environ["SLOT"] = token
     subprocess.Popen(["/usr/bin/python3", "-c", "import time; time.sleep(5)", token])
     time.sleep(1.5)
     mine, theirs = 0, 0

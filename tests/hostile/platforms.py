@@ -135,7 +135,7 @@ class Function:
 class Platform:
     """A server, how it confines, and who runs it."""
 
-    def __init__(self, name, *args):
+    def __init__(self, name, *args, read_seconds=60):
         self.name = name
         self.confined = name != "none"
         self.folder = tempfile.mkdtemp(prefix="cumulet-hostile-", dir=PLACE)
@@ -160,6 +160,7 @@ class Platform:
             cwd=self.folder,
         )
         self.clients = {}
+        self.read_seconds = read_seconds
         self.key = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         self.functions = []
         self.victim = None
@@ -171,8 +172,10 @@ class Platform:
 
     def __exit__(self, *_):
         self.world.close()
-        self.server.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.server.stop()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def aws(self, service):
         if service not in self.clients:
@@ -180,7 +183,8 @@ class Platform:
                 service, endpoint_url=self.server.url, region_name="us-east-1",
                 **self.key,
                 config=botocore.config.Config(
-                    retries={"total_max_attempts": 1}, read_timeout=90, max_pool_connections=50
+                    retries={"total_max_attempts": 1}, read_timeout=self.read_seconds,
+                    max_pool_connections=50,
                 ),
             )
         return self.clients[service]

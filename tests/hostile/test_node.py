@@ -5,9 +5,11 @@ others, and so what it is forked into inherits more.
 import socket
 import threading
 import time
+import uuid
 
 import pytest
 
+from platforms import Platform
 from server import free_port
 
 # The template is made beside the deployment.
@@ -40,12 +42,19 @@ def node(platform, handler="node.handler", **more):
     return function
 
 
+@pytest.fixture(scope="session")
+def shared(platforms):
+    """A function for all probes that leave nothing behind."""
+    function = node(platforms)
+    platforms.functions.remove(function)
+    return function
+
+
 @pytest.mark.parametrize("probe", IN_A_SLOT)
-def test_in_a_slot(platform, probe):
+def test_in_a_slot(platform, shared, probe):
     if not platform.confined and not platform.is_root:
         pytest.skip("most of it only root could do without a sandbox")
-    function = node(platform)
-    told = function.probe("python", inner=probe)
+    told = shared.probe("python", inner=probe)
     forked(platform, told)
     platform.judge_result(told)
 
@@ -100,10 +109,40 @@ def test_while_loading(platform, probe):
 
 def test_orders_while_loading(platform):
     """Into the socket over which a template is told to make slots."""
+    if not platform.confined:
+        pytest.skip("nothing is forked")
     function = node(platform, env={"ORDERS_WHILE_LOADING": "1"})
     for _ in range(3):
         told = function.probe("whileLoading")
         assert "written" in told["detail"] or "EBADF" in told["detail"], told
+
+
+def test_daemon_of_a_template(platform, survivors):
+    """Started while the template loads; it must end with the function at the latest."""
+    token = f"token-{uuid.uuid4().hex}"
+    function = node(platform, env={"WHILE_LOADING": "processes.daemon", "TOKEN": token})
+    function.probe("hold", seconds=0)
+    assert survivors(token), "it was not started"
+    function.delete()
+    time.sleep(2)
+    platform.judge(survivors(token))
+
+
+def test_thief_of_orders(platform, survivors):
+    """A daemon of a template that takes its orders and drops them: its own function's events fail
+    in time, it ends with the function, and so does the server when asked to."""
+    if not platform.confined:
+        pytest.skip("nothing is forked")
+    token = f"token-{uuid.uuid4().hex}"
+    env = {"WHILE_LOADING": "processes.thief_of_orders", "TOKEN": token}
+    with Platform(platform.name, read_seconds=15) as own:
+        function = node(own, env=env, timeout=3)
+        for _ in range(2):
+            function.probe("hold", seconds=0)
+        own.whole()
+        function.delete()
+        time.sleep(2)
+        assert not survivors(token), "it survived its function"
 
 
 @pytest.mark.parametrize("probe", ["orders", "descriptors", "addon"])

@@ -135,13 +135,15 @@ def system_chmod(_):
     return attempt(change)
 
 
-def overwrite_program(event):
-    """Our init, and the interpreter: opened for writing. A program that runs cannot be."""
-    import cumulet_runtime
+def overwrite_program(_):
+    """Our init and library, and what interpreters load: opened for writing."""
+    import json
 
-    target = cumulet_runtime.__file__
-    return first((path, attempt(lambda: os.close(os.open(path, os.O_WRONLY))))
-                 for path in ("/var/fork/init", "/var/fork/fork.so", target))
+    def touch(path):
+        os.close(os.open(path, os.O_WRONLY))
+    paths = ("/var/fork/init", "/var/fork/fork.so", "/var/runtime/nodejs/bootstrap.js",
+             "/var/runtime/python/bootstrap.py", json.__file__)
+    return first((path, attempt(lambda: touch(path))) for path in paths)
 
 
 def anything_writable(_):

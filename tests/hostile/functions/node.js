@@ -8,7 +8,11 @@ const fs = require('node:fs');
 function python(probe, event) {
   const code = 'import json, sys, probe; print(json.dumps(probe.handler(json.load(sys.stdin), None)))';
   const done = spawnSync('/usr/bin/python3', ['-c', code], {
-    cwd: __dirname, input: JSON.stringify({ ...event, probe }), encoding: 'utf8',
+    cwd: __dirname,
+    input: JSON.stringify({ ...event, probe }),
+    encoding: 'utf8',
+    // The fifth is the template's, while there is one.
+    stdio: ['pipe', 'pipe', 'pipe', 'ignore', 'ignore', fs.existsSync('/proc/self/fd/5') ? 5 : 'ignore'],
   });
   if (done.status !== 0) return { escaped: false, detail: `${done.signal} ${done.stderr}` };
   return JSON.parse(done.stdout);
@@ -88,7 +92,9 @@ const probes = {
 let loaded;
 if (process.env.WHILE_LOADING) {
   // Synchronously: a template with a child process is refused.
-  loaded = python(process.env.WHILE_LOADING, { control: process.env.CONTROL === '1', world: {} });
+  loaded = python(process.env.WHILE_LOADING, {
+    control: process.env.CONTROL === '1', token: process.env.TOKEN, world: {},
+  });
 }
 if (process.env.ORDERS_WHILE_LOADING) {
   try {

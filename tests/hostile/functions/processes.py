@@ -292,6 +292,29 @@ def _daemonize(token):
     os.waitpid(child, 0)
 
 
+def thief_of_orders(event):
+    """A daemon that takes from descriptor 5 what is meant for a template, and drops it."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        if os.fork() == 0:
+            code = (
+                "import os, signal, socket\n"
+                "signal.alarm(60)\n"
+                "orders = socket.socket(fileno=5)\n"
+                "while True:\n"
+                "    _, fds, _, _ = socket.recv_fds(orders, 65536, 8)\n"
+                "    [os.close(fd) for fd in fds]\n"
+            )
+            for fd in range(3):
+                os.close(fd)
+                os.open("/dev/null", os.O_RDWR)
+            os.execv("/usr/bin/python3", ["python3", "-c", code, event["token"]])
+        os._exit(0)
+    os.waitpid(child, 0)
+    return False, "started"
+
+
 ticks = 0
 
 

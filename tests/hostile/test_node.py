@@ -117,12 +117,12 @@ def test_orders_while_loading(platform):
         assert "written" in told["detail"] or "EBADF" in told["detail"], told
 
 
-def test_daemon_of_a_template(platform, survivors):
+def test_daemon_of_a_template(platform, survivors, again):
     """Started while the template loads; it must end with the function at the latest."""
     token = f"token-{uuid.uuid4().hex}"
     function = node(platform, env={"WHILE_LOADING": "processes.daemon", "TOKEN": token})
     function.probe("hold", seconds=0)
-    assert survivors(token), "it was not started"
+    assert again(lambda: survivors(token)), "it was not started"
     function.delete()
     time.sleep(2)
     platform.judge(survivors(token))

@@ -354,7 +354,8 @@ def background_child(event):
 def other_slot(event):
     """Looks for a process of the same function that is not ours, as long as we are given."""
     token = event["token"]
-    subprocess.Popen(["/usr/bin/python3", "-c", "import time; time.sleep(5)", token])
+    sleeper = ["/usr/bin/python3", "-c", "import time; time.sleep(5)", token]
+    child = subprocess.Popen(sleeper)
     time.sleep(1.5)
     mine, theirs = 0, 0
     for pid in processes():
@@ -364,4 +365,7 @@ def other_slot(event):
                 mine += 1
             else:
                 theirs += 1
+    # The next event may be given the same slot.
+    child.kill()
+    child.wait()
     return theirs > 0, f"{mine} of ours, {theirs} of others"

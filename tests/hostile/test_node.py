@@ -203,13 +203,16 @@ def test_copies_differ(platform):
 
 
 def test_globals_of_another_slot(platform):
-    """Set in one, not seen in another that runs beside it."""
+    """Set in one, not seen in others that run beside it."""
     function = node(platform)
-    assert function.probe("poisoned")["detail"] == '"clean"'
-    # While the poisoned slot is busy, another is made.
-    busy = threading.Thread(target=lambda: function.probe("hold", seconds=2))
-    busy.start()
+    first = function.probe("poisoned")
+    assert first["detail"] == '"clean"', first
+    # While slots are busy, others are made.
+    busy = [threading.Thread(target=lambda: function.probe("hold", seconds=2)) for _ in range(2)]
+    for each in busy:
+        each.start()
     time.sleep(0.5)
     other = function.probe("poisoned")
-    busy.join()
-    assert other["detail"] == '"clean"', other
+    for each in busy:
+        each.join()
+    assert other["pid"] == first["pid"] or other["detail"] == '"clean"', (first, other)

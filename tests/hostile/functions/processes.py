@@ -354,18 +354,16 @@ def background_child(event):
 def other_slot(event):
     """Looks for a process of the same function that is not ours, as long as we are given."""
     token = event["token"]
-    sleeper = ["/usr/bin/python3", "-c", "import time; time.sleep(5)", token]
+    sleeper = ["/usr/bin/python3", "-c", "import time; time.sleep(9)", token]
     child = subprocess.Popen(sleeper)
-    time.sleep(1.5)
-    mine, theirs = 0, 0
-    for pid in processes():
-        there, line = attempt(lambda: open(f"/proc/{pid}/cmdline", "rb").read())
-        if there and b"slot-" in line:
-            if token.encode() in line:
-                mine += 1
-            else:
-                theirs += 1
+    until, theirs = time.monotonic() + 3, set()
+    while time.monotonic() < until:
+        for pid in processes():
+            there, line = attempt(lambda: open(f"/proc/{pid}/cmdline", "rb").read())
+            if there and b"slot-" in line and token.encode() not in line:
+                theirs.add(pid)
+        time.sleep(0.1)
     # The next event may be given the same slot.
     child.kill()
     child.wait()
-    return theirs > 0, f"{mine} of ours, {theirs} of others"
+    return theirs, f"{len(theirs)} of another slot"

@@ -132,6 +132,7 @@ fn function(code: &Path, run: usize) -> Arc<FunctionSpec> {
         layers: Vec::new(),
         env: BTreeMap::new(),
         memory_mb: 128,
+        ephemeral_mb: 512,
         timeout: Duration::from_secs(3),
         log_group: "/aws/lambda/hello".into(),
         region: "us-east-1".parse().unwrap(),

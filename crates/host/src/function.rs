@@ -28,6 +28,8 @@ pub struct FunctionSpec {
     /// The user's environment, complete. Ours is added to it.
     pub env: BTreeMap<String, String>,
     pub memory_mb: u32,
+    /// What `/tmp` holds.
+    pub ephemeral_mb: u32,
     pub timeout: Duration,
     pub log_group: String,
     pub region: Region,
@@ -40,7 +42,9 @@ pub struct FunctionSpec {
 impl FunctionSpec {
     /// What one slot may use.
     pub(crate) fn limits(&self) -> Limits {
-        Limits { memory_bytes: u64::from(self.memory_mb) << 20, ..Limits::default() }
+        let bytes = |mb| u64::from(mb) << 20;
+        let (memory_bytes, tmp_bytes) = (bytes(self.memory_mb), bytes(self.ephemeral_mb));
+        Limits { memory_bytes, tmp_bytes, ..Limits::default() }
     }
 }
 

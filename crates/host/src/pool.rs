@@ -10,7 +10,7 @@ use crate::assignment::Assignment;
 use crate::interpreter::Interpreter;
 use crate::runtimes::Runtime;
 use crate::worker::Worker;
-use crate::{Config, FunctionSpec, HostError, Launch, Sandbox};
+use crate::{Config, FunctionSpec, HostError, Launch, Limits, Sandbox};
 
 pub(crate) struct Pool {
     config: Config,
@@ -45,7 +45,9 @@ impl Pool {
         let spec = &*assignment.spec;
         let interpreter = self.interpreter(runtime, spec).await?;
         let env = runtime.boot_env(spec, &assignment.env);
+        // Its /tmp is as large as most have it.
         if env.is_empty()
+            && spec.limits().tmp_bytes == Limits::default().tmp_bytes
             && let Some(worker) = self.take_booted(&interpreter.program)
         {
             return Ok(worker);

@@ -225,6 +225,7 @@ impl Lambda {
             layers: unpacked.layers,
             env: config.environment,
             memory_mb: config.memory_mb,
+            ephemeral_mb: config.ephemeral_mb,
             timeout: Duration::from_secs(config.timeout_secs.into()),
             region: place.region.clone(),
             account: place.account.clone(),

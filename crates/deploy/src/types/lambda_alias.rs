@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::property::Property;
-use super::provisioned::{self, HELD, KEPT};
+use super::provisioned::{self, HELD};
 use super::work::{Work, gone, is_present, member, some, text};
 use super::{Change, Made, Properties, Type};
 
@@ -17,7 +17,7 @@ pub(super) const TYPE: Type = Type {
         Property::text("FunctionVersion").required(),
         Property::text("Description"),
         Property::any("RoutingConfig"),
-        Property::ints(HELD).but(KEPT),
+        Property::ints(HELD),
     ],
     attributes: &["AliasArn"],
     name: None,

@@ -28,7 +28,6 @@ const CONFIGURATION: &[&str] = &[
 const APART: &[&str] = &["ReservedConcurrentExecutions", "RecursiveLoop"];
 
 const NAME_CHARS_MAX: usize = 64;
-const UNCONFINED: &str = "is told to the function but not enforced";
 
 pub(super) const TYPE: Type = Type {
     kind: "AWS::Lambda::Function",
@@ -39,11 +38,11 @@ pub(super) const TYPE: Type = Type {
         Property::text("Runtime"),
         Property::text("Role").required().but(GRANTS_NOTHING),
         Property::text("Description"),
-        Property::int("MemorySize").but(UNCONFINED),
+        Property::int("MemorySize"),
         Property::int("Timeout"),
         Property::variables("Environment"),
         Property::any("DeadLetterConfig"),
-        Property::ints("EphemeralStorage").but(UNCONFINED),
+        Property::ints("EphemeralStorage"),
         Property::texts("Layers"),
         Property::int("ReservedConcurrentExecutions"),
         Property::text("RecursiveLoop").but("is kept, but loops are not looked for"),

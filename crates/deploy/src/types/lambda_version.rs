@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::property::Property;
-use super::provisioned::{self, HELD, KEPT};
+use super::provisioned::{self, HELD};
 use super::work::{Work, gone, member, some, text};
 use super::{Change, Made, Properties, Type};
 
@@ -20,7 +20,7 @@ pub(super) const TYPE: Type = Type {
         Property::text("FunctionName").required().replaces(),
         Property::text("Description").replaces(),
         Property::text("CodeSha256").replaces(),
-        Property::ints(HELD).but(KEPT),
+        Property::ints(HELD),
         Property::unhonoured("RuntimePolicy").replaces(),
         Property::unhonoured("FunctionScalingConfig"),
         Property::text(OF).replaces(),

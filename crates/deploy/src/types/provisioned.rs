@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::work::{Work, gone};
 
 pub(super) const HELD: &str = "ProvisionedConcurrencyConfig";
-pub(super) const KEPT: &str = "is kept, but no environments are held ready for it";
 
 /// Sets what a version or an alias has, or takes it away.
 pub(super) async fn set(

@@ -289,10 +289,7 @@ serverless.yml:20:43: functions.f.events.httpApi.authorizer is not honoured
 serverless.yml:21:39: functions.f.events.http.authorizer is not honoured
 serverless.yml:21:60: functions.f.events.http.private is not honoured
 serverless.yml:27:29: Outputs.O.Export is not honoured: nothing imports it
-serverless.yml:11:15: GLambdaFunction.MemorySize is told to the function but not enforced \
-(also in 2 more resources)
 serverless.yml:8:22: GLambdaFunction.TracingConfig is not honoured (also in 2 more resources)
-serverless.yml:14:44: HLambdaFunction.EphemeralStorage is told to the function but not enforced
 serverless.yml:14:56: HLambdaFunction.Role neither grants nor denies anything
 serverless.yml:17:10: FLambdaFunction.VpcConfig is not honoured
 serverless.yml:9:30: IamRoleLambdaExecution.Policies neither grant nor deny anything

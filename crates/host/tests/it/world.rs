@@ -130,6 +130,7 @@ impl Function {
             layers: Vec::new(),
             env: BTreeMap::new(),
             memory_mb: 128,
+            ephemeral_mb: 512,
             timeout: Duration::from_secs(10),
             log_group: "/aws/lambda/shop".into(),
             region: "us-east-1".parse().unwrap(),

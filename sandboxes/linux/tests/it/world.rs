@@ -123,6 +123,7 @@ impl Function {
             layers: Vec::new(),
             env: BTreeMap::new(),
             memory_mb: 512,
+            ephemeral_mb: 512,
             timeout: Duration::from_secs(20),
             log_group: "/aws/lambda/shop".into(),
             region: "us-east-1".parse().unwrap(),

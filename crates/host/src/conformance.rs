@@ -42,7 +42,8 @@ macro_rules! conformance {
     };
 }
 
-fn launch(script: &str) -> Launch {
+/// A shell script as a program to be started.
+pub fn launch(script: &str) -> Launch {
     Launch {
         program: "/bin/sh".into(),
         args: vec!["-c".into(), script.into()],

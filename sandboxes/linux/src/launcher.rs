@@ -555,6 +555,13 @@ impl Launcher {
 
     /// The first process of a room says something, or has ended.
     fn hear_status(&mut self, id: u64) -> io::Result<()> {
+        // What was said on the way there comes first. It is whole: nobody is left who could add to
+        // it, unless this is the slot of a template.
+        while let Some(Room { kind: Kind::Sandbox { setup: Some(_), .. }, .. }) =
+            self.rooms.get(&id)
+        {
+            self.hear_setup(id)?;
+        }
         let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
         let mut buffer = std::mem::take(&mut self.buffer);
         let heard = message::receive_bytes(&room.status, &mut buffer);

@@ -62,3 +62,16 @@ async fn what_is_provisioned_is_ready() {
     assert_eq!(world.host.stats().idle, 0);
     world.host.drain().await;
 }
+
+/// A program may end before the launcher has noticed that it was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_ends_at_once_was_there() {
+    use host::Sandbox as _;
+    use std::os::unix::process::ExitStatusExt as _;
+    let sandbox = crate::sandbox();
+    for _ in 0..200 {
+        let launch = host::conformance::launch("exit 7");
+        let mut process = sandbox.launch(launch).await.unwrap();
+        assert_eq!(process.running.wait().await.unwrap().into_raw(), 7 << 8);
+    }
+}

@@ -14,6 +14,29 @@ import pytest
 from platforms import Platform, with_token
 
 
+MOUNTS = "/proc/self/mountinfo names the server's folders; only names"
+PER_PROCESS = "without cgroups memory is limited for each process, and only what is its own data"
+PER_USER = "all functions are the server's user to the kernel, which counts it for that user"
+
+# What is not contained yet. A test that passes all the same fails: its line is to be taken away.
+GAPS = {
+    "test_probe[root-files.mounts_tell_of_host]": MOUNTS,
+    "test_probe[user-files.mounts_tell_of_host]": MOUNTS,
+    "test_probe[user-limits.memory_of_children]": PER_PROCESS,
+    "test_probe[user-limits.memory_of_files]": PER_PROCESS,
+    "test_probe[user-limits.memory_of_maps]": PER_PROCESS,
+    "test_probe[user-limits.memory_of_sockets]": PER_PROCESS,
+    "test_held[user-flying_descriptors]": PER_USER,
+    "test_held[user-pipes]": PER_USER,
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name in GAPS:
+            item.add_marker(pytest.mark.xfail(reason=GAPS[item.name], strict=True))
+
+
 @pytest.fixture
 def survivors():
     """`survivors(token)`: what is left of a probe's processes. They end with the test."""

@@ -40,7 +40,7 @@ const BYTES_PER_FILE: u64 = 16 << 10;
 
 /// What the kernel counts for a user, and would count for the server's without a limit of ours.
 const COUNTED: [(&str, &str); 2] =
-    [("max_inotify_instances", "128"), ("max_inotify_watches", "8192")];
+    [("max_inotify_instances", "16"), ("max_inotify_watches", "8192")];
 
 /// What one sandbox shows.
 pub(crate) struct View<'a> {

@@ -15,7 +15,7 @@ from probe import attempt, call, libc
 MB = 1 << 20
 BOMB = 3_000
 LIFE_SECONDS = 10
-MEMORY_MB = 600
+MEMORY_MB = 1000
 
 
 def _unlimited(what):
@@ -164,7 +164,7 @@ def tmp(event):
     written = 0
     try:
         with open(path, "wb", 0) as file:
-            while written < 600 * MB:
+            while written < MEMORY_MB * MB:
                 written += file.write(b"x" * MB)
     except OSError as error:
         return written > 513 * MB, f"{written // MB} MB: {error}"

@@ -19,6 +19,15 @@ impl Front {
     }
 }
 
+/// Takes as many descriptors as may be had: every worker costs some, and every connection one.
+fn raise_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 /// The sandbox, and how much of one it is, in a word and in a line.
 pub(crate) fn start(
     sandbox: &Sandbox,
@@ -26,6 +35,7 @@ pub(crate) fn start(
     port: u16,
     front: &Front,
 ) -> io::Result<(Arc<dyn host::Sandbox>, Confinement, String)> {
+    raise_files();
     match sandbox {
         Sandbox::None => {
             let none = sandbox_none::NoSandbox::start()?;

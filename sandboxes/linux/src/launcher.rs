@@ -575,7 +575,10 @@ impl Launcher {
         };
         self.buffer = buffer;
         match (heard, text.as_slice()) {
-            (Some(heard), b"hello") => self.admit(id, heard.pid, &heard.descriptors),
+            // Said once: what comes later may come from a function.
+            (Some(heard), b"hello") if room.first.is_none() => {
+                self.admit(id, heard.pid, &heard.descriptors)
+            }
             (_, [b'!', why @ ..]) if !room.started => {
                 let why = String::from_utf8_lossy(why).into_owned();
                 self.ended(id, None, Some(why))

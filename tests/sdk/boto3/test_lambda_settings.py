@@ -50,13 +50,17 @@ def test_reserved_concurrency_is_the_most_that_runs(lambda_, function):
     assert one(0) == 200
 
 
-def test_provisioned_concurrency_becomes_ready(lambda_, function):
+def test_provisioned_concurrency_becomes_ready(lambda_, function, eventually):
     made = function(Publish=True)
     target = {"FunctionName": made, "Qualifier": "1"}
     put = lambda_.put_provisioned_concurrency_config(**target, ProvisionedConcurrentExecutions=2)
     assert put["Status"] == "IN_PROGRESS"
-    got = lambda_.get_provisioned_concurrency_config(**target)
-    assert (got["Status"], got["AllocatedProvisionedConcurrentExecutions"]) == ("READY", 2)
+
+    def ready():
+        got = lambda_.get_provisioned_concurrency_config(**target)
+        return (got["Status"], got["AllocatedProvisionedConcurrentExecutions"]) == ("READY", 2)
+
+    assert eventually(ready)
     listed = lambda_.list_provisioned_concurrency_configs(FunctionName=made)
     assert listed["ProvisionedConcurrencyConfigs"][0]["FunctionArn"].endswith(f":{made}:1")
     lambda_.delete_provisioned_concurrency_config(**target)

@@ -3,6 +3,7 @@
 mod client;
 mod deploy;
 mod dev;
+mod functions;
 mod invoke;
 mod logs;
 mod project;
@@ -38,6 +39,8 @@ enum Command {
     Remove(remove::Arguments),
     /// Run a deployed function and print its answer
     Invoke(invoke::Arguments),
+    /// Show what functions do: runs, errors, durations, cold starts, memory
+    Functions(functions::Arguments),
     /// Print what a function has logged
     Logs(logs::Arguments),
     /// Start functions for a server: what the server starts, and nobody else
@@ -83,6 +86,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Deploy(arguments) => deploy::run(arguments).await,
         Command::Remove(arguments) => remove::run(arguments).await,
         Command::Invoke(arguments) => invoke::run(arguments).await,
+        Command::Functions(arguments) => functions::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
         #[cfg(target_os = "linux")]
         Command::Launcher { .. } => anyhow::bail!("the launcher has a process of its own"),

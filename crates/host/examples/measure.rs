@@ -19,12 +19,16 @@ use base::{SystemClock, SystemRandom};
 use bytes::Bytes;
 use host::{Config, Credentials, FunctionSpec, Host, Invocation, Parts, Runtimes};
 use sandbox_none::NoSandbox;
-use telemetry::{LogLine, LogSink};
+use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink};
 
 const COLD_RUNS: usize = 40;
 const WARM: Duration = Duration::from_secs(3);
 
 struct Nowhere;
+
+impl MetricSink for Nowhere {
+    fn record(&self, _: &Arc<FunctionName>, _: &[(Measure, f64)]) {}
+}
 
 impl LogSink for Nowhere {
     fn write(&self, line: LogLine) {
@@ -43,6 +47,7 @@ async fn main() {
         sandbox: Arc::new(NoSandbox::start().unwrap()),
         runtimes: Runtimes::load(&runtimes).unwrap(),
         logs: Arc::new(Nowhere),
+        metrics: Arc::new(Nowhere),
     })
     .unwrap();
     let code = runtimes.join("nodejs/hello");

@@ -5,15 +5,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base::{Arn, Clock, Random, Time, sleep, task};
-use telemetry::LogSink;
+use telemetry::{LogSink, Measure, MetricSink};
 use tokio::sync::{Notify, oneshot};
 
 use crate::assignment::Assignment;
 use crate::places::{Asked, Grant, Lease, Place, Places};
 use crate::pool::Pool;
 use crate::runtimes::Runtime;
-use crate::slot::{InitFailure, Run, Slot, Surroundings};
-use crate::templates::Templates;
+use crate::slot::{InitFailure, Run, Slot, Surroundings, function_name};
+use crate::templates::{Start, Templates};
 use crate::{
     Config, EVENT_BYTES_MAX, FunctionSpec, HostError, Invocation, Invoked, Runtimes, Sandbox,
 };
@@ -40,6 +40,7 @@ pub struct Parts {
     pub sandbox: Arc<dyn Sandbox>,
     pub runtimes: Runtimes,
     pub logs: Arc<dyn LogSink>,
+    pub metrics: Arc<dyn MetricSink>,
 }
 
 struct Inner {
@@ -48,6 +49,7 @@ struct Inner {
     random: Arc<dyn Random>,
     runtimes: Runtimes,
     logs: Arc<dyn LogSink>,
+    metrics: Arc<dyn MetricSink>,
     pool: Pool,
     templates: Templates,
     places: Arc<Places>,
@@ -73,13 +75,23 @@ pub struct Stats {
     pub waiting: usize,
 }
 
+/// A revision of a function that has slots, or a template.
+#[derive(Debug, Clone)]
+pub struct Live {
+    pub spec: Arc<FunctionSpec>,
+    pub idle: usize,
+    /// Slots that run an event or are being started.
+    pub busy: usize,
+    pub start: Start,
+}
+
 impl Host {
     /// A host without any process yet. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// If the thread that starts processes cannot be started.
     pub fn new(parts: Parts) -> io::Result<Host> {
-        let Parts { config, clock, random, sandbox, runtimes, logs } = parts;
+        let Parts { config, clock, random, sandbox, runtimes, logs, metrics } = parts;
         let pool = Pool::new(config.clone(), sandbox);
         let host = Host(Arc::new_cyclic(|host: &Weak<Inner>| {
             let host = host.clone();
@@ -98,6 +110,7 @@ impl Host {
                 random,
                 runtimes,
                 logs,
+                metrics,
                 accepted: AtomicUsize::new(0),
                 closing: AtomicBool::new(false),
                 quiet: Notify::new(),
@@ -195,6 +208,28 @@ impl Host {
         self.0.pool.clear();
     }
 
+    /// What lives at the moment, by revision.
+    pub fn live(&self) -> Vec<Live> {
+        let forks = self.0.pool.sandbox().forks();
+        let mut all: HashMap<Arc<FunctionSpec>, Live> = HashMap::new();
+        for (spec, start) in self.0.templates.each() {
+            all.insert(Arc::clone(&spec), Live { spec, idle: 0, busy: 0, start });
+        }
+        for (spec, idle, busy) in self.0.places.each() {
+            let why = forks.clone().err().unwrap_or_else(|| "its runtime is not forked".into());
+            let fresh =
+                || Live { spec: Arc::clone(&spec), idle: 0, busy: 0, start: Start::Load(why) };
+            let live = all.entry(Arc::clone(&spec)).or_insert_with(fresh);
+            (live.idle, live.busy) = (idle, busy);
+        }
+        all.into_values().collect()
+    }
+
+    /// Counts an event that was not run because too many did.
+    pub fn note_throttle(&self, spec: &FunctionSpec) {
+        self.0.metrics.record(&function_name(spec), &[(Measure::Throttles, 1.0)]);
+    }
+
     /// What lives at the moment.
     pub fn stats(&self) -> Stats {
         let (idle, frozen, busy, waiting) = self.0.places.count();
@@ -252,7 +287,10 @@ impl Inner {
         let spec = Arc::clone(&job.spec);
         match self.places.ask(job, self.clock.now()) {
             Asked::Granted(grant, job) => self.drive(grant, job),
-            Asked::Refused(error, job) => job.answer(Err(error)),
+            Asked::Refused(error, job) => {
+                self.metrics.record(&function_name(&job.spec), &[(Measure::Throttles, 1.0)]);
+                job.answer(Err(error));
+            }
             Asked::Waits => {}
             Asked::WaitsFor(patience) => {
                 task::spawn("host.patience", Arc::clone(self).look_after(spec, patience));
@@ -297,6 +335,7 @@ impl Inner {
 
     /// Runs one job after the other until there is none for the slot, or the slot ends.
     async fn serve(self: &Arc<Self>, mut lease: Box<Lease>, job: Job) {
+        lease.slot.note_concurrency(self.around(), self.places.busy(&job.spec));
         let mut news = vec![job];
         // What the worker has, in its order: the first one runs.
         let mut told = VecDeque::new();
@@ -469,7 +508,8 @@ impl Inner {
 
     fn around(&self) -> Surroundings<'_> {
         let sandbox = self.pool.sandbox();
-        Surroundings { clock: &self.clock, random: &self.random, logs: &*self.logs, sandbox }
+        let (logs, metrics) = (&*self.logs, &*self.metrics);
+        Surroundings { clock: &self.clock, random: &self.random, logs, metrics, sandbox }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::Clock;
-use telemetry::{LogLine, LogSink, StreamName};
+use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink, StreamName};
 
 use crate::slot::Began;
 use crate::worker::LINE_BYTES_MAX;
@@ -81,6 +81,23 @@ impl Figures {
     pub(crate) fn billed_ms(&self) -> u64 {
         let began = self.began.init_ms.or(self.began.restore_ms).unwrap_or(0.0);
         (self.duration_ms + began).ceil().max(1.0) as u64
+    }
+
+    /// Counts the invocation.
+    pub(crate) fn record(&self, sink: &dyn MetricSink, of: &Arc<FunctionName>, failed: bool) {
+        let mut samples = [(Measure::Invocations, 1.0); 5];
+        samples[1] = (Measure::Errors, f64::from(u8::from(failed)));
+        samples[2] = (Measure::Duration, self.duration_ms);
+        let mut count = 3;
+        let Began { init_ms, restore_ms } = self.began;
+        let began = [(Measure::InitDuration, init_ms), (Measure::RestoreDuration, restore_ms)];
+        let began = began.into_iter().find_map(|(measure, ms)| Some((measure, ms?)));
+        let memory = (self.memory_kb > 0).then(|| (Measure::MemoryUsed, f64::from(self.memory_kb)));
+        for sample in began.into_iter().chain(memory) {
+            samples[count] = sample;
+            count += 1;
+        }
+        sink.record(of, &samples[..count]);
     }
 
     /// `REPORT …`, with a status where the end was not a good one.

@@ -31,7 +31,8 @@ mod worker;
 
 pub use config::Config;
 pub use function::{Credentials, FunctionSpec};
-pub use host::{Host, Parts, Stats};
+pub use host::{Host, Live, Parts, Stats};
 pub use invocation::{EVENT_BYTES_MAX, HostError, Invocation, Invoked};
 pub use runtimes::Runtimes;
 pub use sandbox::{Launch, Limits, Process, Running, Sandbox, Shown};
+pub use templates::Start;

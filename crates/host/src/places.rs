@@ -402,6 +402,19 @@ impl Places {
         later
     }
 
+    /// Every revision that has slots, with how many are idle and how many run an event or are being
+    /// started.
+    pub(crate) fn each(&self) -> Vec<(Arc<FunctionSpec>, usize, usize)> {
+        let state = self.lock();
+        let each = state.revisions.iter();
+        each.map(|(spec, one)| (Arc::clone(spec), one.idle.len(), one.busy())).collect()
+    }
+
+    /// How many slots of a revision run an event or are being started.
+    pub(crate) fn busy(&self, spec: &FunctionSpec) -> usize {
+        self.lock().revisions.get(spec).map_or(0, Revision::busy)
+    }
+
     /// `(idle, frozen, busy, waiting)`; the frozen are idle, too.
     pub(crate) fn count(&self) -> (usize, usize, usize, usize) {
         let state = self.lock();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::{Clock, Random, Time};
 use bytes::Bytes;
 use serde_json::json;
-use telemetry::{LogSink, StreamName};
+use telemetry::{FunctionName, LogSink, Measure, MetricSink, StreamName};
 
 use crate::Sandbox;
 use crate::assignment::{Assignment, stream_name};
@@ -28,12 +28,14 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) random: &'a Arc<dyn Random>,
     pub(crate) logs: &'a dyn LogSink,
+    pub(crate) metrics: &'a dyn MetricSink,
     pub(crate) sandbox: &'a dyn Sandbox,
 }
 
 /// A worker that has loaded a function.
 pub(crate) struct Slot {
     pub(crate) spec: Arc<FunctionSpec>,
+    of: Arc<FunctionName>,
     worker: Worker,
     stream: Arc<StreamName>,
     /// What its start took, until it is reported with the first event.
@@ -112,7 +114,9 @@ impl Slot {
         match reply {
             Some(Reply::Ready { micros }) => {
                 let began = Began { init_ms: Some(f64::from(micros) / 1000.0), restore_ms: None };
-                Ok(Slot { spec: assignment.spec, worker, stream, began, template: None })
+                let spec = assignment.spec;
+                let of = function_name(&spec);
+                Ok(Slot { spec, of, worker, stream, began, template: None })
             }
             Some(Reply::InitError { payload, .. }) => {
                 Err(failed(InitFailure::Error(payload), journal))
@@ -152,7 +156,8 @@ impl Slot {
         let restore_ms = Some(millis(around.clock.now().since(began)));
         let spec = Arc::clone(spec);
         let began = Began { init_ms: None, restore_ms };
-        Ok(Slot { spec, worker, stream, began, template: None })
+        let of = function_name(&spec);
+        Ok(Slot { spec, of, worker, stream, began, template: None })
     }
 
     /// Hands events to the worker, which runs them in this order, one at a time. An error means
@@ -162,6 +167,12 @@ impl Slot {
         events: impl IntoIterator<Item = &'a Invocation>,
     ) -> io::Result<()> {
         self.worker.tell(self.spec.timeout, events)
+    }
+
+    /// Counts that so many slots of its function run an event, this one included.
+    pub(crate) fn note_concurrency(&self, around: Surroundings<'_>, busy: usize) {
+        let busy = u32::try_from(busy).unwrap_or(u32::MAX);
+        around.metrics.record(&self.of, &[(Measure::ConcurrentExecutions, busy.into())]);
     }
 
     /// Gives it no processor, or gives it back.
@@ -208,6 +219,7 @@ impl Slot {
         flush(&mut self.worker, &mut journal);
         let last = !matches!(ending, Ending::Result(_) | Ending::Error { exits: false, .. });
         let invoked = ending.conclude(journal, &request_id, &self.spec, figures);
+        figures.record(around.metrics, &self.of, invoked.error.is_some());
         if last { Run::Last(invoked) } else { Run::Ended(invoked) }
     }
 }
@@ -231,8 +243,15 @@ impl Failed {
             InitFailure::Exited(how) => Ending::Exited(how),
             InitFailure::Error(payload) => Ending::Error { payload, exits: true },
         };
+        figures.record(around.metrics, &function_name(spec), true);
         ending.conclude(journal, &request_id, spec, figures)
     }
+}
+
+/// Whose figures they are.
+pub(crate) fn function_name(spec: &FunctionSpec) -> Arc<FunctionName> {
+    let (account, region) = (spec.account.clone(), spec.region.clone());
+    Arc::new(FunctionName { account, region, name: spec.name.clone() })
 }
 
 /// How an event ended.

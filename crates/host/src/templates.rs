@@ -51,6 +51,15 @@ enum State {
     Unfit(String),
 }
 
+/// How slots of a function are started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// By forking a process that has loaded it.
+    Fork,
+    /// By loading it, in a process that was booted before where there is one: why.
+    Load(String),
+}
+
 /// A worker that has loaded a function and waits for orders. It ends with the last of its slots, at
 /// the earliest: they are in its namespaces.
 pub(crate) struct Template {
@@ -183,6 +192,17 @@ impl Templates {
     /// Ends all.
     pub(crate) fn clear(&self) {
         let _ended = std::mem::take(&mut *self.lock());
+    }
+
+    /// Every revision that is known here, and how its slots are started.
+    pub(crate) fn each(&self) -> Vec<(Arc<FunctionSpec>, Start)> {
+        let start = |entry: &Entry| match &entry.state {
+            State::Ready(_) => Start::Fork,
+            State::Making => Start::Load("its template is being made".into()),
+            State::Absent => Start::Load("templates of others are of more use".into()),
+            State::Unfit(why) => Start::Load(why.clone()),
+        };
+        self.lock().iter().map(|(spec, entry)| (Arc::clone(spec), start(entry))).collect()
     }
 
     /// How many there are.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use gateway::control::{Control, Request, json};
 use gateway::{Body, streamed};
+use host::Host;
 use http::{Method, Response, StatusCode};
 use kit::Kit;
 use serde::Serialize;
@@ -15,13 +16,18 @@ use store::Dir;
 use telemetry::{GroupName, LogLine, LogStore, Query, Streams};
 use tokio::sync::broadcast;
 
+use crate::functions;
 use crate::stacks::{Package, Stacks};
 
+/// How far back functions are looked at, if nothing else is said, and at most.
+const MINUTES: u64 = 60;
+const MINUTES_MAX: u64 = 14 * 24 * 60;
 /// Stored lines given before the live ones.
 const LINES_MAX: usize = 10_000;
 
 pub(crate) struct Controls {
     pub(crate) kit: Kit,
+    pub(crate) host: Host,
     pub(crate) logs: LogStore,
     pub(crate) stacks: Arc<Stacks>,
 }
@@ -35,6 +41,7 @@ impl Control for Controls {
                 (&Method::GET, "stacks", _) => answer(self.stacks.list().await),
                 (&Method::DELETE, _, Some(stack)) => answer(self.stacks.remove(stack).await),
                 (&Method::GET, "logs", _) => self.logs(&request.query).await,
+                (&Method::GET, "functions", _) => self.functions(&request.query).await,
                 _ => return None,
             })
         })
@@ -58,6 +65,21 @@ impl Controls {
                 json(StatusCode::BAD_REQUEST, &json!({ "message": message }))
             }
         }
+    }
+
+    /// What functions do, and did within the last `minutes`.
+    async fn functions(&self, query: &[(String, String)]) -> Response<Body> {
+        let given = query.iter().find(|(key, _)| key == "minutes").map(|(_, value)| value.parse());
+        let minutes = match given {
+            None => MINUTES,
+            Some(Ok(minutes @ 1..=MINUTES_MAX)) => minutes,
+            Some(_) => {
+                let message = format!("minutes is a number from 1 to {MINUTES_MAX}");
+                return json(StatusCode::BAD_REQUEST, &json!({ "message": message }));
+            }
+        };
+        let now = self.kit.now();
+        answer(functions::list(&self.host, &self.logs, now, minutes).await)
     }
 
     /// The lines of one function, a JSON text each: those stored, then those that come.

@@ -6,6 +6,7 @@ mod control;
 mod credentials;
 mod error;
 mod fault;
+mod functions;
 mod runtimes;
 mod sandbox;
 mod services;
@@ -96,8 +97,12 @@ impl Server {
         let (root, fresh) = RootKey::open(&store, &config.account, &*config.random).await?;
         let new_root_key = fresh.then(|| root.clone());
         let stacks = Arc::new(Stacks::new(&kit));
-        let control =
-            Controls { kit: kit.clone(), logs: logs.clone(), stacks: Arc::clone(&stacks) };
+        let control = Controls {
+            kit: kit.clone(),
+            host: host.clone(),
+            logs: logs.clone(),
+            stacks: Arc::clone(&stacks),
+        };
         let keyring = Keyring { kit: kit.clone(), root };
         let gateway =
             Gateway::new(kit.clone(), config.gateway, apis, Arc::new(control), Arc::new(keyring));
@@ -221,6 +226,7 @@ fn host(
         sandbox,
         runtimes,
         logs: Arc::new(logs.clone()),
+        metrics: Arc::new(logs.clone()),
     })
 }
 

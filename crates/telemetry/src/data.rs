@@ -5,6 +5,7 @@
 //! | 1 | account, region, group | [`Group`] |
 //! | 2 | account, region, group, stream | [`Stream`] |
 //! | 3 | account, region, group, number of the first line u64, part u8 | part of a block |
+//! | 5 | minute since 1970 u64, account, region, function | [`Minute`](crate::metrics::Minute) |
 //! | 4 | number of the first line u64 | [`Aged`]: which block it is, oldest first |
 //!
 //! Lines are numbered by one sequence for all groups, so numbers order by time.
@@ -14,12 +15,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use store::{Key, Record, Space};
 
-use crate::{GroupName, StreamName};
+use crate::{FunctionName, GroupName, StreamName};
 
 const GROUP: u8 = 1;
 const STREAM: u8 = 2;
 const BLOCK: u8 = 3;
 const AGE: u8 = 4;
+const MINUTE: u8 = 5;
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,6 +114,25 @@ pub(crate) fn ages_key() -> Key {
     kind(AGE)
 }
 
+/// The prefix of all minutes of all functions.
+pub(crate) fn minutes_key() -> Key {
+    kind(MINUTE)
+}
+
+pub(crate) fn minute_key(minute: u64, of: &FunctionName) -> Key {
+    minutes_key().u64(minute).str(of.account.as_str()).str(of.region.as_str()).str(&of.name)
+}
+
+/// What [`minute_key`] made a key of.
+pub(crate) fn minute_of(key: &Key) -> store::Result<(u64, FunctionName)> {
+    let mut elements = key.after(&minutes_key())?;
+    let minute = elements.u64()?;
+    let broken = |_| store::Error::corrupt(key.to_string(), "not a function's");
+    let account = elements.str()?.parse().map_err(|_| broken(()))?;
+    let region = elements.str()?.parse().map_err(|_| broken(()))?;
+    Ok((minute, FunctionName { account, region, name: elements.str()? }))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;
@@ -119,6 +140,7 @@ mod tests {
     use store::{decode, encode};
 
     use super::*;
+    use crate::metrics::{Minute, Stat};
 
     /// What was written by the first version is read by every later one.
     fn check<R: Record + PartialEq + Debug>(record: &R, bytes: &[u8]) {
@@ -144,5 +166,8 @@ mod tests {
             bytes: 7,
         };
         check(&aged, include_bytes!("../tests/fixtures/aged.v1"));
+        let stat = Stat { count: 2, sum: 3.5, min: 1.0, max: 2.5 };
+        let minute = Minute { stats: vec![(1, stat), (4, stat)] };
+        check(&minute, include_bytes!("../tests/fixtures/minute.v1"));
     }
 }

@@ -6,6 +6,7 @@ use store::{Engine, Epoch, Result};
 use tokio::sync::broadcast;
 
 use crate::buffer::Buffer;
+use crate::metrics::Pending;
 use crate::write::Writer;
 use crate::{LogLine, LogSink, data};
 
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
     buffer: Mutex<Buffer>,
+    figures: Mutex<Pending>,
     /// Held by whoever changes what is stored.
     pub(crate) writer: tokio::sync::Mutex<Writer>,
     live: broadcast::Sender<Arc<LogLine>>,
@@ -57,8 +59,9 @@ impl LogStore {
         let epoch = engine.acquire(&data::shard(), "telemetry").await?;
         let writer = tokio::sync::Mutex::new(Writer::open(&*engine).await?);
         let live = broadcast::Sender::new(LIVE_LINES_MAX);
-        let buffer = Mutex::default();
-        let inner = Arc::new(Inner { engine, epoch, clock, config, buffer, writer, live });
+        let (buffer, figures) = (Mutex::default(), Mutex::default());
+        let inner = Inner { engine, epoch, clock, config, buffer, figures, writer, live };
+        let inner = Arc::new(inner);
         task::spawn("telemetry.flush", flush_until_gone(Arc::downgrade(&inner)));
         Ok(LogStore(inner))
     }
@@ -73,7 +76,8 @@ impl LogStore {
     /// # Errors
     /// If the engine fails; the lines are kept in memory then, within its limit.
     pub async fn flush(&self) -> Result<()> {
-        self.0.flush().await
+        self.0.flush().await?;
+        self.0.flush_figures().await
     }
 
     /// Stores what is in memory and leaves the engine in order.
@@ -81,7 +85,7 @@ impl LogStore {
     /// # Errors
     /// If the engine fails.
     pub async fn close(&self) -> Result<()> {
-        self.0.flush().await?;
+        self.flush().await?;
         self.0.engine.close().await
     }
 }
@@ -99,6 +103,16 @@ impl Inner {
     pub(crate) fn buffer(&self) -> MutexGuard<'_, Buffer> {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(crate) fn figures(&self) -> MutexGuard<'_, Pending> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn flush_all(&self) -> Result<()> {
+        self.flush().await?;
+        self.flush_figures().await?;
+        self.forget_figures().await
+    }
 }
 
 /// Stores what is in memory at a rhythm. A failure is told once and tried again: lines wait in
@@ -109,7 +123,7 @@ async fn flush_until_gone(logs: Weak<Inner>) {
         let Some(clock) = logs.upgrade().map(|logs| Arc::clone(&logs.clock)) else { return };
         sleep(&*clock, FLUSH_EVERY).await;
         let Some(logs) = logs.upgrade() else { return };
-        match logs.flush().await {
+        match logs.flush_all().await {
             Ok(()) => failing = false,
             Err(store::Error::Closed) => return,
             Err(error) if !failing => {

@@ -308,7 +308,8 @@ impl Lambda {
             trace_header: call.trace,
             tail: call.tail,
         };
-        let _place = loaded.usage.enter()?;
+        let place = loaded.usage.enter();
+        let _place = place.inspect_err(|_throttled| self.runner.throttled(&loaded.spec))?;
         let invoked = self.runner.invoke(&loaded.spec, invocation).await.map_err(run::refusal)?;
         Ok(Invoked {
             payload: invoked.payload,

@@ -27,6 +27,11 @@ pub trait Runner: Send + Sync + 'static {
         let _nothing_to_do = wanted;
     }
 
+    /// Counts an event that was not run because too many did.
+    fn throttled(&self, version: &FunctionSpec) {
+        let _nobody_counts = version;
+    }
+
     /// How many environments of a version are up. Whoever has none has always enough.
     fn up(&self, version: &FunctionSpec) -> usize {
         let _whichever = version;
@@ -53,6 +58,10 @@ impl Runner for Host {
 
     fn provision(&self, wanted: &[(Arc<FunctionSpec>, u32)]) {
         Host::provision(self, wanted);
+    }
+
+    fn throttled(&self, version: &FunctionSpec) {
+        Host::note_throttle(self, version);
     }
 
     fn up(&self, version: &FunctionSpec) -> usize {

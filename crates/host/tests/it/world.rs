@@ -10,7 +10,7 @@ use bytes::Bytes;
 use host::{Config, Credentials, FunctionSpec, Host, HostError, Invocation, Invoked, Parts};
 use sandbox_none::NoSandbox;
 use serde_json::{Value, json};
-use telemetry::{LogLine, LogSink};
+use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink};
 
 #[derive(Default)]
 pub(crate) struct Lines(Mutex<Vec<LogLine>>);
@@ -19,6 +19,10 @@ impl LogSink for Lines {
     fn write(&self, line: LogLine) {
         self.0.lock().unwrap().push(line);
     }
+}
+
+impl MetricSink for Lines {
+    fn record(&self, _: &Arc<FunctionName>, _: &[(Measure, f64)]) {}
 }
 
 pub(crate) struct World {
@@ -54,6 +58,7 @@ impl World {
             sandbox: Arc::new(NoSandbox::start().unwrap()),
             runtimes: host::Runtimes::load(&runtimes).unwrap(),
             logs: Arc::clone(&lines) as Arc<dyn LogSink>,
+            metrics: Arc::clone(&lines) as Arc<dyn MetricSink>,
         });
         World { host: host.unwrap(), lines }
     }

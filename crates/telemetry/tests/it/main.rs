@@ -8,7 +8,10 @@ use std::time::Duration;
 use base::{Time, VirtualClock};
 use engine_memory::Memory;
 use store::{Dir, Engine};
-use telemetry::{Config, GroupName, LogLine, LogSink as _, LogStore, Query, StreamName, Streams};
+use telemetry::{
+    Config, Figures, FunctionName, GroupName, LogLine, LogSink as _, LogStore, Measure,
+    MetricSink as _, Query, StreamName, Streams,
+};
 
 const START: u64 = 1_700_000_000_000;
 
@@ -252,4 +255,55 @@ async fn a_subscriber_hears_every_line() {
     let mut live = world.logs.subscribe();
     world.write("s", "heard");
     assert_eq!(live.recv().await.unwrap().text, "heard");
+}
+
+fn function(name: &str) -> Arc<FunctionName> {
+    let (account, region) = ("000000000000".parse().unwrap(), "us-east-1".parse().unwrap());
+    Arc::new(FunctionName { account, region, name: name.into() })
+}
+
+async fn sums(world: &World, minutes: u64) -> Vec<(String, u64, f64)> {
+    let now = base::Clock::now(&*world.clock);
+    let from = now - Duration::from_secs(60 * minutes);
+    let found = world.logs.figures(from, now).await.unwrap();
+    let sum = |figures: &Figures| figures.get(Measure::Duration).unwrap().sum;
+    let start = Time::from_millis(START);
+    let minute = |time: Time| (time.as_millis() + 60_000 - start.as_millis()) / 60_000;
+    found.iter().map(|(of, time, figures)| (of.name.clone(), minute(*time), sum(figures))).collect()
+}
+
+/// What is in memory and what is stored of a minute are one, also after a restart.
+#[tokio::test]
+async fn figures_of_a_minute_add_up() {
+    let world = World::new(Config::default()).await;
+    let (pay, ship) = (function("pay"), function("ship"));
+    world.logs.record(&pay, &[(Measure::Duration, 1.0)]);
+    world.logs.record(&ship, &[(Measure::Duration, 8.0)]);
+    world.logs.flush().await.unwrap();
+    world.logs.record(&pay, &[(Measure::Duration, 2.0)]);
+    world.logs.close().await.unwrap();
+
+    let world = World::on(world.engine.clone(), world.clock.clone(), Config::default()).await;
+    world.logs.record(&pay, &[(Measure::Duration, 4.0)]);
+    assert_eq!(sums(&world, 1).await, [("pay".into(), 0, 7.0), ("ship".into(), 0, 8.0)]);
+    world.clock.advance(Duration::from_secs(120));
+    world.logs.record(&pay, &[(Measure::Duration, 16.0)]);
+    assert_eq!(sums(&world, 1).await, [("pay".into(), 2, 16.0)]);
+    assert_eq!(sums(&world, 5).await.len(), 3);
+}
+
+/// They are kept as long as lines are.
+#[tokio::test]
+async fn old_figures_are_forgotten() {
+    let config = Config { age_max: Duration::from_secs(3600), ..Config::default() };
+    let world = World::new(config).await;
+    world.logs.record(&function("pay"), &[(Measure::Duration, 1.0)]);
+    world.logs.flush().await.unwrap();
+    assert_eq!(sums(&world, 200).await.len(), 1);
+    world.clock.advance(Duration::from_secs(2 * 3600));
+    // The rhythm of the store forgets; once it has come by, there is nothing.
+    while !sums(&world, 200).await.is_empty() {
+        world.clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::{Arn, SystemClock, SystemRandom};
 use host::{Config, Credentials, FunctionSpec, Host, Invocation, Invoked, Parts};
 use serde_json::Value;
-use telemetry::{LogLine, LogSink};
+use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink};
 
 #[derive(Default)]
 pub(crate) struct Lines(Mutex<Vec<LogLine>>);
@@ -17,6 +17,10 @@ impl LogSink for Lines {
     fn write(&self, line: LogLine) {
         self.0.lock().unwrap().push(line);
     }
+}
+
+impl MetricSink for Lines {
+    fn record(&self, _: &Arc<FunctionName>, _: &[(Measure, f64)]) {}
 }
 
 pub(crate) struct World {
@@ -51,6 +55,7 @@ impl World {
             sandbox: Arc::new(crate::sandbox()),
             runtimes: host::Runtimes::load(&runtimes).unwrap(),
             logs: Arc::clone(&lines) as Arc<dyn LogSink>,
+            metrics: Arc::clone(&lines) as Arc<dyn MetricSink>,
         });
         World { host: host.unwrap(), lines, requests: 0.into() }
     }

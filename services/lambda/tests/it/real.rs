@@ -8,12 +8,16 @@ use host::{Config, Host, Parts, Runtimes};
 use http::Method;
 use sandbox_none::NoSandbox;
 use serde_json::{Value, json};
-use telemetry::{LogLine, LogSink};
+use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink};
 
 use crate::machine::{Machine, package};
 
 #[derive(Default)]
 struct Lines(Mutex<Vec<String>>);
+
+impl MetricSink for Lines {
+    fn record(&self, _: &Arc<FunctionName>, _: &[(Measure, f64)]) {}
+}
 
 impl LogSink for Lines {
     fn write(&self, line: LogLine) {
@@ -33,6 +37,7 @@ async fn machine() -> (Machine, Arc<Lines>) {
         sandbox: Arc::new(NoSandbox::start().unwrap()),
         runtimes: Runtimes::load(&runtimes).unwrap(),
         logs: Arc::clone(&lines) as Arc<dyn LogSink>,
+        metrics: Arc::clone(&lines) as Arc<dyn MetricSink>,
     });
     (Machine::real(host.unwrap()).await, lines)
 }

@@ -156,6 +156,21 @@ def test_an_event_that_fails_goes_to_its_destination(app):
     assert record["requestContext"]["approximateInvokeCount"] == 1
 
 
+def test_functions_shows_what_they_did(app):
+    server, *_ = app
+    done = server.cli("functions")
+    assert done.returncode == 0, done.stderr
+    head, *rows = (line.split() for line in done.stdout.splitlines())
+    assert head[:3] == ["FUNCTION", "RUNS", "ERRORS"]
+    figures = {name: [int(runs), int(errors)] for name, runs, errors, *_ in rows}
+    runs, errors = figures["extras-dev-fails"]
+    assert runs == errors >= 1
+    assert figures["extras-dev-hello"] == [1, 0]
+    wrong = server.cli("functions", "--minutes", "0")
+    assert wrong.returncode == 1
+    assert "minutes is a number from 1 to 20160" in wrong.stderr
+
+
 def test_a_change_publishes_another_version_and_keeps_the_first(app):
     server, folder, deploy, _ = app
     (folder / "src" / "hello.py").write_text(CODE.replace('"said"', '"told"'))

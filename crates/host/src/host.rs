@@ -22,6 +22,9 @@ use crate::{
 const TRIES_MAX: usize = 5;
 /// How long a start waits with booting the next worker: longer than loading and answering takes.
 const REFILL_AFTER: Duration = Duration::from_millis(20);
+/// How long the making of a template waits: who deploys often calls at once, and a boot takes a
+/// processor for longer than that call.
+const TEMPLATE_AFTER: Duration = Duration::from_millis(200);
 /// How long a slot keeps the processor after an event: not so long that what it left running does
 /// much, and so long that a slot that is used again and again is never frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(100);
@@ -494,6 +497,7 @@ impl Inner {
         }
         let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
         task::spawn("host.template", async move {
+            sleep(&*host.clock, TEMPLATE_AFTER).await;
             let (pool, around) = (&host.pool, host.around());
             host.templates.make(pool, &host.config, around, &runtime, &spec).await;
         });

@@ -76,8 +76,8 @@ pub(crate) fn serve(launcher: &OwnedFd, parent: &Parent) -> io::Result<()> {
     Ok(())
 }
 
-/// The next order: one that somebody waits for, before those that nobody does. What has ended before
-/// its turn has none.
+/// The next order: one that somebody waits for, before those that nobody does. What has ended
+/// before its turn has none.
 fn next(
     launcher: &OwnedFd,
     waiting: &mut VecDeque<Order>,

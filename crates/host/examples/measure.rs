@@ -48,8 +48,7 @@ async fn main() {
         runtimes: Runtimes::load(&runtimes).unwrap(),
         logs: Arc::new(Nowhere),
         metrics: Arc::new(Nowhere),
-    })
-    .unwrap();
+    });
     let code = runtimes.join("nodejs/hello");
 
     let (mut node, mut cold, mut inits) = (Vec::new(), Vec::new(), Vec::new());

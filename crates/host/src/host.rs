@@ -1,5 +1,4 @@
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use crate::assignment::Assignment;
 use crate::places::{Asked, Grant, Lease, Place, Places};
 use crate::pool::Pool;
 use crate::runtimes::Runtime;
-use crate::slot::{InitFailure, Run, Slot, Surroundings, function_name};
+use crate::slot::{Failed, InitFailure, Run, Slot, Surroundings, function_name};
 use crate::templates::{Start, Templates};
 use crate::{
     Config, EVENT_BYTES_MAX, FunctionSpec, HostError, Invocation, Invoked, Runtimes, Sandbox,
@@ -90,10 +89,7 @@ pub struct Live {
 
 impl Host {
     /// A host without any process yet. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// If the thread that starts processes cannot be started.
-    pub fn new(parts: Parts) -> io::Result<Host> {
+    pub fn new(parts: Parts) -> Host {
         let Parts { config, clock, random, sandbox, runtimes, logs, metrics } = parts;
         let pool = Pool::new(config.clone(), sandbox);
         let host = Host(Arc::new_cyclic(|host: &Weak<Inner>| {
@@ -121,7 +117,7 @@ impl Host {
         }));
         task::spawn("host.tidy", tidy(Arc::downgrade(&host.0)));
         task::spawn("host.freeze", freeze(Arc::downgrade(&host.0)));
-        Ok(host)
+        host
     }
 
     /// Runs one event. Dropping the future does not end the event: it runs to its end.
@@ -230,7 +226,7 @@ impl Host {
 
     /// Counts an event that was not run because too many did.
     pub fn note_throttle(&self, spec: &FunctionSpec) {
-        self.0.metrics.record(&function_name(spec), &[(Measure::Throttles, 1.0)]);
+        self.0.note_throttle(spec);
     }
 
     /// What lives at the moment.
@@ -291,7 +287,7 @@ impl Inner {
         match self.places.ask(job, self.clock.now()) {
             Asked::Granted(grant, job) => self.drive(grant, job),
             Asked::Refused(error, job) => {
-                self.metrics.record(&function_name(&job.spec), &[(Measure::Throttles, 1.0)]);
+                self.note_throttle(&job.spec);
                 job.answer(Err(error));
             }
             Asked::Waits => {}
@@ -299,6 +295,10 @@ impl Inner {
                 task::spawn("host.patience", Arc::clone(self).look_after(spec, patience));
             }
         }
+    }
+
+    fn note_throttle(&self, spec: &FunctionSpec) {
+        self.metrics.record(&function_name(spec), &[(Measure::Throttles, 1.0)]);
     }
 
     /// Sees to it that nobody waits for busy slots longer than `patience`, until nobody waits.
@@ -386,41 +386,63 @@ impl Inner {
     async fn start(
         self: &Arc<Self>,
         spec: &Arc<FunctionSpec>,
-        mut place: Place,
+        place: Place,
         event: &Invocation,
     ) -> Result<Result<Lease, Invoked>, HostError> {
-        let began = self.clock.now();
-        let runtime = self.runtime(spec)?;
-        if let Some(slot) = self.fork(runtime, spec).await {
-            let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
-            self.places.note_start(&mut place, took.max(1.0));
-            return Ok(Ok(Lease { slot, _place: place }));
-        }
-        let mut limit = self.config.init_timeout;
         // As on Lambda: who does not finish loading in time may try once more, within the time of
         // the event itself.
-        let mut tries = [spec.timeout].into_iter();
+        let limits = (self.config.init_timeout, Some(spec.timeout));
+        let started = self.begin(spec, place, limits).await?;
+        Ok(started.map_err(|failed| failed.conclude(self.around(), spec, event)))
+    }
+
+    /// Starts a slot: forks it, or else has a worker load the function within the first limit and,
+    /// if that was too short, another one within the second.
+    async fn begin(
+        self: &Arc<Self>,
+        spec: &Arc<FunctionSpec>,
+        mut place: Place,
+        limits: (Duration, Option<Duration>),
+    ) -> Result<Result<Lease, Failed>, HostError> {
+        let began = self.clock.now();
+        let runtime = self.runtime(spec)?;
+        let slot = match self.fork(runtime, spec).await {
+            Some(slot) => slot,
+            None => {
+                let slot = match self.load(runtime, spec, limits).await? {
+                    Ok(slot) => slot,
+                    Err(failed) => return Ok(Err(failed)),
+                };
+                self.refill_later(runtime, spec);
+                self.make_template(runtime, spec);
+                slot
+            }
+        };
+        let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
+        self.places.note_start(&mut place, took.max(1.0));
+        Ok(Ok(Lease { slot, _place: place }))
+    }
+
+    async fn load(
+        &self,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+        (mut limit, mut again): (Duration, Option<Duration>),
+    ) -> Result<Result<Slot, Failed>, HostError> {
         loop {
             let assignment = Assignment::new(self.around(), runtime, spec);
             let worker = self.pool.take(runtime, &assignment).await?;
-            match Slot::start(self.around(), assignment, worker, limit).await {
-                Ok(slot) => {
-                    let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
-                    self.places.note_start(&mut place, took.max(1.0));
-                    self.refill_later(runtime, spec);
-                    self.make_template(runtime, spec);
-                    return Ok(Ok(Lease { slot, _place: place }));
-                }
-                Err(failed) => match (&failed.why, tries.next()) {
-                    (InitFailure::TimedOut, Some(next)) => limit = next,
-                    _ => return Ok(Err(failed.conclude(self.around(), spec, event))),
-                },
+            let done = Slot::start(self.around(), assignment, worker, limit).await;
+            let late = matches!(&done, Err(Failed { why: InitFailure::TimedOut, .. }));
+            match again.take().filter(|_| late) {
+                Some(next) => limit = next,
+                None => return Ok(done),
             }
         }
     }
 
-    /// Boots the next worker, off the path of the event that took the last one: a fork holds up
-    /// the whole process, and the boot takes a processor for as long as a cold start lasts.
+    /// Boots the next worker, off the path of the event that took the last one: the boot takes a
+    /// processor for as long as a cold start lasts.
     fn refill_later(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
         let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
         task::spawn("host.refill", async move {
@@ -433,27 +455,14 @@ impl Inner {
 
     /// Starts the provisioned slots that are missing, one after the other: nobody waits for them.
     async fn start_provisioned(self: &Arc<Self>) {
-        while let Some(mut place) = self.places.take_provisioned() {
+        while let Some(place) = self.places.take_provisioned() {
             let spec = Arc::clone(place.spec());
-            let Ok(runtime) = self.runtime(&spec) else { return };
-            let slot = match self.fork(runtime, &spec).await {
-                Some(slot) => slot,
-                None => {
-                    let assignment = Assignment::new(self.around(), runtime, &spec);
-                    let Ok(worker) = self.pool.take(runtime, &assignment).await else { return };
-                    let limit = self.config.init_timeout.max(spec.timeout);
-                    match Slot::start(self.around(), assignment, worker, limit).await {
-                        Ok(slot) => slot,
-                        // The next event will say why.
-                        Err(_failed) => return,
-                    }
-                }
-            };
-            self.places.note_start(&mut place, 1.0);
-            self.make_template(runtime, &spec);
-            let lease = Box::new(Lease { slot, _place: place });
+            let limit = self.config.init_timeout.max(spec.timeout);
+            // Where it fails the next event will say why.
+            let Ok(Ok(lease)) = self.begin(&spec, place, (limit, None)).await else { return };
             // As if it had run an event: there may be one for it.
-            if let Some((lease, jobs)) = self.places.next(lease, self.clock.now(), 0.0, 0) {
+            let now = self.clock.now();
+            if let Some((lease, jobs)) = self.places.next(Box::new(lease), now, 0.0, 0) {
                 let mut jobs = jobs.into_iter();
                 if let Some(first) = jobs.next() {
                     self.drive(Grant::Slot(lease), first);

@@ -52,11 +52,7 @@ impl Pool {
         {
             return Ok(worker);
         }
-        let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
-        // One that is not of the pool sees its code from its start: what its variables name may be
-        // there.
-        let launch = known(spec, launch);
-        self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
+        self.launch_known(runtime, &interpreter, env, spec, false).await
     }
 
     /// A worker that has this function's code before it and is to be forked.
@@ -68,8 +64,22 @@ impl Pool {
         let spec = &*assignment.spec;
         let interpreter = self.interpreter(runtime, spec).await?;
         let env = runtime.boot_env(spec, &assignment.env);
-        let launch = runtime.launch(&interpreter, &self.config.search_path, env, &*self.sandbox);
-        let launch = Launch { template: true, ..known(spec, launch) };
+        self.launch_known(runtime, &interpreter, env, spec, true).await
+    }
+
+    /// A worker that is not of the pool sees its code from its start: what its variables name may
+    /// be there.
+    async fn launch_known(
+        &self,
+        runtime: &Runtime,
+        interpreter: &Interpreter,
+        env: Vec<(String, String)>,
+        spec: &FunctionSpec,
+        template: bool,
+    ) -> Result<Worker, HostError> {
+        let (code, layers, limits) = (Some(spec.code.clone()), spec.layers.clone(), spec.limits());
+        let launch = runtime.launch(interpreter, &self.config.search_path, env, &*self.sandbox);
+        let launch = Launch { code, layers, limits, template, ..launch };
         self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }
 
@@ -169,10 +179,4 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Booted>> {
         self.booted.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A launch of a worker that is this function's from its start.
-fn known(spec: &FunctionSpec, launch: Launch) -> Launch {
-    let (code, layers, limits) = (Some(spec.code.clone()), spec.layers.clone(), spec.limits());
-    Launch { code, layers, limits, ..launch }
 }

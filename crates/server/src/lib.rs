@@ -215,7 +215,7 @@ fn host(
     logs: &LogStore,
 ) -> std::io::Result<Host> {
     let runtimes = Runtimes::load(&runtimes::lay_out(cache)?)?;
-    Host::new(host::Parts {
+    Ok(Host::new(host::Parts {
         config: host::Config {
             search_path: config.search_path.clone(),
             home: config.home.clone(),
@@ -227,7 +227,7 @@ fn host(
         runtimes,
         logs: Arc::new(logs.clone()),
         metrics: Arc::new(logs.clone()),
-    })
+    }))
 }
 
 /// Starts everything that works without being asked.

@@ -60,7 +60,7 @@ impl World {
             logs: Arc::clone(&lines) as Arc<dyn LogSink>,
             metrics: Arc::clone(&lines) as Arc<dyn MetricSink>,
         });
-        World { host: host.unwrap(), lines }
+        World { host, lines }
     }
 
     pub(crate) async fn try_invoke(

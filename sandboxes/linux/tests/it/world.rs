@@ -57,7 +57,7 @@ impl World {
             logs: Arc::clone(&lines) as Arc<dyn LogSink>,
             metrics: Arc::clone(&lines) as Arc<dyn MetricSink>,
         });
-        World { host: host.unwrap(), lines, requests: 0.into() }
+        World { host, lines, requests: 0.into() }
     }
 
     /// The answer as JSON, if it is no error; what the log says about this event.

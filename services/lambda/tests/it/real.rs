@@ -39,7 +39,7 @@ async fn machine() -> (Machine, Arc<Lines>) {
         logs: Arc::clone(&lines) as Arc<dyn LogSink>,
         metrics: Arc::clone(&lines) as Arc<dyn MetricSink>,
     });
-    (Machine::real(host.unwrap()).await, lines)
+    (Machine::real(host).await, lines)
 }
 
 async fn function(m: &Machine, code: &str) {

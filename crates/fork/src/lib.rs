@@ -23,43 +23,36 @@ pub const CONTROL_FD: i32 = 5;
 /// The longest order, with the text for the worker.
 pub const ORDER_BYTES_MAX: usize = 64 * 1024;
 
-/// One slot, ordered of a template. It goes over the control socket, as one message, with four
-/// descriptors: where the slot reads events, writes replies, writes output, and the status socket.
-///
-/// Over the status socket the slot's first process says `hello`, with the listeners of `ports`; it
-/// goes on when it reads one byte; and when the worker has ended, it writes the four bytes of its
-/// wait status. A word that begins with `!` says what failed, and the number of the error.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Order {
-    /// Namespaces as `clone(2)` has them; 0 for none.
-    pub namespaces: u32,
-    /// The worker's user and group, inside and outside of its namespace.
-    pub uid: u32,
-    pub gid: u32,
-    /// The worker's process id in its namespace. Libraries tell a fork by it, so it must not be the
-    /// template's.
-    pub pid: u32,
-    /// What `/tmp` holds at most.
-    pub tmp_bytes: u64,
-    /// Ports of the slot's own 127.0.0.1 on which the server is to be reached; 0 for none.
-    pub ports: [u16; 4],
-    /// Processes and threads the worker may have.
-    pub processes_max: u32,
-}
+#[path = "../worker/order.rs"]
+mod order;
+
+pub use order::Order;
 
 impl Order {
-    /// The message: as `worker/slot.rs` reads it, and then the text.
+    /// The message: the order as it lies in memory, and then the text.
     pub fn encode(&self, text: &str) -> Vec<u8> {
-        let mut message = Vec::with_capacity(32 + text.len());
-        for number in [self.namespaces, self.uid, self.gid, self.pid] {
-            message.extend(number.to_ne_bytes());
-        }
-        message.extend(self.tmp_bytes.to_ne_bytes());
-        for port in self.ports {
-            message.extend(port.to_ne_bytes());
-        }
-        message.extend([self.processes_max, 0].map(u32::to_ne_bytes).concat());
+        let Order { namespaces, uid, gid, pid, tmp_bytes, processes_max, door } = *self;
+        let mut message = Vec::with_capacity(size_of::<Order>() + text.len());
+        message.extend([namespaces, uid, gid, pid].map(u32::to_ne_bytes).concat());
+        message.extend(tmp_bytes.to_ne_bytes());
+        message.extend([processes_max, door].map(u32::to_ne_bytes).concat());
         message.extend(text.as_bytes());
         message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_sent_as_it_lies_in_memory() {
+        let order = Order { tmp_bytes: 7, processes_max: 8, door: 9, ..Order::default() };
+        let message = order.encode("text");
+        assert_eq!(message.len(), size_of::<Order>() + 4);
+        let at = |field: usize| message[field];
+        assert_eq!(at(std::mem::offset_of!(Order, tmp_bytes)), 7);
+        assert_eq!(at(std::mem::offset_of!(Order, processes_max)), 8);
+        assert_eq!(at(std::mem::offset_of!(Order, door)), 9);
     }
 }

@@ -11,6 +11,7 @@
 mod arch;
 mod descriptors;
 mod node;
+mod order;
 mod serve;
 mod slot;
 mod sys;

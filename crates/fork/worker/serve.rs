@@ -2,7 +2,8 @@
 
 use core::ptr::null_mut;
 
-use crate::slot::{self, ENDS, EVENTS_FD, Ends, Forked, Order, REPLIES_FD};
+use crate::order::Order;
+use crate::slot::{self, ENDS, EVENTS_FD, Ends, Forked, REPLIES_FD};
 use crate::{descriptors, sys, threads};
 
 /// The longest message: an order and what is for the worker.

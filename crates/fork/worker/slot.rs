@@ -8,26 +8,8 @@
 use core::ptr::null;
 
 use crate::arch::{self, Place};
+use crate::order::Order;
 use crate::{descriptors, sys, threads};
-
-/// What the launcher orders. The rest of its message is for the worker.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Order {
-    /// Namespaces as `clone(2)` has them; none where users may not make any.
-    pub namespaces: u32,
-    /// The worker's user and group, inside and outside of its namespace.
-    pub uid: u32,
-    pub gid: u32,
-    /// The worker's id, in a namespace of its own. Not the template's: libraries tell a copy by it.
-    pub pid: u32,
-    pub tmp_bytes: u64,
-    /// Ports to listen on for the server, 0 for none.
-    pub ports: [u16; 4],
-    /// Processes and threads the worker may have.
-    pub processes_max: u32,
-    pub unused: u32,
-}
 
 /// Descriptors that come with an order.
 #[derive(Clone, Copy)]
@@ -46,7 +28,6 @@ pub const REPLIES_FD: i32 = 4;
 /// As in a sandbox: see `root.rs` there.
 const BYTES_PER_FILE: u64 = 16 << 10;
 const STACK_BYTES: usize = 64 * 1024;
-const PORTS_MAX: usize = 4;
 
 #[repr(align(64))]
 struct Stack(#[expect(dead_code, reason = "it is addressed, not named")] [u8; STACK_BYTES]);
@@ -95,7 +76,7 @@ unsafe extern "C" fn first(job: *mut u8) -> ! {
         if job.order.namespaces != 0 {
             furnish(job);
         } else {
-            hello(job.ends.status, &[]);
+            hello(job.ends.status, None);
         }
         // The launcher says when: when limits are in place.
         let mut go = 0u8;
@@ -170,21 +151,10 @@ unsafe fn furnish(job: &Job) {
             let last = sys::Text::<24>::new().number(u64::from(order.pid) - 1);
             sys::write_file(b"/proc/sys/kernel/ns_last_pid\0", last.as_bytes());
         }
-        let mut listeners = [-1; PORTS_MAX];
-        let mut count = 0;
-        if order.namespaces as usize & sys::CLONE_NEWNET != 0 {
-            loopback_up(ends.status);
-            for port in order.ports {
-                if port != 0 {
-                    listeners[count] = listen(port, ends.status);
-                    count += 1;
-                }
-            }
-        }
-        hello(ends.status, &listeners[..count]);
-        for listener in &listeners[..count] {
-            sys::close(*listener);
-        }
+        loopback_up(ends.status);
+        let door = listen(order.door, ends.status);
+        hello(ends.status, Some(door));
+        sys::close(door);
     }
 }
 
@@ -202,7 +172,7 @@ unsafe fn loopback_up(status: i32) {
 }
 
 /// Listens on a port of the slot's own loopback address; the server will accept.
-unsafe fn listen(port: u16, status: i32) -> i32 {
+unsafe fn listen(port: u32, status: i32) -> i32 {
     const BACKLOG: i32 = 1024;
     // SAFETY: the address is of the size given.
     unsafe {
@@ -210,7 +180,7 @@ unsafe fn listen(port: u16, status: i32) -> i32 {
         let socket = sys::socket(sys::AF_INET, kind, 0);
         let address = sys::sockaddr_in {
             family: 2,
-            port: port.to_be(),
+            port: u16::try_from(port).unwrap_or(0).to_be(),
             addr: 0x7f00_0001_u32.to_be(),
             zero: [0; 8],
         };
@@ -221,32 +191,31 @@ unsafe fn listen(port: u16, status: i32) -> i32 {
     }
 }
 
-/// Tells the launcher that we are there; the kernel says who we are.
-unsafe fn hello(status: i32, descriptors: &[i32]) {
+/// Tells the launcher that we are there, and gives it our door; the kernel says who we are.
+unsafe fn hello(status: i32, door: Option<i32>) {
     #[repr(C)]
     struct Control {
         head: sys::cmsghdr,
-        descriptors: [i32; PORTS_MAX],
+        descriptor: i32,
     }
     let mut control = Control {
         head: sys::cmsghdr {
-            len: size_of::<sys::cmsghdr>() + 4 * descriptors.len(),
+            len: size_of::<sys::cmsghdr>() + size_of::<i32>(),
             level: sys::SOL_SOCKET,
             kind: sys::SCM_RIGHTS,
         },
-        descriptors: [-1; PORTS_MAX],
+        descriptor: door.unwrap_or(-1),
     };
-    control.descriptors[..descriptors.len()].copy_from_slice(descriptors);
     let mut word = *b"hello";
     let mut iov = sys::iovec { base: word.as_mut_ptr().cast(), len: word.len() };
-    let some = !descriptors.is_empty();
+    let some = door.is_some();
     let message = sys::msghdr {
         name: core::ptr::null_mut(),
         namelen: 0,
         iov: &raw mut iov,
         iovlen: 1,
         control: if some { (&raw mut control).cast() } else { core::ptr::null_mut() },
-        controllen: if some { control.head.len.next_multiple_of(8) } else { 0 },
+        controllen: if some { size_of::<Control>() } else { 0 },
         flags: 0,
     };
     // SAFETY: everything the message points to is here.

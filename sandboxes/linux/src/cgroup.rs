@@ -139,9 +139,7 @@ impl Group {
         }
         Ok(())
     }
-}
 
-impl Group {
     /// Removes the group; whether it is gone. Its last process may not quite have ended.
     pub(crate) fn remove(&mut self) -> bool {
         self.0.retain(|(_, folder)| match fs::remove_dir(folder) {

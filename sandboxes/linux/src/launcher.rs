@@ -272,7 +272,7 @@ impl Launcher {
             Request::Freeze { id, frozen } => {
                 if let Some(room) = self.rooms.get_mut(&id) {
                     room.frozen = frozen;
-                    crate::freeze::set(room.pid, frozen);
+                    crate::processes::freeze(room.pid, frozen);
                 }
                 return Ok(());
             }
@@ -406,7 +406,7 @@ impl Launcher {
             sys::attach(&layers, &stage.join("opt"))?;
         }
         if !self.order(&limiter::Order::Limit { id, limits: *limits }) {
-            for pid in crate::freeze::descendants(room.pid) {
+            for pid in crate::processes::descendants(room.pid) {
                 sys::limit_data(pid, worker::data_bytes_max(limits))?;
             }
         }
@@ -438,7 +438,7 @@ impl Launcher {
             pid,
             tmp_bytes: limits.tmp_bytes,
             processes_max: limits.processes_max,
-            ports: [door, 0, 0, 0],
+            door: door.into(),
         };
         let fds: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         message::send_bytes(&of.control, &order.encode(text), &fds)?;
@@ -663,9 +663,9 @@ fn ask_to_end(room: &Room) {
     match &room.first {
         Some(first) => {
             if room.frozen {
-                crate::freeze::set(room.pid, false);
+                crate::processes::freeze(room.pid, false);
             }
-            crate::freeze::kill_descendants(room.pid);
+            crate::processes::kill_descendants(room.pid);
             let _gone = rustix::process::pidfd_send_signal(first, Signal::TERM);
         }
         None => end(room),
@@ -676,10 +676,10 @@ fn ask_to_end(room: &Room) {
 /// namespaces, everything that descends from it.
 fn end(room: &Room) {
     if room.frozen {
-        crate::freeze::set(room.pid, false);
+        crate::processes::freeze(room.pid, false);
     }
     if let Some(first) = &room.first {
-        crate::freeze::kill_descendants(room.pid);
+        crate::processes::kill_descendants(room.pid);
         let _gone = rustix::process::pidfd_send_signal(first, Signal::KILL);
     }
 }

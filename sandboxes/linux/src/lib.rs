@@ -16,13 +16,13 @@
 
 mod cgroup;
 mod client;
-mod freeze;
 mod gate;
 mod landlock;
 mod launcher;
 mod level;
 mod limiter;
 mod message;
+mod processes;
 mod root;
 mod seccomp;
 mod sys;

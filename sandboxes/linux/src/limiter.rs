@@ -115,7 +115,7 @@ fn add(parent: &Parent, groups: &mut HashMap<u64, Group>, (id, pid): (u64, i32),
         added
     });
     match added {
-        Ok(()) => crate::freeze::descendants(pid).into_iter().for_each(|pid| {
+        Ok(()) => crate::processes::descendants(pid).into_iter().for_each(|pid| {
             let _ended = groups.get(&id).map(|group| group.add(pid));
         }),
         // Those who end at once are many.

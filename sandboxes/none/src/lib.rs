@@ -1,4 +1,4 @@
-//! No confinement: for debugging, and until the kernel's is in place.
+//! No confinement: for debugging, and for systems other than Linux.
 //!
 //! A function is a process of the server's user and can do what that user can. It has a process
 //! group of its own, by which all it started is ended with it, except what leaves the group.

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal};
 const LOOKS_MAX: usize = 64;
 
 /// Stops all processes of a room, or lets them go on.
-pub(crate) fn set(pid: i32, frozen: bool) {
+pub(crate) fn freeze(pid: i32, frozen: bool) {
     let signal = if frozen { Signal::STOP } else { Signal::CONT };
     let mut before = 0;
     for _ in 0..LOOKS_MAX {

@@ -4,11 +4,14 @@
 //! of the server's memory or secrets. It obeys the server, over one socket, and ends with it. All
 //! sandboxes end with it.
 
+mod prepare;
+mod progress;
+mod room;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +19,11 @@ use fork::Order;
 use host::Limits;
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, getegid, geteuid};
+use rustix::process::{WaitOptions, getegid, geteuid};
 
+use self::prepare::{enter, lay_out, raise_files, start_limiter};
+use self::room::{Kind, Room, Template, ask_to_end, end};
 use crate::cgroup::Parent;
-use crate::gate::Gate;
 use crate::level::Level;
 use crate::limiter;
 use crate::message::{self, Launch, Report, Request};
@@ -56,40 +60,6 @@ struct Launcher {
     next_pid: u32,
     /// User ids outside, where we may give every sandbox its own.
     uids: Option<u32>,
-}
-
-/// A sandbox or a slot.
-struct Room {
-    status: OwnedFd,
-    /// The first process, by which all of it is ended.
-    first: Option<OwnedFd>,
-    pid: i32,
-    kind: Kind,
-    frozen: bool,
-    /// The server knows it.
-    started: bool,
-}
-
-enum Kind {
-    Sandbox {
-        setup: Option<UnixStream>,
-        listeners: Vec<OwnedFd>,
-        stage: Option<PathBuf>,
-        template: Option<Template>,
-    },
-    Slot {
-        template: u64,
-        limits: Limits,
-    },
-}
-
-struct Template {
-    control: OwnedFd,
-    gate: Option<Gate>,
-    /// Who may ask there.
-    pid: i32,
-    /// Slots that were ordered and are not made yet.
-    ordered: u32,
 }
 
 /// Serves one server until it is gone. `folder` is a folder of ours that is there.
@@ -140,82 +110,13 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes as many descriptors as may be had: every sandbox and slot costs some.
-fn raise_files() -> io::Result<()> {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    Ok(rustix::process::setrlimit(Resource::Nofile, wanted)?)
-}
-
 /// The first descriptor behind the standard ones.
 const FIRST_INHERITED: i32 = 3;
-
-/// Starts the process that limits others; gives our end of the socket between us.
-fn start_limiter(parent: &Parent) -> io::Result<OwnedFd> {
-    let (ours, inside) = pair(SocketType::SEQPACKET)?;
-    // SAFETY: we have one thread.
-    match unsafe { sys::clone(0) }? {
-        Cloned::Parent { .. } => Ok(ours),
-        Cloned::Child => {
-            drop(ours);
-            if let Err(error) = limiter::serve(&inside, parent) {
-                complain(&format!("limiter: {error}"));
-            }
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(0) }
-        }
-    }
-}
-
-/// Writes what workers need to be forked.
-fn lay_out(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    for (name, bytes) in [("fork.so", fork::LIBRARY), ("init", fork::INIT)] {
-        let path = folder.join(name);
-        if fs::read(&path).is_ok_and(|present| present == bytes) {
-            continue;
-        }
-        // Another server's launcher may be using the old one.
-        let fresh = folder.join(format!("{name}.{}", std::process::id()));
-        fs::write(&fresh, bytes)?;
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755))?;
-        fs::rename(&fresh, &path)?;
-    }
-    Ok(())
-}
 
 /// Process ids of slots: none is a template's, which is 2.
 const PIDS: std::ops::Range<u32> = 100..30_000;
 /// User ids outside, of which no machine has users: each sandbox has its own while it lives.
 const UIDS: std::ops::Range<u32> = 0x7000_0000..0x7001_0000;
-
-/// Goes where mounts of ours are seen by our sandboxes alone.
-fn enter(folder: &Path) -> io::Result<()> {
-    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    if sys::unshare(libc::CLONE_NEWNS).is_err() {
-        sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)?;
-        fs::write("/proc/self/setgroups", "deny")?;
-        fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
-        fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
-    }
-    sys::propagate(Path::new("/"), libc::MS_REC | libc::MS_PRIVATE)?;
-    let stage = folder.join("stage");
-    fs::create_dir_all(&stage)?;
-    sys::mount("tmpfs", &stage, libc::MS_NOSUID | libc::MS_NODEV, "mode=0755,size=4m")?;
-    // What cannot be made once cannot be made later.
-    // SAFETY: we have one thread.
-    match unsafe { sys::clone(SANDBOX_NAMESPACES) }? {
-        // SAFETY: ends the process.
-        Cloned::Child => unsafe { libc::_exit(0) },
-        Cloned::Parent { pidfd, .. } => {
-            rustix::process::waitid(
-                rustix::process::WaitId::PidFd(pidfd.as_fd()),
-                rustix::process::WaitIdOptions::EXITED,
-            )?;
-        }
-    }
-    Ok(())
-}
 
 impl Launcher {
     fn serve(&mut self) -> io::Result<()> {
@@ -477,210 +378,6 @@ impl Launcher {
             // Nobody is left who could ask.
             Err(_) => *gate = None,
         }
-    }
-
-    /// Progress of a sandbox on its way to the program.
-    fn hear_setup(&mut self, id: u64) -> io::Result<()> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let heard = self.read_setup(id, &mut buffer);
-        self.buffer = buffer;
-        let failed = match heard {
-            Ok(Setup::Goes) => return Ok(()),
-            Ok(Setup::Runs) => return self.started(id),
-            Ok(Setup::Failed(why)) => why,
-            Err(error) => error.to_string(),
-        };
-        if let Some(room) = self.rooms.remove(&id) {
-            end(&room);
-            self.forget(room);
-        }
-        self.report(&Report::Failed { id, why: failed })
-    }
-
-    fn read_setup(&mut self, id: u64, buffer: &mut Vec<u8>) -> io::Result<Setup> {
-        let Some(room) = self.rooms.get_mut(&id) else { return Ok(Setup::Goes) };
-        let Kind::Sandbox { setup, listeners, template, .. } = &mut room.kind else {
-            return Ok(Setup::Goes);
-        };
-        let Some(stream) = setup else { return Ok(Setup::Goes) };
-        let heard = message::receive_bytes(&*stream, buffer)?;
-        let mut gate = None;
-        match &buffer[..heard.bytes] {
-            b"" => {
-                *setup = None;
-                return Ok(Setup::Runs);
-            }
-            b"hello" => *listeners = heard.descriptors,
-            b"gate" => gate = heard.descriptors.into_iter().next(),
-            why => {
-                let why = String::from_utf8_lossy(why);
-                return Ok(Setup::Failed(why.trim_start_matches('!').to_owned()));
-            }
-        }
-        if let (Some(gate), Some(template)) = (gate, template) {
-            let data = epoll::EventData::new_u64(id * KINDS + GATE);
-            epoll::add(&self.epoll, &gate, data, epoll::EventFlags::IN)?;
-            template.gate = Some(Gate::new(gate));
-            template.pid = heard.pid.unwrap_or(0);
-        }
-        Ok(Setup::Goes)
-    }
-
-    /// Tells the server that a program runs.
-    fn started(&mut self, id: u64) -> io::Result<()> {
-        let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
-        room.started = true;
-        let mut listeners = Vec::new();
-        if let Kind::Sandbox { listeners: found, .. } = &mut room.kind {
-            listeners = std::mem::take(found);
-        }
-        let pid = room.pid;
-        self.tell_started(id, pid, &listeners)
-    }
-
-    /// Tells the server that something runs, or ends it, where its descriptors cannot be sent: the
-    /// kernel counts those on their way for the whole user.
-    fn tell_started(&mut self, id: u64, pid: i32, listeners: &[OwnedFd]) -> io::Result<()> {
-        let fds: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
-        match message::send(&self.server, &Report::Started { id, pid }, &fds) {
-            Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
-                if let Some(room) = self.rooms.get_mut(&id) {
-                    room.started = false;
-                }
-                self.ended(id, None, Some(error.to_string()))
-            }
-            other => other,
-        }
-    }
-
-    /// The first process of a room says something, or has ended.
-    fn hear_status(&mut self, id: u64) -> io::Result<()> {
-        // What was said on the way there comes first. It is whole: nobody is left who could add to
-        // it, unless this is the slot of a template.
-        while let Some(Room { kind: Kind::Sandbox { setup: Some(_), .. }, .. }) =
-            self.rooms.get(&id)
-        {
-            self.hear_setup(id)?;
-        }
-        let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let heard = message::receive_bytes(&room.status, &mut buffer);
-        let (heard, text) = match heard {
-            Ok(heard) => {
-                let text = buffer[..heard.bytes].to_vec();
-                (Some(heard), text)
-            }
-            // It ended with something of ours unread.
-            Err(_) => (None, Vec::new()),
-        };
-        self.buffer = buffer;
-        match (heard, text.as_slice()) {
-            // Said once: what comes later may come from a function.
-            (Some(heard), b"hello") if room.first.is_none() => {
-                self.admit(id, heard.pid, &heard.descriptors)
-            }
-            (_, [b'!', why @ ..]) if !room.started => {
-                let why = String::from_utf8_lossy(why).into_owned();
-                self.ended(id, None, Some(why))
-            }
-            (_, text) => {
-                let status = <[u8; 4]>::try_from(text).ok().map(i32::from_ne_bytes);
-                self.ended(id, status, None)
-            }
-        }
-    }
-
-    /// The first process of a new slot is there: it is limited, and goes on.
-    fn admit(&mut self, id: u64, pid: Option<i32>, listeners: &[OwnedFd]) -> io::Result<()> {
-        let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
-        let pid = pid.and_then(Pid::from_raw);
-        let admitted =
-            pid.ok_or_else(|| io::Error::other("it did not say who it is")).and_then(|pid| {
-                room.first = Some(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
-                room.pid = pid.as_raw_nonzero().get();
-                rustix::io::write(&room.status, b"g")?;
-                Ok(())
-            });
-        if let Err(error) = admitted {
-            end(room);
-            return self.ended(id, None, Some(error.to_string()));
-        }
-        room.started = true;
-        let (pid, kind) = (room.pid, &room.kind);
-        let limits = if let Kind::Slot { limits, .. } = kind { Some(*limits) } else { None };
-        self.tell_started(id, pid, listeners)?;
-        // Until then it is in its template's group.
-        if let Some(limits) = limits {
-            self.limit(id, pid, &limits, false);
-        }
-        Ok(())
-    }
-
-    /// A room is empty, or about to be.
-    fn ended(&mut self, id: u64, status: Option<i32>, why: Option<String>) -> io::Result<()> {
-        let Some(room) = self.rooms.remove(&id) else { return Ok(()) };
-        end(&room);
-        let started = room.started;
-        self.order(&limiter::Order::Remove { id });
-        self.forget(room);
-        match why {
-            why if !started => {
-                let why = why.unwrap_or_else(|| "it ended before it was there".into());
-                self.report(&Report::Failed { id, why })
-            }
-            // Who says nothing was ended by a signal that leaves no time to.
-            _ => self.report(&Report::Ended { id, status: status.unwrap_or(libc::SIGKILL) }),
-        }
-    }
-
-    fn forget(&mut self, room: Room) {
-        if let Kind::Slot { template, .. } = room.kind
-            && let Some(of) = self.rooms.get_mut(&template)
-            && let Kind::Sandbox { template: Some(of), .. } = &mut of.kind
-            && !room.started
-        {
-            of.ordered = of.ordered.saturating_sub(1);
-        }
-        if let Kind::Sandbox { stage: Some(stage), .. } = &room.kind {
-            for mount in ["task", "opt"] {
-                let _not_mounted = sys::unmount(&stage.join(mount));
-            }
-            let _gone = sys::unmount(stage).and_then(|()| fs::remove_dir_all(stage));
-        }
-    }
-}
-
-/// How a sandbox is doing on its way to the program.
-enum Setup {
-    Goes,
-    Runs,
-    Failed(String),
-}
-
-/// Ends what a room is for. Its first process says how that ended, and then it ends with all else:
-/// the worker may have ended by itself before.
-fn ask_to_end(room: &Room) {
-    match &room.first {
-        Some(first) => {
-            if room.frozen {
-                crate::processes::freeze(room.pid, false);
-            }
-            crate::processes::kill_descendants(room.pid);
-            let _gone = rustix::process::pidfd_send_signal(first, Signal::TERM);
-        }
-        None => end(room),
-    }
-}
-
-/// Ends the first process of a room, and with it the kernel ends all of it. Where there are no
-/// namespaces, everything that descends from it.
-fn end(room: &Room) {
-    if room.frozen {
-        crate::processes::freeze(room.pid, false);
-    }
-    if let Some(first) = &room.first {
-        crate::processes::kill_descendants(room.pid);
-        let _gone = rustix::process::pidfd_send_signal(first, Signal::KILL);
     }
 }
 

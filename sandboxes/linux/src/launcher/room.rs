@@ -1,0 +1,71 @@
+//! What the launcher knows of each sandbox and slot, and how it ends one.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use host::Limits;
+use rustix::process::Signal;
+
+use crate::gate::Gate;
+
+/// A sandbox or a slot.
+pub(super) struct Room {
+    pub(super) status: OwnedFd,
+    /// The first process, by which all of it is ended.
+    pub(super) first: Option<OwnedFd>,
+    pub(super) pid: i32,
+    pub(super) kind: Kind,
+    pub(super) frozen: bool,
+    /// The server knows it.
+    pub(super) started: bool,
+}
+
+pub(super) enum Kind {
+    Sandbox {
+        setup: Option<UnixStream>,
+        listeners: Vec<OwnedFd>,
+        stage: Option<PathBuf>,
+        template: Option<Template>,
+    },
+    Slot {
+        template: u64,
+        limits: Limits,
+    },
+}
+
+pub(super) struct Template {
+    pub(super) control: OwnedFd,
+    pub(super) gate: Option<Gate>,
+    /// Who may ask there.
+    pub(super) pid: i32,
+    /// Slots that were ordered and are not made yet.
+    pub(super) ordered: u32,
+}
+
+/// Ends what a room is for. Its first process says how that ended, and then it ends with all else:
+/// the worker may have ended by itself before.
+pub(super) fn ask_to_end(room: &Room) {
+    match &room.first {
+        Some(first) => {
+            if room.frozen {
+                crate::processes::freeze(room.pid, false);
+            }
+            crate::processes::kill_descendants(room.pid);
+            let _gone = rustix::process::pidfd_send_signal(first, Signal::TERM);
+        }
+        None => end(room),
+    }
+}
+
+/// Ends the first process of a room, and with it the kernel ends all of it. Where there are no
+/// namespaces, everything that descends from it.
+pub(super) fn end(room: &Room) {
+    if room.frozen {
+        crate::processes::freeze(room.pid, false);
+    }
+    if let Some(first) = &room.first {
+        crate::processes::kill_descendants(room.pid);
+        let _gone = rustix::process::pidfd_send_signal(first, Signal::KILL);
+    }
+}

@@ -20,23 +20,19 @@ pub const AVAILABLE: bool = !LIBRARY.is_empty();
 /// Where a worker that may become a template finds the socket its orders come from.
 pub const CONTROL_FD: i32 = 5;
 
-/// The longest order, with the text for the worker.
-pub const ORDER_BYTES_MAX: usize = 64 * 1024;
-
 #[path = "../worker/order.rs"]
 mod order;
 
-pub use order::Order;
+pub use order::{Order, TEXT_BYTES_MAX};
 
 impl Order {
-    /// The message: the order as it lies in memory, and then the text.
-    pub fn encode(&self, text: &str) -> Vec<u8> {
+    /// The message: the order as it lies in memory.
+    pub fn encode(&self) -> Vec<u8> {
         let Order { namespaces, uid, gid, pid, tmp_bytes, processes_max, door } = *self;
-        let mut message = Vec::with_capacity(size_of::<Order>() + text.len());
+        let mut message = Vec::with_capacity(size_of::<Order>());
         message.extend([namespaces, uid, gid, pid].map(u32::to_ne_bytes).concat());
         message.extend(tmp_bytes.to_ne_bytes());
         message.extend([processes_max, door].map(u32::to_ne_bytes).concat());
-        message.extend(text.as_bytes());
         message
     }
 }
@@ -48,8 +44,8 @@ mod tests {
     #[test]
     fn an_order_is_sent_as_it_lies_in_memory() {
         let order = Order { tmp_bytes: 7, processes_max: 8, door: 9, ..Order::default() };
-        let message = order.encode("text");
-        assert_eq!(message.len(), size_of::<Order>() + 4);
+        let message = order.encode();
+        assert_eq!(message.len(), size_of::<Order>());
         let at = |field: usize| message[field];
         assert_eq!(at(std::mem::offset_of!(Order, tmp_bytes)), 7);
         assert_eq!(at(std::mem::offset_of!(Order, processes_max)), 8);

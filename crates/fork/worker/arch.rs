@@ -1,8 +1,9 @@
 //! What only assembly can do: to remember where a thread stands, to make a process or thread that
 //! goes on there, and to make one that begins on a stack of its own.
 //!
-//! To the compiler each of these is a function that returns once in every process: what is
-//! remembered is the place behind the call, with the registers that a call preserves.
+//! To the compiler `fork_park` is a function that returns once in every process: what is remembered
+//! is the place behind its call, with the registers that a call preserves, and as long as `wait`
+//! does not return nothing changes what its caller has on the stack.
 
 use core::arch::global_asm;
 
@@ -19,20 +20,20 @@ impl Place {
 
 unsafe extern "C" {
     /// Remembers the place behind this call and calls `wait`. Gives 0 when `wait` returned, and 1
-    /// in a thread made by `fork_thread`.
+    /// in who goes on there by `fork_thread` or `fork_resume`.
     pub fn fork_park(place: *mut Place, wait: extern "C" fn()) -> i32;
     /// `clone(2)` of a thread that goes on at `place` with the thread pointer `tls`; its id is
     /// written to `tid`, and cleared there when it ends.
     pub fn fork_thread(flags: usize, tid: *mut i32, tls: usize, place: *const Place) -> isize;
-    /// Remembers the place behind this call, then `clone(2)`: the child calls `run(argument)` on
-    /// the stack given. Gives the child's id, or a negative error; 0 in whoever goes on at the
-    /// place.
+    /// `clone(2)`: the child calls `run(argument)` on the stack given. Gives the child's id, or a
+    /// negative error. The id is written to `tid`, and cleared there when the child has left this
+    /// memory.
     pub fn fork_child(
         flags: usize,
         stack: usize,
         run: unsafe extern "C" fn(*mut u8) -> !,
         argument: *mut u8,
-        place: *mut Place,
+        tid: *mut i32,
     ) -> isize;
     /// `clone(2)` as `fork(2)` does it: gives 0 in the child, on a copy of the same stack. The
     /// child's id is written to its `tid`, and cleared there when it ends.
@@ -48,25 +49,20 @@ global_asm!(
     ".hidden fork_park, fork_thread, fork_child, fork_copy, fork_resume, fork_tls",
     ".globl fork_park, fork_thread, fork_child, fork_copy, fork_resume, fork_tls",
     "fork_park:",
-    "mov rax, rdi",
-    "call 9f",
+    "mov [rdi], rbx",
+    "mov [rdi + 8], rbp",
+    "mov [rdi + 16], r12",
+    "mov [rdi + 24], r13",
+    "mov [rdi + 32], r14",
+    "mov [rdi + 40], r15",
+    "lea rax, [rsp + 8]",
+    "mov [rdi + 48], rax",
+    "mov rax, [rsp]",
+    "mov [rdi + 56], rax",
     "sub rsp, 8",
     "call rsi",
     "add rsp, 8",
     "xor eax, eax",
-    "ret",
-    // Remembers the place behind the call of our caller, in [rax].
-    "9:",
-    "mov [rax], rbx",
-    "mov [rax + 8], rbp",
-    "mov [rax + 16], r12",
-    "mov [rax + 24], r13",
-    "mov [rax + 32], r14",
-    "mov [rax + 40], r15",
-    "lea r11, [rsp + 16]",
-    "mov [rax + 48], r11",
-    "mov r11, [rsp + 8]",
-    "mov [rax + 56], r11",
     "ret",
     "fork_thread:",
     "mov r8, rdx",  // tls
@@ -79,13 +75,11 @@ global_asm!(
     "test eax, eax",
     "jnz 2f",
     "mov rdi, r9",
-    "mov eax, 1",
-    "jmp 8f",
+    "jmp fork_resume",
     "2:",
     "ret",
     "fork_resume:",
-    "xor eax, eax",
-    "8:",
+    "mov eax, 1",
     "mov rbx, [rdi]",
     "mov rbp, [rdi + 8]",
     "mov r12, [rdi + 16]",
@@ -95,19 +89,17 @@ global_asm!(
     "mov rsp, [rdi + 48]",
     "jmp [rdi + 56]",
     "fork_child:",
-    "mov rax, r8",
-    "call 9b",
-    "mov r8, rdx",
-    "mov r9, rcx",
-    "xor edx, edx",
-    "xor r10d, r10d",
+    "mov r9, rdx", // run
+    "mov rdx, r8", // parent tid
+    "mov r10, r8", // child tid
+    "mov r8, rcx", // argument, where a new thread's data would be
     "mov eax, 56",
     "syscall",
     "test eax, eax",
     "jnz 2f",
     "xor ebp, ebp",
-    "mov rdi, r9",
-    "call r8",
+    "mov rdi, r8",
+    "call r9",
     "ud2",
     "2:",
     "ret",
@@ -129,25 +121,19 @@ global_asm!(
 global_asm!(
     ".hidden fork_park, fork_thread, fork_child, fork_copy, fork_resume, fork_tls",
     ".globl fork_park, fork_thread, fork_child, fork_copy, fork_resume, fork_tls",
-    // Remembers the place behind a call that was made with the stack as it is now and returns to
-    // x30, in [x9].
-    ".macro remember",
-    "stp x19, x20, [x9]",
-    "stp x21, x22, [x9, #16]",
-    "stp x23, x24, [x9, #32]",
-    "stp x25, x26, [x9, #48]",
-    "stp x27, x28, [x9, #64]",
-    "stp x29, x30, [x9, #80]",
-    "mov x10, sp",
-    "str x10, [x9, #96]",
-    "stp d8, d9, [x9, #104]",
-    "stp d10, d11, [x9, #120]",
-    "stp d12, d13, [x9, #136]",
-    "stp d14, d15, [x9, #152]",
-    ".endm",
     "fork_park:",
-    "mov x9, x0",
-    "remember",
+    "stp x19, x20, [x0]",
+    "stp x21, x22, [x0, #16]",
+    "stp x23, x24, [x0, #32]",
+    "stp x25, x26, [x0, #48]",
+    "stp x27, x28, [x0, #64]",
+    "stp x29, x30, [x0, #80]",
+    "mov x10, sp",
+    "str x10, [x0, #96]",
+    "stp d8, d9, [x0, #104]",
+    "stp d10, d11, [x0, #120]",
+    "stp d12, d13, [x0, #136]",
+    "stp d14, d15, [x0, #152]",
     "stp x29, x30, [sp, #-16]!",
     "blr x1",
     "ldp x29, x30, [sp], #16",
@@ -162,15 +148,13 @@ global_asm!(
     "mov x8, #220",
     "svc #0",
     "cbnz x0, 2f",
-    "mov x1, x9",
-    "mov x0, #1",
-    "b 8f",
+    "mov x0, x9",
+    "b fork_resume",
     "2:",
     "ret",
     "fork_resume:",
     "mov x1, x0",
-    "mov x0, #0",
-    "8:",
+    "mov x0, #1",
     "ldp x19, x20, [x1]",
     "ldp x21, x22, [x1, #16]",
     "ldp x23, x24, [x1, #32]",
@@ -185,13 +169,10 @@ global_asm!(
     "mov sp, x10",
     "ret",
     "fork_child:",
-    "mov x9, x4",
-    "remember",
     "mov x11, x2",
     "mov x12, x3",
-    "mov x2, #0",
+    "mov x2, x4",
     "mov x3, #0",
-    "mov x4, #0",
     "mov x8, #220",
     "svc #0",
     "cbnz x0, 2f",

@@ -5,11 +5,12 @@
 //! (`cumulet_serve`). It is compiled by `build.rs` by itself, and carried in the program.
 //!
 //! The way of a fork: `serve` parks the other threads once and waits. An order comes over a socket
-//! from the launcher. `slot` makes the namespaces and the copy; there `descriptors` are renewed and
-//! `threads` made anew, and `serve` returns to the worker's own code.
+//! from the launcher. `slot` makes the namespaces and, when there is an event, the copy; there
+//! `descriptors` are renewed and `threads` made anew, and `serve` returns to the worker's own code.
 
 mod arch;
 mod descriptors;
+mod message;
 mod node;
 mod order;
 mod serve;

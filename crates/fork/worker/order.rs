@@ -1,12 +1,15 @@
 //! An order, as both sides have it: it is sent as it lies in memory.
 
-/// One slot, ordered of a template. It goes over the control socket, as one message, with four
-/// descriptors: where the slot reads events, writes replies, writes output, and the status socket.
-/// Behind it is a text for the worker.
+/// The longest text for a worker.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// An empty slot, ordered of a template. It goes over the control socket, as one message, with the
+/// slot's status socket, which keeps messages apart.
 ///
-/// Over the status socket the slot's first process says `hello`, with the listener of its door; it
-/// goes on when it reads one byte; and when the worker has ended, it writes the four bytes of its
-/// wait status. A word that begins with `!` says what failed, and the number of the error.
+/// Over that the slot's first process says `hello`, with the listener of its door. It is filled by
+/// one message: a text for the worker, with the descriptors where it reads events, writes replies,
+/// and writes output. When the worker has ended, it writes the four bytes of its wait status. A
+/// word that begins with `!` says what failed, and the number of the error.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Order {

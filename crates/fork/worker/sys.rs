@@ -13,7 +13,6 @@ pub const CLONE_VM: usize = 0x100;
 pub const CLONE_FS: usize = 0x200;
 pub const CLONE_FILES: usize = 0x400;
 pub const CLONE_SIGHAND: usize = 0x800;
-pub const CLONE_VFORK: usize = 0x4000;
 pub const CLONE_THREAD: usize = 0x1_0000;
 pub const CLONE_SYSVSEM: usize = 0x4_0000;
 pub const CLONE_SETTLS: usize = 0x8_0000;
@@ -135,7 +134,6 @@ unsafe extern "C" {
     pub fn madvise(address: *mut c_void, bytes: usize, advice: c_int) -> c_int;
     pub fn sigaction(signal: c_int, new: *const sigaction, old: *mut sigaction) -> c_int;
     pub fn sigfillset(set: *mut u64) -> c_int;
-    pub fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> isize;
     pub fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> isize;
     pub fn mount(
         source: *const c_char,
@@ -173,6 +171,8 @@ pub mod nr {
     pub const SET_ROBUST_LIST: c_long = 273;
     pub const RSEQ: c_long = 334;
     pub const CAPSET: c_long = 126;
+    pub const RECVMSG: c_long = 47;
+    pub const SCHED_YIELD: c_long = 24;
 }
 #[cfg(target_arch = "aarch64")]
 pub mod nr {
@@ -186,6 +186,8 @@ pub mod nr {
     pub const SET_ROBUST_LIST: c_long = 99;
     pub const RSEQ: c_long = 293;
     pub const CAPSET: c_long = 91;
+    pub const RECVMSG: c_long = 212;
+    pub const SCHED_YIELD: c_long = 124;
 }
 
 pub fn errno() -> c_int {

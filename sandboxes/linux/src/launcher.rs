@@ -7,6 +7,7 @@
 mod prepare;
 mod progress;
 mod room;
+mod slots;
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,14 +16,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use fork::Order;
 use host::Limits;
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{WaitOptions, getegid, geteuid};
+use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
 use self::prepare::{enter, lay_out, raise_files, start_limiter};
-use self::room::{Kind, Room, Template, ask_to_end, end};
+use self::room::{Kind, Room, ask_to_end, end};
+use self::slots::{EMPTY_IDS, Fill, MadeWith, PIDS, Template};
 use crate::cgroup::Parent;
 use crate::level::Level;
 use crate::limiter;
@@ -34,6 +36,7 @@ use crate::worker::{self, Job};
 
 const SERVER: u64 = 0;
 const LIMITER: u64 = 1;
+const TIMER: u64 = 2;
 /// What an epoll event is about: the number of a room, and which of its descriptors.
 const KINDS: u64 = 4;
 const SETUP: u64 = 1;
@@ -58,6 +61,10 @@ struct Launcher {
     buffer: Vec<u8>,
     /// The process id of the next slot, in its namespace.
     next_pid: u32,
+    next_empty: u64,
+    timer: OwnedFd,
+    /// Templates that are to have an empty slot when the timer ends.
+    refills: Vec<u64>,
     /// User ids outside, where we may give every sandbox its own.
     uids: Option<u32>,
 }
@@ -80,7 +87,9 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
     };
     let limiter = parent.map(|parent| start_limiter(&parent)).transpose()?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    for (fd, about) in [(Some(&server), SERVER), (limiter.as_ref(), LIMITER)] {
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+    let inputs = [(Some(&server), SERVER), (limiter.as_ref(), LIMITER), (Some(&timer), TIMER)];
+    for (fd, about) in inputs {
         if let Some(fd) = fd {
             epoll::add(&epoll, fd, epoll::EventData::new_u64(about), epoll::EventFlags::IN)?;
         }
@@ -97,6 +106,9 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
         rooms: HashMap::new(),
         buffer: Vec::new(),
         next_pid: PIDS.start,
+        next_empty: EMPTY_IDS,
+        timer,
+        refills: Vec::new(),
         uids: root.then_some(UIDS.start),
     };
     let served = launcher.serve();
@@ -113,8 +125,6 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
 /// The first descriptor behind the standard ones.
 const FIRST_INHERITED: i32 = 3;
 
-/// Process ids of slots: none is a template's, which is 2.
-const PIDS: std::ops::Range<u32> = 100..30_000;
 /// User ids outside, of which no machine has users: each sandbox has its own while it lives.
 const UIDS: std::ops::Range<u32> = 0x7000_0000..0x7001_0000;
 
@@ -132,6 +142,8 @@ impl Launcher {
                 let about = event.data.u64();
                 if about == LIMITER {
                     self.hear_limiter()?;
+                } else if about == TIMER {
+                    self.refill()?;
                 } else if about == SERVER {
                     let mut buffer = std::mem::take(&mut self.buffer);
                     let heard = message::receive(&self.server, &mut buffer);
@@ -161,7 +173,8 @@ impl Launcher {
         let (id, done) = match request {
             Request::Launch(launch) => (launch.id, self.launch(&launch, descriptors)),
             Request::Fork { id, template, text, limits, door } => {
-                (id, self.fork(id, template, &text, (&limits, door), descriptors))
+                let fill = Fill { id, text, descriptors };
+                (id, self.fork(template, MadeWith { limits, door }, fill))
             }
             Request::Assign { id, code, layers, limits } => {
                 let done = self.assign(id, &code, &layers, &limits);
@@ -181,7 +194,7 @@ impl Launcher {
                 match self.rooms.get(&id) {
                     Some(room) if room.started => ask_to_end(room),
                     Some(_) => return self.ended(id, None, Some("nobody waits for it".into())),
-                    None => {}
+                    None => self.cancel(id),
                 }
                 return Ok(());
             }
@@ -236,11 +249,10 @@ impl Launcher {
         }
         self.watch(&setup, id, SETUP)?;
         self.watch(&status, id, STATUS)?;
-        let template = control.map(|control| Template { control, gate: None, pid: 0, ordered: 0 });
+        let template = control.map(Template::new);
         let (setup, listeners) = (Some(setup), Vec::new());
         let kind = Kind::Sandbox { setup, listeners, stage, template };
-        let room = Room { status, first: Some(pidfd), pid, kind, frozen: false, started: false };
-        self.rooms.insert(id, room);
+        self.rooms.insert(id, Room { first: Some(pidfd), pid, ..Room::new(id, status, kind) });
         Ok(())
     }
 
@@ -314,43 +326,6 @@ impl Launcher {
         Ok(())
     }
 
-    /// Orders a slot of a template.
-    fn fork(
-        &mut self,
-        id: u64,
-        template: u64,
-        text: &str,
-        (limits, door): (&Limits, u16),
-        mut descriptors: Vec<OwnedFd>,
-    ) -> io::Result<()> {
-        let (status, status_inside) = pair(SocketType::STREAM)?;
-        rustix::net::sockopt::set_socket_passcred(&status, true)?;
-        descriptors.push(status_inside);
-        let pid = self.next_pid;
-        self.next_pid = if pid + 1 == PIDS.end { PIDS.start } else { pid + 1 };
-        let gone = || io::Error::other("the template has ended");
-        let room = self.rooms.get_mut(&template).ok_or_else(gone)?;
-        let Kind::Sandbox { template: Some(of), .. } = &mut room.kind else { return Err(gone()) };
-        let confined = self.level.namespaces.is_ok();
-        let order = Order {
-            namespaces: if confined { SLOT_NAMESPACES } else { 0 },
-            uid: UID,
-            gid: GID,
-            pid,
-            tmp_bytes: limits.tmp_bytes,
-            processes_max: limits.processes_max,
-            door: door.into(),
-        };
-        let fds: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-        message::send_bytes(&of.control, &order.encode(text), &fds)?;
-        of.ordered += 1;
-        self.watch(&status, id, STATUS)?;
-        let kind = Kind::Slot { template, limits: *limits };
-        let room = Room { status, first: None, pid: 0, kind, frozen: false, started: false };
-        self.rooms.insert(id, room);
-        Ok(())
-    }
-
     /// One of a room's descriptors has something to read, or is closed.
     fn look_at(&mut self, id: u64, kind: u64) -> io::Result<()> {
         if !self.rooms.contains_key(&id) {
@@ -370,10 +345,10 @@ impl Launcher {
     fn open_gate(&mut self, id: u64) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let Kind::Sandbox { template: Some(template), .. } = &mut room.kind else { return };
-        let Template { gate, pid, ordered, .. } = template;
+        let Template { gate, pid, permits, .. } = template;
         let Some(open) = gate else { return };
-        match open.answer(|who| *ordered > 0 && who == *pid) {
-            Ok(true) => *ordered -= 1,
+        match open.answer(|who| *permits > 0 && who == *pid) {
+            Ok(true) => *permits -= 1,
             Ok(false) => {}
             // Nobody is left who could ask.
             Err(_) => *gate = None,

@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll;
-use rustix::process::{Pid, PidfdFlags};
 
 use super::room::{Kind, Room, end};
 use super::{GATE, KINDS, Launcher};
@@ -28,9 +27,10 @@ impl Launcher {
         };
         if let Some(room) = self.rooms.remove(&id) {
             end(&room);
-            self.forget(room);
+            self.release(&room);
+            self.forget(room)?;
         }
-        self.report(&Report::Failed { id, why: failed })
+        self.refuse(id, &failed)
     }
 
     fn read_setup(&mut self, id: u64, buffer: &mut Vec<u8>) -> io::Result<Setup> {
@@ -76,7 +76,12 @@ impl Launcher {
 
     /// Tells the server that something runs, or ends it, where its descriptors cannot be sent: the
     /// kernel counts those on their way for the whole user.
-    fn tell_started(&mut self, id: u64, pid: i32, listeners: &[OwnedFd]) -> io::Result<()> {
+    pub(super) fn tell_started(
+        &mut self,
+        id: u64,
+        pid: i32,
+        listeners: &[OwnedFd],
+    ) -> io::Result<()> {
         let fds: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
         match message::send(&self.server, &Report::Started { id, pid }, &fds) {
             Err(error) if error.raw_os_error() == Some(libc::ETOOMANYREFS) => {
@@ -112,9 +117,7 @@ impl Launcher {
         self.buffer = buffer;
         match (heard, text.as_slice()) {
             // Said once: what comes later may come from a function.
-            (Some(heard), b"hello") if room.first.is_none() => {
-                self.admit(id, heard.pid, &heard.descriptors)
-            }
+            (Some(heard), b"hello") if room.first.is_none() => self.admit(id, heard),
             (_, [b'!', why @ ..]) if !room.started => {
                 let why = String::from_utf8_lossy(why).into_owned();
                 self.ended(id, None, Some(why))
@@ -126,32 +129,6 @@ impl Launcher {
         }
     }
 
-    /// The first process of a new slot is there: it is limited, and goes on.
-    fn admit(&mut self, id: u64, pid: Option<i32>, listeners: &[OwnedFd]) -> io::Result<()> {
-        let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
-        let pid = pid.and_then(Pid::from_raw);
-        let admitted =
-            pid.ok_or_else(|| io::Error::other("it did not say who it is")).and_then(|pid| {
-                room.first = Some(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
-                room.pid = pid.as_raw_nonzero().get();
-                rustix::io::write(&room.status, b"g")?;
-                Ok(())
-            });
-        if let Err(error) = admitted {
-            end(room);
-            return self.ended(id, None, Some(error.to_string()));
-        }
-        room.started = true;
-        let (pid, kind) = (room.pid, &room.kind);
-        let limits = if let Kind::Slot { limits, .. } = kind { Some(*limits) } else { None };
-        self.tell_started(id, pid, listeners)?;
-        // Until then it is in its template's group.
-        if let Some(limits) = limits {
-            self.limit(id, pid, &limits, false);
-        }
-        Ok(())
-    }
-
     /// A room is empty, or about to be.
     pub(super) fn ended(
         &mut self,
@@ -159,37 +136,45 @@ impl Launcher {
         status: Option<i32>,
         why: Option<String>,
     ) -> io::Result<()> {
+        if let Some(Room { kind: Kind::Empty { .. }, .. }) = self.rooms.get(&id) {
+            return self.lose_empty(id, why.as_deref().unwrap_or(NOT_THERE));
+        }
         let Some(room) = self.rooms.remove(&id) else { return Ok(()) };
         end(&room);
+        self.release(&room);
         let started = room.started;
-        self.order(&limiter::Order::Remove { id });
-        self.forget(room);
+        self.forget(room)?;
         match why {
-            why if !started => {
-                let why = why.unwrap_or_else(|| "it ended before it was there".into());
-                self.report(&Report::Failed { id, why })
-            }
+            why if !started => self.refuse(id, why.as_deref().unwrap_or(NOT_THERE)),
             // Who says nothing was ended by a signal that leaves no time to.
             _ => self.report(&Report::Ended { id, status: status.unwrap_or(libc::SIGKILL) }),
         }
     }
 
-    fn forget(&mut self, room: Room) {
-        if let Kind::Slot { template, .. } = room.kind
-            && let Some(of) = self.rooms.get_mut(&template)
-            && let Kind::Sandbox { template: Some(of), .. } = &mut of.kind
-            && !room.started
-        {
-            of.ordered = of.ordered.saturating_sub(1);
-        }
-        if let Kind::Sandbox { stage: Some(stage), .. } = &room.kind {
+    /// Tells the server that it does not get what it asked for.
+    pub(super) fn refuse(&self, id: u64, why: &str) -> io::Result<()> {
+        self.report(&Report::Failed { id, why: why.to_owned() })
+    }
+
+    /// Nothing is in a room any more that has to be limited.
+    pub(super) fn release(&self, room: &Room) {
+        self.order(&limiter::Order::Remove { id: room.group });
+    }
+
+    fn forget(&mut self, room: Room) -> io::Result<()> {
+        let Kind::Sandbox { stage, template, .. } = room.kind else { return Ok(()) };
+        if let Some(stage) = stage {
             for mount in ["task", "opt"] {
                 let _not_mounted = sys::unmount(&stage.join(mount));
             }
-            let _gone = sys::unmount(stage).and_then(|()| fs::remove_dir_all(stage));
+            let _gone = sys::unmount(&stage).and_then(|()| fs::remove_dir_all(&stage));
         }
+        template.map_or(Ok(()), |template| self.lose_template(template))
     }
 }
+
+/// Why something is not there, if it does not say so itself.
+const NOT_THERE: &str = "it ended before it was there";
 
 /// How a sandbox is doing on its way to the program.
 enum Setup {

@@ -4,10 +4,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use host::Limits;
 use rustix::process::Signal;
 
-use crate::gate::Gate;
+use super::slots::Template;
 
 /// A sandbox or a slot.
 pub(super) struct Room {
@@ -15,6 +14,8 @@ pub(super) struct Room {
     /// The first process, by which all of it is ended.
     pub(super) first: Option<OwnedFd>,
     pub(super) pid: i32,
+    /// The number of its cgroup.
+    pub(super) group: u64,
     pub(super) kind: Kind,
     pub(super) frozen: bool,
     /// The server knows it.
@@ -28,19 +29,19 @@ pub(super) enum Kind {
         stage: Option<PathBuf>,
         template: Option<Template>,
     },
-    Slot {
+    /// A slot that waits for an event.
+    Empty {
         template: u64,
-        limits: Limits,
+        door: Vec<OwnedFd>,
     },
+    Slot,
 }
 
-pub(super) struct Template {
-    pub(super) control: OwnedFd,
-    pub(super) gate: Option<Gate>,
-    /// Who may ask there.
-    pub(super) pid: i32,
-    /// Slots that were ordered and are not made yet.
-    pub(super) ordered: u32,
+impl Room {
+    /// A room of which nobody has heard yet.
+    pub(super) fn new(group: u64, status: OwnedFd, kind: Kind) -> Room {
+        Room { status, first: None, pid: 0, group, kind, frozen: false, started: false }
+    }
 }
 
 /// Ends what a room is for. Its first process says how that ended, and then it ends with all else:

@@ -1,0 +1,297 @@
+//! Slots of templates. Most of what a slot needs is made before there is an event for it: an
+//! *empty* slot has its namespaces and limits, and waits to be filled with a copy of its template.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
+
+use fork::{Order, TEXT_BYTES_MAX};
+use host::Limits;
+use rustix::event::epoll;
+use rustix::net::SocketType;
+use rustix::process::{Pid, PidfdFlags};
+use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec};
+
+use super::room::{Kind, Room, end};
+use super::{KINDS, Launcher, STATUS, pair};
+use crate::gate::Gate;
+use crate::message::{self, Heard};
+use crate::root::{GID, UID};
+use crate::seccomp::SLOT_NAMESPACES;
+
+/// Process ids of slots: none is a template's, which is 2.
+pub(super) const PIDS: std::ops::Range<u32> = 100..30_000;
+/// Empty slots have numbers of ours; the server's numbers are below.
+pub(super) const EMPTY_IDS: u64 = 1 << 48;
+/// Empty slots of one template that are being made; the template has room for eight.
+const MAKING_MAX: usize = 4;
+/// When a slot was filled, the next is made so much later: the first has an event.
+const REFILL_AFTER: Duration = Duration::from_millis(20);
+
+/// What is known of a sandbox whose worker may be forked.
+pub(super) struct Template {
+    pub(super) control: OwnedFd,
+    pub(super) gate: Option<Gate>,
+    /// Who may ask there.
+    pub(super) pid: i32,
+    /// How often it may make namespaces: once for each slot that was ordered.
+    pub(super) permits: usize,
+    /// What its slots are made with, once one was asked for.
+    made_with: Option<MadeWith>,
+    /// Empty slots that are ready.
+    empty: Vec<u64>,
+    /// Empty slots that were ordered and have not said that they are there.
+    making: usize,
+    waiting: VecDeque<Fill>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct MadeWith {
+    pub(super) limits: Limits,
+    /// The port of its own 127.0.0.1 on which a slot reaches the server.
+    pub(super) door: u16,
+}
+
+/// What makes an empty slot one of the server's.
+pub(super) struct Fill {
+    pub(super) id: u64,
+    /// For the worker.
+    pub(super) text: String,
+    /// Events, replies, output.
+    pub(super) descriptors: Vec<OwnedFd>,
+}
+
+impl Template {
+    pub(super) fn new(control: OwnedFd) -> Template {
+        Template {
+            control,
+            gate: None,
+            pid: 0,
+            permits: 0,
+            made_with: None,
+            empty: Vec::new(),
+            making: 0,
+            waiting: VecDeque::new(),
+        }
+    }
+}
+
+fn template_gone() -> io::Error {
+    io::Error::other("the template has ended")
+}
+
+impl Launcher {
+    fn template(&mut self, id: u64) -> Option<&mut Template> {
+        match &mut self.rooms.get_mut(&id)?.kind {
+            Kind::Sandbox { template, .. } => template.as_mut(),
+            Kind::Empty { .. } | Kind::Slot => None,
+        }
+    }
+
+    /// Makes a slot of a template.
+    pub(super) fn fork(&mut self, template: u64, with: MadeWith, fill: Fill) -> io::Result<()> {
+        if fill.text.is_empty() || fill.text.len() > TEXT_BYTES_MAX {
+            return Err(io::Error::other("a worker is told 1 byte to 64 KB"));
+        }
+        let of = self.template(template).ok_or_else(template_gone)?;
+        of.waiting.push_back(fill);
+        if of.made_with.replace(with).is_some_and(|before| before != with) {
+            for id in std::mem::take(&mut of.empty) {
+                self.discard(id);
+            }
+        }
+        self.supply(template)
+    }
+
+    /// Gives those who wait for a slot what is there, and orders what is not.
+    fn supply(&mut self, template: u64) -> io::Result<()> {
+        while let Some(of) = self.template(template)
+            && !of.waiting.is_empty()
+            && let Some(empty) = of.empty.pop()
+            && let Some(fill) = of.waiting.pop_front()
+        {
+            self.fill(template, empty, fill)?;
+        }
+        while let Some(of) = self.template(template)
+            && of.making < of.waiting.len().min(MAKING_MAX)
+        {
+            if let Err(error) = self.order_empty(template) {
+                return self.refuse_one(template, &error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a template make an empty slot.
+    fn order_empty(&mut self, template: u64) -> io::Result<()> {
+        let pid = self.next_pid;
+        self.next_pid = if pid + 1 == PIDS.end { PIDS.start } else { pid + 1 };
+        let (status, inside) = pair(SocketType::SEQPACKET)?;
+        rustix::net::sockopt::set_socket_passcred(&status, true)?;
+        let confined = self.level.namespaces.is_ok();
+        let of = self.template(template).ok_or_else(template_gone)?;
+        let Some(MadeWith { limits, door }) = of.made_with else { return Err(template_gone()) };
+        let order = Order {
+            namespaces: if confined { SLOT_NAMESPACES } else { 0 },
+            uid: UID,
+            gid: GID,
+            pid,
+            tmp_bytes: limits.tmp_bytes,
+            processes_max: limits.processes_max,
+            door: door.into(),
+        };
+        message::send_bytes(&of.control, &order.encode(), &[inside.as_fd()])?;
+        of.making += 1;
+        of.permits += 1;
+        let id = self.next_empty;
+        self.next_empty += 1;
+        self.watch(&status, id, STATUS)?;
+        let kind = Kind::Empty { template, door: Vec::new() };
+        self.rooms.insert(id, Room::new(id, status, kind));
+        Ok(())
+    }
+
+    /// The first process of an empty slot is there.
+    pub(super) fn admit(&mut self, id: u64, heard: Heard) -> io::Result<()> {
+        let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
+        let Kind::Empty { template, door } = &mut room.kind else { return Ok(()) };
+        let template = *template;
+        *door = heard.descriptors;
+        let opened = heard.pid.and_then(Pid::from_raw).map(|pid| {
+            room.pid = pid.as_raw_nonzero().get();
+            rustix::process::pidfd_open(pid, PidfdFlags::empty())
+        });
+        let pid = room.pid;
+        match opened {
+            Some(Ok(first)) => room.first = Some(first),
+            Some(Err(error)) => return self.lose_empty(id, &error.to_string()),
+            None => return self.lose_empty(id, "it did not say who it is"),
+        }
+        let Some(of) = self.template(template) else {
+            self.discard(id);
+            return Ok(());
+        };
+        of.making = of.making.saturating_sub(1);
+        of.empty.push(id);
+        let limits = of.made_with.map(|with| with.limits);
+        self.supply(template)?;
+        // Until then it is in its template's group.
+        if let Some(limits) = limits {
+            self.limit(id, pid, &limits, false);
+        }
+        Ok(())
+    }
+
+    /// Makes an empty slot that of an event.
+    fn fill(&mut self, template: u64, empty: u64, fill: Fill) -> io::Result<()> {
+        let Some(mut room) = self.rooms.remove(&empty) else { return Ok(()) };
+        let fds: Vec<_> = fill.descriptors.iter().map(OwnedFd::as_fd).collect();
+        let filled = message::send_bytes(&room.status, fill.text.as_bytes(), &fds);
+        let id = fill.id;
+        let data = epoll::EventData::new_u64(id * KINDS + STATUS);
+        let moved = filled.and_then(|()| {
+            Ok(epoll::modify(&self.epoll, &room.status, data, epoll::EventFlags::IN)?)
+        });
+        if let Err(error) = moved {
+            end(&room);
+            self.release(&room);
+            // It was ended while it waited: another will do.
+            if matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) {
+                if let Some(of) = self.template(template) {
+                    of.waiting.push_front(fill);
+                }
+                return Ok(());
+            }
+            return self.refuse(id, &error.to_string());
+        }
+        let door = match std::mem::replace(&mut room.kind, Kind::Slot) {
+            Kind::Empty { door, .. } => door,
+            _ => Vec::new(),
+        };
+        room.started = true;
+        let pid = room.pid;
+        self.rooms.insert(id, room);
+        self.refill_later(template)?;
+        self.tell_started(id, pid, &door)
+    }
+
+    /// An empty slot has ended, or could not be made.
+    pub(super) fn lose_empty(&mut self, id: u64, why: &str) -> io::Result<()> {
+        let Some(room) = self.rooms.get(&id) else { return Ok(()) };
+        let Kind::Empty { template, .. } = room.kind else { return Ok(()) };
+        self.discard(id);
+        let Some(of) = self.template(template) else { return Ok(()) };
+        let ready = of.empty.len();
+        of.empty.retain(|empty| *empty != id);
+        if of.empty.len() < ready {
+            return Ok(());
+        }
+        of.making = of.making.saturating_sub(1);
+        of.permits = of.permits.min(of.making);
+        self.refuse_one(template, why)?;
+        self.supply(template)
+    }
+
+    /// Whoever waited longest for a slot of this template gets none.
+    fn refuse_one(&mut self, template: u64, why: &str) -> io::Result<()> {
+        let waited = self.template(template).and_then(|of| of.waiting.pop_front());
+        waited.map_or(Ok(()), |fill| self.refuse(fill.id, why))
+    }
+
+    fn discard(&mut self, id: u64) {
+        if let Some(room) = self.rooms.remove(&id) {
+            end(&room);
+            self.release(&room);
+        }
+    }
+
+    /// A template has ended: so have its slots, and nobody gets one any more.
+    pub(super) fn lose_template(&mut self, template: Template) -> io::Result<()> {
+        for id in template.empty {
+            self.discard(id);
+        }
+        for fill in template.waiting {
+            self.refuse(fill.id, "the template has ended")?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody waited for this slot, who does no more.
+    pub(super) fn cancel(&mut self, id: u64) {
+        for room in self.rooms.values_mut() {
+            if let Kind::Sandbox { template: Some(of), .. } = &mut room.kind {
+                of.waiting.retain(|fill| fill.id != id);
+            }
+        }
+    }
+
+    fn refill_later(&mut self, template: u64) -> io::Result<()> {
+        if self.refills.contains(&template) {
+            return Ok(());
+        }
+        if self.refills.is_empty() {
+            let after = Timespec { tv_sec: 0, tv_nsec: i64::from(REFILL_AFTER.subsec_nanos()) };
+            let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let once = Itimerspec { it_interval: never, it_value: after };
+            rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+        }
+        self.refills.push(template);
+        Ok(())
+    }
+
+    /// Orders what was put off.
+    pub(super) fn refill(&mut self) -> io::Result<()> {
+        let _expirations = rustix::io::read(&self.timer, &mut [0; 8])?;
+        for template in std::mem::take(&mut self.refills) {
+            if let Some(of) = self.template(template)
+                && of.empty.is_empty()
+                && of.making == 0
+            {
+                // Nobody waits for it: whoever comes next is told what is wrong.
+                let _not_ahead = self.order_empty(template);
+            }
+        }
+        Ok(())
+    }
+}

@@ -8,7 +8,7 @@ use crate::load;
 /// How many slots live, how long, and how many invocations may wait.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Slots of all functions together. Default 200.
+    /// Slots of all functions together, if memory lasts. Default 1,000, as an AWS account has.
     pub slots_max: usize,
     /// Slots of one revision that are started however short its events are. With fewer, processors
     /// fall asleep between an event and the next. Default twice the number of processors.
@@ -23,6 +23,10 @@ pub struct Config {
     /// Whether the machine has more to run than it can: then no function that has a slot gets
     /// another before somebody has waited two seconds. Default: as the system tells.
     pub is_saturated: fn() -> bool,
+    /// Whether memory is short: then idle slots end, those of least use first, and no template is
+    /// made. Default: when a sixteenth of the machine's memory is left, or of what we may have of
+    /// it.
+    pub is_short: fn() -> bool,
     /// Invocations that wait for a slot; one more is throttled. Default 1,000.
     pub waiting_max: usize,
     /// Booted workers kept ready per runtime when load has shown the need. Default 4.
@@ -30,7 +34,8 @@ pub struct Config {
     /// Templates of all functions together. Default as many as a quarter of the machine's memory
     /// holds at 32 MB each, which is what one with an SDK has for itself.
     pub templates_max: usize,
-    /// How long a slot may be idle before it ends. Default 10 minutes.
+    /// How long a slot may be idle before it ends, while little is known of when its function's
+    /// events come. Default 10 minutes.
     pub keep_alive: Duration,
     /// How long loading a function may take outside of its own timeout. Default 10 s.
     pub init_timeout: Duration,
@@ -47,10 +52,11 @@ impl Default for Config {
     fn default() -> Config {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Config {
-            slots_max: 200,
+            slots_max: 1_000,
             slots_eager: 2 * processors,
             starts_max: processors.max(2),
             is_saturated: load::is_saturated,
+            is_short: load::is_short,
             slots_brief: (processors / 2).max(1),
             waiting_max: 1_000,
             booted_max: 4,

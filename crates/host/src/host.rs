@@ -3,12 +3,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use base::{Arn, Clock, Random, Time, sleep, task};
+use base::{Arn, Clock, Random, sleep, task};
 use telemetry::{LogSink, Measure, MetricSink};
 use tokio::sync::{Notify, oneshot};
 
 use crate::assignment::Assignment;
-use crate::places::{Asked, Grant, Lease, Place, Places};
+use crate::places::{Asked, Grant, Lease, Place, Places, Ran};
 use crate::pool::Pool;
 use crate::runtimes::Runtime;
 use crate::slot::{Failed, InitFailure, Run, Slot, Surroundings, function_name};
@@ -27,8 +27,10 @@ const TEMPLATE_AFTER: Duration = Duration::from_millis(200);
 /// How long a slot keeps the processor after an event: not so long that what it left running does
 /// much, and so long that a slot that is used again and again is never frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(100);
-/// How often idle slots and booted workers are looked after.
-const TIDY_EVERY: Duration = Duration::from_secs(30);
+/// How often idle slots are looked after.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+/// And after so many times booted workers and templates.
+const AGE_EVERY: u64 = 6;
 
 /// Runs functions. A cheap handle.
 #[derive(Clone)]
@@ -188,7 +190,7 @@ impl Host {
 
     /// Ends the slots that run nothing: the next event of every function is a cold start.
     pub fn end_idle(&self) {
-        self.0.places.end_idle(self.0.clock.now());
+        self.0.places.end_idle();
     }
 
     /// Takes no more invocations, lets the accepted ones end, then ends every process.
@@ -202,7 +204,7 @@ impl Host {
             quiet.await;
         }
         self.0.places.provision(HashMap::new());
-        self.0.places.end_idle(self.0.clock.now());
+        self.0.places.end_idle();
         self.0.templates.clear();
         self.0.pool.clear();
     }
@@ -276,7 +278,7 @@ impl Drop for Accepted {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.places.thawed.notify_one();
-        self.places.end_idle(Time::from_millis(u64::MAX));
+        self.places.end_idle();
     }
 }
 
@@ -352,8 +354,9 @@ impl Inner {
             let Some(job) = told.pop_front() else { return };
             match lease.slot.run(self.around(), &job.event).await {
                 Run::Ended(invoked) => {
-                    let (now, took) = (self.clock.now(), invoked.duration_ms);
-                    let next = self.places.next(lease, now, took, told.len());
+                    let memory_mb = f64::from(invoked.memory_used_kb) / 1024.0;
+                    let ran = Ran { millis: invoked.duration_ms, memory_mb };
+                    let next = self.places.next(lease, self.clock.now(), Some(ran), told.len());
                     job.answer(Ok(invoked));
                     let Some(next) = next else { return };
                     (lease, news) = next;
@@ -420,7 +423,7 @@ impl Inner {
         };
         let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
         self.places.note_start(&mut place, took.max(1.0));
-        Ok(Ok(Lease { slot, _place: place }))
+        Ok(Ok(Lease { slot, place }))
     }
 
     async fn load(
@@ -456,20 +459,27 @@ impl Inner {
     /// Starts the provisioned slots that are missing, one after the other: nobody waits for them.
     async fn start_provisioned(self: &Arc<Self>) {
         while let Some(place) = self.places.take_provisioned() {
-            let spec = Arc::clone(place.spec());
-            let limit = self.config.init_timeout.max(spec.timeout);
-            // Where it fails the next event will say why.
-            let Ok(Ok(lease)) = self.begin(&spec, place, (limit, None)).await else { return };
-            // As if it had run an event: there may be one for it.
-            let now = self.clock.now();
-            if let Some((lease, jobs)) = self.places.next(Box::new(lease), now, 0.0, 0) {
-                let mut jobs = jobs.into_iter();
-                if let Some(first) = jobs.next() {
-                    self.drive(Grant::Slot(lease), first);
-                }
-                jobs.for_each(|job| self.submit(job));
+            if !self.start_ahead(place).await {
+                return;
             }
         }
+    }
+
+    /// Starts a slot for which there is no event yet; whether that went well. If not, the next
+    /// event will say why.
+    async fn start_ahead(self: &Arc<Self>, place: Place) -> bool {
+        let spec = Arc::clone(place.spec());
+        let limit = self.config.init_timeout.max(spec.timeout);
+        let Ok(Ok(lease)) = self.begin(&spec, place, (limit, None)).await else { return false };
+        // As if it had run an event: there may be one for it by now.
+        if let Some((lease, jobs)) = self.places.next(Box::new(lease), self.clock.now(), None, 0) {
+            let mut jobs = jobs.into_iter();
+            if let Some(first) = jobs.next() {
+                self.drive(Grant::Slot(lease), first);
+            }
+            jobs.for_each(|job| self.submit(job));
+        }
+        true
     }
 
     /// A slot of the function's template, if it has one.
@@ -544,14 +554,25 @@ async fn freeze(host: Weak<Inner>) {
     }
 }
 
-/// Ends what is idle for too long, until the host is gone.
+/// Ends what is of no use, and starts what soon will be, until the host is gone.
 async fn tidy(host: Weak<Inner>) {
-    loop {
+    for turn in 1_u64.. {
         let Some(clock) = host.upgrade().map(|host| Arc::clone(&host.clock)) else { return };
         sleep(&*clock, TIDY_EVERY).await;
         let Some(host) = host.upgrade() else { return };
-        host.places.end_idle(clock.now() - host.config.keep_alive);
-        host.pool.shrink();
-        host.templates.age();
+        let now = clock.now();
+        for place in host.places.tidy(now) {
+            let host = Arc::clone(&host);
+            task::spawn("host.ahead", async move {
+                host.start_ahead(place).await;
+            });
+        }
+        if (host.config.is_short)() && !host.places.relieve(now) {
+            host.templates.evict();
+        }
+        if turn.is_multiple_of(AGE_EVERY) {
+            host.pool.shrink();
+            host.templates.age();
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct Invoked {
     /// What making a slot of a template took, if this invocation is its first.
     pub restore_ms: Option<f64>,
     pub memory_mb: u32,
+    /// The most that its process has used so far, where it says so; else 0.
+    pub memory_used_kb: u32,
 }
 
 /// Why a function could not be run at all.

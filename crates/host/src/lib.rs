@@ -9,6 +9,7 @@
 //! (a booted worker) → `slot` (one function, its log lines, its endings) → `worker` (a process and
 //! its pipes).
 
+mod arrivals;
 mod assignment;
 mod config;
 pub mod conformance;

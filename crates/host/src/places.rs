@@ -3,38 +3,32 @@
 //!
 //! A slot that ends an event takes the job that waits longest for its revision, at once and in
 //! the same task; several at once where events are so brief that waking a process costs more.
-//! Where the limit is reached, the slot idle for longest makes room.
+//! Where the limit is reached, or memory is short, the slot of least use makes room.
 
-use std::collections::{HashMap, VecDeque};
+mod keep;
+mod pace;
+mod state;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::{Arn, Time};
+use base::Time;
 use tokio::sync::Notify;
 
+use self::pace::Pace;
+use self::state::{Idle, Revision, State, Waiting};
 use crate::host::Job;
 use crate::slot::Slot;
 use crate::{Config, FunctionSpec, HostError};
 
-/// What an event costs besides the handler's own time.
-const OVERHEAD_US: f64 = 50.0;
-/// A handler that is done sooner than this computes and waits for nothing. Waking another process
-/// for its event costs more than the event.
-const BRIEF_US: f64 = 200.0;
 /// How long an event may wait for others that are brief before one more slot is woken for it.
 const BRIEF_WAIT: Duration = Duration::from_millis(2);
 /// The same where every processor has its slots already, so that one more helps only if the others
 /// turn out not to be brief.
 const STUCK_WAIT: Duration = Duration::from_millis(20);
-/// Brief events handed to a slot before the first of them has ended, so that the worker finds the
-/// next one without going to sleep. They wait for that first one, however long it takes. More are
-/// handed over when it has half of them left: in twos, and before it runs dry.
-const TOLD_MAX: usize = 4;
 /// How long an event waits for starts that are under way before one more is begun beside as many
 /// as should be.
 const START_WAIT: Duration = Duration::from_secs(2);
-/// Larger events are handed over one by one.
-const TOLD_BYTES_MAX: usize = 4 * 1024;
 
 pub(crate) struct Places {
     slots_max: usize,
@@ -42,6 +36,8 @@ pub(crate) struct Places {
     slots_brief: usize,
     starts_max: usize,
     is_saturated: fn() -> bool,
+    is_short: fn() -> bool,
+    keep_alive: Duration,
     waiting_max: usize,
     /// Runs a job that waited until somebody's place was free.
     run: Box<dyn Fn(Place, Job) + Send + Sync>,
@@ -50,56 +46,26 @@ pub(crate) struct Places {
     pub(crate) thawed: Arc<Notify>,
 }
 
-#[derive(Default)]
-struct State {
-    revisions: HashMap<Arc<FunctionSpec>, Revision>,
-    /// Slots that are kept ready, whether they are used or not.
-    provisioned: HashMap<Arc<FunctionSpec>, usize>,
-    /// Places taken: slots that are idle, busy or being started.
-    taken: usize,
-    /// Those among the taken that are being started.
-    starting: usize,
-    idle: usize,
-    waiting: VecDeque<Waiting>,
-}
-
-#[derive(Default)]
-struct Revision {
-    /// The last one used is the first to be used again, so that the others can end.
-    idle: Vec<Idle>,
-    taken: usize,
-    /// Those among the taken that are being started.
-    starting: usize,
-    waiting: usize,
-    pace: Pace,
-    /// Somebody looks after those who wait for a busy slot by choice.
-    watched: bool,
-    /// Its slots end after the event they run.
-    retired: bool,
-}
-
-struct Idle {
-    lease: Lease,
-    since: Time,
-    frozen: bool,
-}
-
-struct Waiting {
-    job: Job,
-    since: Time,
-}
-
 /// The right to one slot of a revision, counted against the limit until it is dropped.
 pub(crate) struct Place {
     places: Arc<Places>,
     spec: Arc<FunctionSpec>,
     started: bool,
+    /// Nobody asked for it yet: its function's next event will.
+    ahead: bool,
 }
 
 /// A slot with its place. The slot comes first: it ends before its place is free again.
 pub(crate) struct Lease {
     pub(crate) slot: Slot,
-    pub(crate) _place: Place,
+    pub(crate) place: Place,
+}
+
+/// What an event took.
+#[derive(Clone, Copy)]
+pub(crate) struct Ran {
+    pub(crate) millis: f64,
+    pub(crate) memory_mb: f64,
 }
 
 /// What a job gets.
@@ -121,37 +87,6 @@ pub(crate) enum Asked {
     WaitsFor(Duration),
 }
 
-/// How fast a revision runs and starts, measured: whether to wait for a busy slot or start another.
-#[derive(Clone, Copy, Default)]
-struct Pace {
-    event_us: f64,
-    start_us: f64,
-}
-
-impl Pace {
-    fn blend(average: &mut f64, sample: f64) {
-        *average = if *average == 0.0 { sample } else { *average * 0.9 + sample * 0.1 };
-    }
-
-    /// How long to wait for one of `slots` with `ahead` jobs in front; `None` if a new slot is up
-    /// sooner. Short functions then run on few slots, which stay warm in every cache.
-    fn patience(&self, slots: usize, ahead: usize) -> Option<Duration> {
-        if self.event_us == 0.0 || self.start_us == 0.0 {
-            return None;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred slots, a thousand waiting")]
-        let turns = (ahead + 1) as f64 / slots as f64;
-        let wait_us = (self.event_us + OVERHEAD_US) * turns;
-        // A running event may be an unusually long one, or wait for this very job: after twice the
-        // time of a start, another slot is started all the same.
-        (wait_us < self.start_us).then(|| Duration::from_secs_f64(self.start_us * 2.0 / 1e6))
-    }
-
-    fn is_brief(&self) -> bool {
-        (f64::MIN_POSITIVE..BRIEF_US).contains(&self.event_us)
-    }
-}
-
 impl Places {
     pub(crate) fn new(config: &Config, run: impl Fn(Place, Job) + Send + Sync + 'static) -> Places {
         Places {
@@ -160,6 +95,8 @@ impl Places {
             slots_brief: config.slots_brief,
             starts_max: config.starts_max,
             is_saturated: config.is_saturated,
+            is_short: config.is_short,
+            keep_alive: config.keep_alive,
             waiting_max: config.waiting_max,
             run: Box::new(run),
             state: Mutex::default(),
@@ -178,7 +115,7 @@ impl Places {
         let waits = revision.pace.is_brief() && revision.busy() >= self.slots_brief;
         let brief = (waits && state.waiting.len() < self.waiting_max).then_some(BRIEF_WAIT);
         if brief.is_none()
-            && let Some(lease) = state.take_idle(&job.spec)
+            && let Some(lease) = state.take_idle(&job.spec, now)
         {
             return Asked::Granted(Grant::Slot(lease), job);
         }
@@ -196,7 +133,7 @@ impl Places {
             crowd.then_some(START_WAIT)
         });
         if patience.is_none()
-            && let Some((place, evicted)) = self.take_place(&mut state, &job.spec)
+            && let Some((place, evicted)) = self.take_place(&mut state, &job.spec, now)
         {
             drop(state);
             drop(evicted);
@@ -236,27 +173,33 @@ impl Places {
         if waited < if enough { patience.max(STUCK_WAIT) } else { patience } {
             return Ok(None);
         }
-        if let Some(lease) = state.take_idle(spec) {
+        if let Some(lease) = state.take_idle(spec, now) {
             let job = state.next_waiting(|job| job.spec == *spec);
             return Ok(job.map(|job| (Grant::Slot(lease), job)));
         }
-        let Some((place, evicted)) = self.take_place(&mut state, spec) else { return Ok(None) };
+        let Some((place, evicted)) = self.take_place(&mut state, spec, now) else {
+            return Ok(None);
+        };
         let job = state.next_waiting(|job| job.spec == *spec);
         drop(state);
         drop(evicted);
         Ok(job.map(|job| (Grant::Place(place), job)))
     }
 
-    /// A place, made free by ending the slot idle for longest if need be.
+    /// A place, made free by ending the slot of least use if need be.
     fn take_place(
         self: &Arc<Self>,
         state: &mut State,
         spec: &Arc<FunctionSpec>,
+        now: Time,
     ) -> Option<(Place, Option<Lease>)> {
-        let mut evicted = None;
-        if state.taken >= self.slots_max {
-            evicted = Some(state.evict()?);
+        let full = state.taken >= self.slots_max;
+        let evicted =
+            if full || (self.is_short)() { state.evict(now, self.keep_alive) } else { None };
+        if full && evicted.is_none() {
+            return None;
         }
+        state.note_event(spec, None, now);
         Some((self.place(state, spec), evicted))
     }
 
@@ -266,7 +209,7 @@ impl Places {
         let revision = state.revision(spec);
         revision.taken += 1;
         revision.starting += 1;
-        Place { places: Arc::clone(self), spec: Arc::clone(spec), started: false }
+        Place { places: Arc::clone(self), spec: Arc::clone(spec), started: false, ahead: false }
     }
 
     /// Notes that a slot is up, and how long that took from the decision on. The next one may be
@@ -296,19 +239,21 @@ impl Places {
         }
     }
 
-    /// Takes the next jobs for a slot that has ended an event, which took `millis`, and has `told`
+    /// Takes the next jobs for a slot that has ended an event, if it `ran` one, and has `told`
     /// others at hand; takes the slot back if there is nothing for it.
     pub(crate) fn next(
         &self,
         lease: Box<Lease>,
         now: Time,
-        millis: f64,
+        ran: Option<Ran>,
         told: usize,
     ) -> Option<(Box<Lease>, Vec<Job>)> {
         let mut state = self.lock();
         let spec = &lease.slot.spec;
-        if millis > 0.0 {
-            Pace::blend(&mut state.revision(spec).pace.event_us, millis * 1000.0);
+        if let Some(Ran { millis, memory_mb }) = ran {
+            let revision = state.revision(spec);
+            Pace::blend(&mut revision.pace.event_us, millis * 1000.0);
+            Pace::blend(&mut revision.memory_mb, memory_mb);
         }
         let jobs = state.next_for(spec, now, told, self.slots_brief);
         if told > 0 || !jobs.is_empty() {
@@ -328,55 +273,6 @@ impl Places {
         drop(state);
         self.thawed.notify_one();
         None
-    }
-
-    /// Ends the slots of every revision of a function but one.
-    pub(crate) fn retire(&self, function: &Arn, keep: Option<&str>) {
-        let mut ended = Vec::new();
-        let mut state = self.lock();
-        for (spec, revision) in &mut state.revisions {
-            if spec.arn == *function && keep != Some(spec.revision.as_str()) {
-                revision.retired = true;
-                ended.append(&mut revision.idle);
-            }
-        }
-        state.idle -= ended.len();
-        drop(state);
-    }
-
-    /// Ends the slots that are idle since `since` or longer, but for those that are provisioned.
-    pub(crate) fn end_idle(&self, since: Time) {
-        let mut ended = Vec::new();
-        let mut state = self.lock();
-        let State { revisions, provisioned, .. } = &mut *state;
-        for (spec, revision) in revisions {
-            let floor = provisioned.get(spec).copied().unwrap_or(0);
-            let old = revision.idle.iter().position(|idle| idle.since > since);
-            let old = old.unwrap_or(revision.idle.len());
-            ended.extend(revision.idle.drain(..old.min(revision.taken.saturating_sub(floor))));
-        }
-        state.idle -= ended.len();
-        drop(state);
-    }
-
-    /// Keeps so many slots of these revisions, and none of others.
-    pub(crate) fn provision(&self, wanted: HashMap<Arc<FunctionSpec>, usize>) {
-        self.lock().provisioned = wanted;
-    }
-
-    /// The right to start a slot that is provisioned and missing.
-    pub(crate) fn take_provisioned(self: &Arc<Self>) -> Option<Place> {
-        let mut state = self.lock();
-        if state.taken >= self.slots_max {
-            return None;
-        }
-        let taken = |spec: &Arc<FunctionSpec>| {
-            state.revisions.get(spec).map_or(0, |revision| revision.taken)
-        };
-        let mut all = state.provisioned.iter();
-        let spec = all.find(|(spec, wanted)| taken(spec) < **wanted).map(|(spec, _)| spec)?;
-        let spec = Arc::clone(spec);
-        Some(self.place(&mut state, &spec))
     }
 
     /// How many slots of a revision are up.
@@ -446,88 +342,6 @@ impl Places {
     }
 }
 
-impl Revision {
-    /// Slots that run an event or are being started.
-    fn busy(&self) -> usize {
-        self.taken - self.idle.len()
-    }
-
-    /// Whether those who wait are better off with one more slot.
-    fn wants_start(&self, starts_max: usize) -> bool {
-        let ahead = self.waiting.saturating_sub(1);
-        self.starting < starts_max && self.pace.patience(self.taken, ahead).is_none()
-    }
-}
-
-impl State {
-    fn revision(&mut self, spec: &Arc<FunctionSpec>) -> &mut Revision {
-        // Looked up by reference first: this is on the path of every event.
-        if !self.revisions.contains_key(spec) {
-            self.revisions.insert(Arc::clone(spec), Revision::default());
-        }
-        self.revisions.get_mut(spec).expect("inserted above")
-    }
-
-    /// Takes the job that waits longest among those that fit.
-    fn next_waiting(&mut self, fits: impl Fn(&Job) -> bool) -> Option<Job> {
-        let at = self.waiting.iter().position(|waiting| fits(&waiting.job))?;
-        let Waiting { job, .. } = self.waiting.remove(at)?;
-        self.revision(&job.spec).waiting -= 1;
-        Some(job)
-    }
-
-    /// What a slot gets next that has ended an event and has `told` others at hand.
-    fn next_for(
-        &mut self,
-        spec: &Arc<FunctionSpec>,
-        now: Time,
-        told: usize,
-        slots_brief: usize,
-    ) -> Vec<Job> {
-        let revision = self.revision(spec);
-        if revision.retired || revision.waiting == 0 || told > TOLD_MAX / 2 {
-            return Vec::new();
-        }
-        let brief = revision.pace.is_brief();
-        // More are awake than brief events need: this one may sleep if nobody waits for long, and
-        // somebody sees to it that nobody will.
-        let surplus = brief && told == 0 && revision.watched && revision.busy() > slots_brief;
-        let longest = self.waiting.iter().find(|waiting| waiting.job.spec == *spec);
-        if surplus && longest.is_some_and(|waiting| now.since(waiting.since) < BRIEF_WAIT / 2) {
-            return Vec::new();
-        }
-        let room = if brief { TOLD_MAX } else { 1 }.saturating_sub(told);
-        let mut jobs = Vec::new();
-        while jobs.len() < room {
-            let first = told + jobs.len() == 0;
-            let fits = |job: &Job| first || job.event.payload.len() <= TOLD_BYTES_MAX;
-            let Some(job) = self.next_waiting(|job| job.spec == *spec && fits(job)) else { break };
-            jobs.push(job);
-        }
-        jobs
-    }
-
-    /// The slot of a revision that was used last.
-    fn take_idle(&mut self, spec: &FunctionSpec) -> Option<Box<Lease>> {
-        let Idle { mut lease, frozen, .. } = self.revisions.get_mut(spec)?.idle.pop()?;
-        self.idle -= 1;
-        if frozen {
-            lease.slot.freeze(false);
-        }
-        Some(Box::new(lease))
-    }
-
-    /// The slot that is idle for longest.
-    fn evict(&mut self) -> Option<Lease> {
-        let oldest = |revision: &Revision| revision.idle.first().map(|idle| idle.since);
-        let all = self.revisions.values_mut();
-        let found = all.filter(|revision| !revision.idle.is_empty()).min_by_key(|r| oldest(r))?;
-        let Idle { lease, .. } = found.idle.remove(0);
-        self.idle -= 1;
-        Some(lease)
-    }
-}
-
 impl Place {
     pub(crate) fn spec(&self) -> &Arc<FunctionSpec> {
         &self.spec
@@ -537,26 +351,5 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.free(&self.spec, self.started);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_waits_for_a_busy_slot_only_while_a_new_one_takes_longer() {
-        let pace = |event_us, start_us| Pace { event_us, start_us };
-        let wait = Some(Duration::from_millis(4));
-        for (pace, slots, ahead, expected) in [
-            (pace(0.0, 0.0), 1, 0, None), // nothing is known yet
-            (pace(50.0, 2_000.0), 1, 0, wait),
-            (pace(50.0, 2_000.0), 1, 18, wait),
-            (pace(50.0, 2_000.0), 1, 19, None),
-            (pace(50.0, 2_000.0), 2, 19, wait),
-            (pace(3_000.0, 2_000.0), 1, 0, None),
-        ] {
-            assert_eq!(pace.patience(slots, ahead), expected, "{slots} slots, {ahead} ahead");
-        }
     }
 }

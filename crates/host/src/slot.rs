@@ -313,6 +313,7 @@ impl Ending {
             init_ms: figures.began.init_ms,
             restore_ms: figures.began.restore_ms,
             memory_mb: spec.memory_mb,
+            memory_used_kb: figures.memory_kb,
         }
     }
 }

@@ -43,7 +43,7 @@ struct Entry {
 }
 
 enum State {
-    /// There was one, or no room for one.
+    /// There was one, or no room or memory for one.
     Absent,
     Making,
     Ready(Arc<Template>),
@@ -144,6 +144,12 @@ impl Templates {
         spec: &Arc<FunctionSpec>,
     ) {
         let _turn = self.making.acquire().await;
+        if (config.is_short)() {
+            if let Some(entry) = self.lock().get_mut(spec) {
+                entry.state = State::Absent;
+            }
+            return self.changed.notify_waiters();
+        }
         let making =
             |entry: Option<&Entry>| matches!(entry, Some(Entry { state: State::Making, .. }));
         // It may have been replaced while it waited.
@@ -167,6 +173,16 @@ impl Templates {
     /// Drops a template that has ended.
     pub(crate) fn forget(&self, spec: &FunctionSpec) {
         let _ended = self.lock().remove(spec);
+    }
+
+    /// Drops the one of least use: memory is short.
+    pub(crate) fn evict(&self) {
+        let mut state = self.lock();
+        let ready = |entry: &&mut Entry| matches!(entry.state, State::Ready(_));
+        let all = state.values_mut().filter(ready);
+        let least = all.min_by(|one, other| one.uses.total_cmp(&other.uses));
+        let _evicted = least.map(|entry| std::mem::replace(&mut entry.state, State::Absent));
+        drop(state);
     }
 
     /// Drops those of all revisions of a function but one.

@@ -4,6 +4,7 @@
 
 mod endings;
 mod handlers;
+mod keep;
 mod life;
 mod logs;
 mod python;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::{Arn, SeededRandom, SystemClock};
+use base::{Arn, Clock, SeededRandom, SystemClock};
 use bytes::Bytes;
 use host::{Config, Credentials, FunctionSpec, Host, HostError, Invocation, Invoked, Parts};
 use sandbox_none::NoSandbox;
@@ -41,11 +41,17 @@ impl World {
         World::with(|_config| {})
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> World {
+        World::with_clock(Arc::new(SystemClock::new()), change)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
+    pub(crate) fn with_clock(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Config)) -> World {
         let mut config = Config {
             search_path: std::env::var("PATH").unwrap().into(),
-            is_saturated: || false, // whatever else runs beside the tests
+            // Whatever else runs beside the tests.
+            is_saturated: || false,
+            is_short: || false,
             ..Config::default()
         };
         change(&mut config);
@@ -53,7 +59,7 @@ impl World {
         let lines = Arc::new(Lines::default());
         let host = Host::new(Parts {
             config,
-            clock: Arc::new(SystemClock::new()),
+            clock,
             random: Arc::new(SeededRandom::new(1)),
             sandbox: Arc::new(NoSandbox::start().unwrap()),
             runtimes: host::Runtimes::load(&runtimes).unwrap(),

@@ -227,6 +227,7 @@ pub(crate) fn answer(payload: &[u8]) -> Invoked {
         init_ms: None,
         restore_ms: None,
         memory_mb: 10,
+        memory_used_kb: 0,
     }
 }
 

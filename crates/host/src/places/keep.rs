@@ -1,0 +1,103 @@
+//! How long slots live: as long as their function's events let them be of use, and as memory lasts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base::{Arn, Time};
+
+use super::{Lease, Place, Places};
+use crate::FunctionSpec;
+
+/// Of the idle slots so many end at once where memory is short: one of so many.
+const RELIEF: usize = 8;
+
+impl Places {
+    /// Ends slots that were idle for longer than is of use, but for those that are provisioned.
+    /// Gives the right to start those that will be of use soon.
+    pub(crate) fn tidy(self: &Arc<Self>, now: Time) -> Vec<Place> {
+        let mut ended = Vec::new();
+        let mut state = self.lock();
+        let wanted: Vec<_> = state.revisions.keys().map(Arc::clone).collect();
+        for spec in wanted {
+            let idle_until = |since| state.idle_until(&spec, since, self.keep_alive);
+            let Some(revision) = state.revisions.get(&spec) else { continue };
+            let expired = |since| idle_until(since) <= now;
+            let kept = revision.idle.iter().position(|idle| !expired(idle.since));
+            let expired = kept.unwrap_or(revision.idle.len());
+            ended.extend(state.end(&spec, expired));
+        }
+        let due = state.due(now, self.keep_alive);
+        let mut places = Vec::new();
+        for spec in due {
+            if state.taken < self.slots_max && !(self.is_short)() {
+                let mut place = self.place(&mut state, &spec);
+                place.ahead = true;
+                places.push(place);
+            }
+        }
+        drop(state);
+        drop(ended);
+        places
+    }
+
+    /// Ends idle slots, those of least use first. Whether there were any.
+    pub(crate) fn relieve(&self, now: Time) -> bool {
+        let mut ended = Vec::new();
+        let mut state = self.lock();
+        for _ in 0..state.idle.div_ceil(RELIEF) {
+            ended.extend(state.evict(now, self.keep_alive));
+        }
+        drop(state);
+        !ended.is_empty()
+    }
+
+    /// Ends the slots that run nothing, but for those that are provisioned.
+    pub(crate) fn end_idle(&self) {
+        let mut ended: Vec<Lease> = Vec::new();
+        let mut state = self.lock();
+        let wanted: Vec<_> = state.revisions.keys().map(Arc::clone).collect();
+        for spec in wanted {
+            ended.extend(state.end(&spec, usize::MAX));
+        }
+        drop(state);
+    }
+
+    /// Ends the slots of every revision of a function but one.
+    pub(crate) fn retire(&self, function: &Arn, keep: Option<&str>) {
+        let mut ended = Vec::new();
+        let mut state = self.lock();
+        for (spec, revision) in &mut state.revisions {
+            if spec.arn == *function && keep != Some(spec.revision.as_str()) {
+                revision.retired = true;
+                ended.append(&mut revision.idle);
+            }
+        }
+        state.idle -= ended.len();
+        if keep.is_none() {
+            state.known.remove(function);
+        } else if let Some(known) = state.known.get_mut(function) {
+            known.spec = None;
+        }
+        drop(state);
+    }
+
+    /// Keeps so many slots of these revisions, and none of others.
+    pub(crate) fn provision(&self, wanted: HashMap<Arc<FunctionSpec>, usize>) {
+        self.lock().provisioned = wanted;
+    }
+
+    /// The right to start a slot that is provisioned and missing.
+    pub(crate) fn take_provisioned(self: &Arc<Self>) -> Option<Place> {
+        let mut state = self.lock();
+        if state.taken >= self.slots_max {
+            return None;
+        }
+        let taken = |spec: &Arc<FunctionSpec>| {
+            state.revisions.get(spec).map_or(0, |revision| revision.taken)
+        };
+        let mut all = state.provisioned.iter();
+        let spec = all.find(|(spec, wanted)| taken(spec) < **wanted).map(|(spec, _)| spec)?;
+        let spec = Arc::clone(spec);
+        Some(self.place(&mut state, &spec))
+    }
+}

@@ -21,7 +21,8 @@ pub struct Config {
     /// after two seconds of waiting. Default the number of processors, and at least two.
     pub starts_max: usize,
     /// Whether the machine has more to run than it can: then no function that has a slot gets
-    /// another before somebody has waited two seconds. Default: as the system tells.
+    /// another that has to be loaded before somebody has waited two seconds. Default: as the system
+    /// tells.
     pub is_saturated: fn() -> bool,
     /// Whether memory is short: then idle slots end, those of least use first, and no template is
     /// made. Default: when a sixteenth of the machine's memory is left, or of what we may have of

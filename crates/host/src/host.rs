@@ -409,7 +409,9 @@ impl Inner {
     ) -> Result<Result<Lease, Failed>, HostError> {
         let began = self.clock.now();
         let runtime = self.runtime(spec)?;
-        let slot = match self.fork(runtime, spec).await {
+        let forked = self.fork(runtime, spec).await;
+        let forks = forked.is_some();
+        let slot = match forked {
             Some(slot) => slot,
             None => {
                 let slot = match self.load(runtime, spec, limits).await? {
@@ -422,7 +424,7 @@ impl Inner {
             }
         };
         let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
-        self.places.note_start(&mut place, took.max(1.0));
+        self.places.note_start(&mut place, forks, took.max(1.0));
         Ok(Ok(Lease { slot, place }))
     }
 
@@ -519,6 +521,9 @@ impl Inner {
             sleep(&*host.clock, TEMPLATE_AFTER).await;
             let (pool, around) = (&host.pool, host.around());
             host.templates.make(pool, &host.config, around, &runtime, &spec).await;
+            if host.templates.made(&spec).await.is_ok() {
+                host.places.note_template(&spec);
+            }
         });
     }
 

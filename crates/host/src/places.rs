@@ -125,11 +125,11 @@ impl Places {
         let patience = brief.or_else(|| patience.filter(|_| !eager));
         // Processes that start beside each other slow each other down; the first one that is up
         // serves many. Asking the system is dear, so it comes last.
-        let (starting, taken) = (revision.starting, revision.taken);
+        let (starting, loads) = (revision.starting, revision.taken > 0 && !revision.forks);
         let patience = patience.or_else(|| {
             let crowd = starting >= self.starts_max
                 || state.starting >= 2 * self.starts_max
-                || taken > 0 && (self.is_saturated)();
+                || loads && (self.is_saturated)();
             crowd.then_some(START_WAIT)
         });
         if patience.is_none()
@@ -212,20 +212,22 @@ impl Places {
         Place { places: Arc::clone(self), spec: Arc::clone(spec), started: false, ahead: false }
     }
 
-    /// Notes that a slot is up, and how long that took from the decision on. The next one may be
-    /// started, where one is still wanted.
-    pub(crate) fn note_start(self: &Arc<Self>, place: &mut Place, millis: f64) {
+    /// Notes that a slot is up, whether by a fork, and how long that took from the decision on. The
+    /// next one may be started, where one is still wanted.
+    pub(crate) fn note_start(self: &Arc<Self>, place: &mut Place, forked: bool, millis: f64) {
         place.started = true;
         let mut state = self.lock();
         state.starting -= 1;
         let revision = state.revision(&place.spec);
         revision.starting -= 1;
+        revision.forks = forked;
         Pace::blend(&mut revision.pace.start_us, millis * 1000.0);
         let saturated = (self.is_saturated)();
         let wanted = state.waiting.iter().find(|waiting| {
             let revision = state.revisions.get(&waiting.job.spec);
             revision.is_some_and(|revision| {
-                revision.wants_start(self.starts_max) && !(saturated && revision.taken > 0)
+                revision.wants_start(self.starts_max)
+                    && !(saturated && revision.taken > 0 && !revision.forks)
             })
         });
         let wanted = wanted.map(|waiting| Arc::clone(&waiting.job.spec));
@@ -273,6 +275,15 @@ impl Places {
         drop(state);
         self.thawed.notify_one();
         None
+    }
+
+    /// Notes that slots of a revision are forked from now on.
+    pub(crate) fn note_template(&self, spec: &FunctionSpec) {
+        if let Some(revision) = self.lock().revisions.get_mut(spec) {
+            revision.forks = true;
+            // What was measured are starts that had to load it.
+            revision.pace.start_us = 0.0;
+        }
     }
 
     /// How many slots of a revision are up.

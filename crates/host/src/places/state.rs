@@ -47,6 +47,8 @@ pub(super) struct Revision {
     pub(super) memory_mb: f64,
     /// Somebody looks after those who wait for a busy slot by choice.
     pub(super) watched: bool,
+    /// Its slots are forked, which is brief work even where there is much.
+    pub(super) forks: bool,
     /// Its slots end after the event they run.
     pub(super) retired: bool,
 }

@@ -44,6 +44,35 @@ async fn nothing_runs_between_events() {
     world.host.drain().await;
 }
 
+/// Events of a function that is forked do not wait for each other, however busy the machine is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_forked_on_a_busy_machine_too() {
+    const EVENTS: usize = 8;
+    let function =
+        Function::js("exports.handler = () => new Promise((done) => setTimeout(done, 3000, null))");
+    let world = Arc::new(World::with(|config| config.is_saturated = || true));
+    world.template(&function).await.unwrap();
+    let function = Arc::new(function);
+    let events: Vec<_> = (0..EVENTS)
+        .map(|_| {
+            let (world, function) = (Arc::clone(&world), Arc::clone(&function));
+            base::task::spawn("event", async move {
+                world.invoke(&function).await.0.unwrap();
+            })
+        })
+        .collect();
+    let (clock, mut busy) = (SystemClock::new(), 0);
+    while events.iter().any(|event| !event.is_finished()) {
+        busy = busy.max(world.host.up(&function.spec));
+        base::sleep(&clock, Duration::from_millis(10)).await;
+    }
+    for event in events {
+        event.await.unwrap();
+    }
+    assert_eq!(busy, EVENTS);
+    world.host.drain().await;
+}
+
 /// What is provisioned is ready before the first event, and stays when it is idle.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_provisioned_is_ready() {

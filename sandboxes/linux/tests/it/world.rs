@@ -36,16 +36,23 @@ pub(crate) struct Function {
 }
 
 impl World {
-    #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
     pub(crate) fn new() -> World {
+        World::with(|_config| {})
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> World {
         let variable = |name| std::env::var(name).unwrap_or_default();
-        let config = Config {
+        let mut config = Config {
             search_path: variable("PATH").into(),
             home: Some(variable("HOME").into()),
             slots_max: 300,
-            is_saturated: || false, // whatever else runs beside the tests
+            // Whatever else runs beside the tests.
+            is_saturated: || false,
+            is_short: || false,
             ..Config::default()
         };
+        change(&mut config);
         let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes");
         let lines = Arc::new(Lines::default());
         let host = Host::new(Parts {

@@ -42,6 +42,8 @@ pub(crate) struct Api {
     replies: pipe::Receiver,
     inbox: BytesMut,
     gone: bool,
+    /// Whether the runtime is to be told that it may start.
+    owes_start: bool,
     /// Why there was nothing to run: an error's type and message.
     invalid: Option<(String, String)>,
     pid: u32,
@@ -74,6 +76,7 @@ impl Api {
             replies,
             inbox: BytesMut::new(),
             gone: false,
+            owes_start: false,
             invalid: None,
             pid,
         }
@@ -120,6 +123,12 @@ impl Api {
     /// The next answer; `None` if the process has ended. May be dropped without losing any.
     pub(crate) async fn hear(&mut self) -> Option<Reply> {
         loop {
+            while self.owes_start {
+                // Nothing else is written to this pipe, and a byte fits.
+                let _gone = self.events.writable().await;
+                let written = self.events.try_write(b"\n");
+                self.owes_start = written.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+            }
             let shared = self.shared.clone()?;
             let changed = shared.to_host.notified();
             if let Some(reply) = shared.lock().take_reply() {
@@ -136,8 +145,7 @@ impl Api {
                 }
             }
             if shared.lock().extensions.may_start_runtime() {
-                // The pipe is empty and has a reader, or nobody cares any more.
-                let _gone = self.events.try_write(b"\n");
+                self.owes_start = true;
             }
         }
     }
@@ -151,7 +159,12 @@ impl Api {
             match line.split_once(' ').unwrap_or((&line, "")) {
                 // Said by `boot.sh`; what runs after it may write here too, to no effect.
                 ("extension", name) => shared.lock().extensions.expect(name),
-                ("booted", _) => shared.lock().extensions.all_expected(),
+                ("booted", _) => {
+                    // The runtime may have asked already: a socket may be read before a pipe.
+                    let mut state = shared.lock();
+                    state.extensions.all_expected();
+                    state.settle();
+                }
                 ("invalid", why) => {
                     let (kind, message) = why.split_once(' ').unwrap_or((why, ""));
                     self.invalid = Some((kind.to_owned(), message.to_owned()));
@@ -194,5 +207,63 @@ impl Drop for Server {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
+
+    use base::{SystemClock, SystemRandom};
+
+    use super::*;
+    use crate::Credentials;
+
+    fn spec() -> Arc<FunctionSpec> {
+        let text = String::new;
+        Arc::new(FunctionSpec {
+            arn: "arn:aws:lambda:us-east-1:000000000000:function:shop".parse().unwrap(),
+            name: text(),
+            version: text(),
+            revision: text(),
+            runtime: text(),
+            handler: text(),
+            code: "/".into(),
+            layers: Vec::new(),
+            env: std::collections::BTreeMap::new(),
+            memory_mb: 128,
+            ephemeral_mb: 512,
+            timeout: Duration::from_secs(3),
+            log_group: text(),
+            region: "us-east-1".parse().unwrap(),
+            account: "000000000000".parse().unwrap(),
+            credentials: Credentials { access_key: text(), secret: text(), token: text() },
+            endpoint_url: text(),
+        })
+    }
+
+    /// What is said over the pipe may be read after what is said over a socket later.
+    #[tokio::test]
+    async fn a_runtime_may_ask_before_boot_sh_was_heard() {
+        let pipe = || std::io::pipe().unwrap();
+        let ((events, events_here), (replies_here, mut replies)) = (pipe(), pipe());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut runtime = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let sender = pipe::Sender::from_owned_fd(OwnedFd::from(events_here)).unwrap();
+        let receiver = pipe::Receiver::from_owned_fd(OwnedFd::from(replies_here)).unwrap();
+        let mut api = Api::new(listener, sender, receiver, 1);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        api.begin(&spec(), &clock, &random).unwrap();
+
+        let shared = api.shared.clone().unwrap();
+        let asked = shared.to_host.notified();
+        let path = "/2018-06-01/runtime/invocation/next";
+        write!(runtime, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        asked.await;
+        replies.write_all(b"booted\n").unwrap();
+        assert!(matches!(api.hear().await, Some(Reply::Ready { .. })));
+        drop(events);
     }
 }

@@ -55,6 +55,7 @@ pub fn launch(script: &str) -> Launch {
         template: false,
         runtime_api: false,
         limits: Limits::default(),
+        reserved_bytes: 512 << 20,
     }
 }
 

@@ -50,6 +50,14 @@ struct Boot {
     /// Whether a worker can be a template.
     #[serde(default)]
     forks: bool,
+    /// What the interpreter keeps for itself and may write to, without ever doing so. Where there
+    /// are no cgroups that cannot be told from memory it uses.
+    #[serde(default = "reserved_mb")]
+    reserved_mb: u32,
+}
+
+fn reserved_mb() -> u32 {
+    512
 }
 
 const SHELL: &str = "/bin/sh";
@@ -148,6 +156,7 @@ impl Runtime {
             template: false,
             runtime_api,
             limits: Limits::default(),
+            reserved_bytes: u64::from(self.about.boot.reserved_mb) << 20,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Launch {
     /// Whether it speaks the Runtime API. It finds the address in `AWS_LAMBDA_RUNTIME_API`.
     pub runtime_api: bool,
     pub limits: Limits,
+    /// What its interpreter may write to besides the function's memory, without ever doing so.
+    pub reserved_bytes: u64,
 }
 
 /// What a slot may use, all its processes together.

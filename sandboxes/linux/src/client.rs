@@ -276,6 +276,7 @@ impl Sandbox for LinuxSandbox {
                     layers,
                     template,
                     limits,
+                    reserved_bytes: launch.reserved_bytes,
                     door,
                     runtime_api,
                 }))

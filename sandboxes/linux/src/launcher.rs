@@ -221,6 +221,9 @@ impl Launcher {
             _ => None,
         };
         let namespaces = if confined { SANDBOX_NAMESPACES } else { 0 };
+        let reserved_bytes = launch.reserved_bytes;
+        // Where cgroups limit memory this is for what never came into one.
+        let limited = if self.limiter.is_some() { Limits::default() } else { launch.limits };
         // SAFETY: we have one thread.
         let cloned = unsafe { sys::clone(namespaces) }?;
         let (pid, pidfd) = match cloned {
@@ -237,6 +240,7 @@ impl Launcher {
                 output,
                 control: control_inside,
                 runtime_api: None,
+                data_bytes_max: limited.memory_bytes + reserved_bytes,
             }),
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
         };
@@ -251,7 +255,7 @@ impl Launcher {
         self.watch(&status, id, STATUS)?;
         let template = control.map(Template::new);
         let (setup, listeners) = (Some(setup), Vec::new());
-        let kind = Kind::Sandbox { setup, listeners, stage, template };
+        let kind = Kind::Sandbox { setup, listeners, stage, reserved_bytes, template };
         self.rooms.insert(id, Room { first: Some(pidfd), pid, ..Room::new(id, status, kind) });
         Ok(())
     }
@@ -313,14 +317,16 @@ impl Launcher {
     ) -> io::Result<()> {
         let gone = || io::Error::other("it has ended");
         let room = self.rooms.get(&id).ok_or_else(gone)?;
-        let Kind::Sandbox { stage: Some(stage), .. } = &room.kind else { return Ok(()) };
+        let Kind::Sandbox { stage: Some(stage), reserved_bytes, .. } = &room.kind else {
+            return Ok(());
+        };
         sys::attach(&sys::detached(code, true, false)?, &stage.join("task"))?;
         if let Some(layers) = sys::layered(layers)? {
             sys::attach(&layers, &stage.join("opt"))?;
         }
         if !self.order(&limiter::Order::Limit { id, limits: *limits }) {
             for pid in crate::processes::descendants(room.pid) {
-                sys::limit_data(pid, worker::data_bytes_max(limits))?;
+                sys::limit_data(pid, limits.memory_bytes + reserved_bytes)?;
             }
         }
         Ok(())

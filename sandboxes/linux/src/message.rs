@@ -47,6 +47,7 @@ pub(crate) struct Launch {
     pub(crate) layers: Vec<PathBuf>,
     pub(crate) template: bool,
     pub(crate) limits: Limits,
+    pub(crate) reserved_bytes: u64,
     /// The port of its own 127.0.0.1 on which it reaches the server. Where there are no namespaces
     /// it has no network of its own, and needs none.
     pub(crate) door: u16,

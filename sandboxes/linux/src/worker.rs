@@ -13,7 +13,6 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use host::Limits;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::message::{self, Launch};
@@ -42,6 +41,8 @@ pub(crate) struct Job<'a> {
     pub(crate) control: Option<OwnedFd>,
     /// Where the Runtime API is, once that is known.
     pub(crate) runtime_api: Option<String>,
+    /// What each process may write to, of its own.
+    pub(crate) data_bytes_max: u64,
 }
 
 /// Where the Runtime API is, in a network of one's own: as on Lambda.
@@ -172,7 +173,7 @@ fn exec(program: &CString, args: &[&CString], env: &[CString]) -> io::Error {
 fn second(job: Job<'_>) -> io::Result<std::convert::Infallible> {
     let Job { launch, filters, confined, .. } = &job;
     rustix::process::setsid()?;
-    limit(launch)?;
+    limit(&job)?;
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
     sys::drop_capabilities()?;
     if *confined {
@@ -236,7 +237,8 @@ fn fallback_view(launch: &Launch, fork: &Path) -> Vec<PathBuf> {
     read
 }
 
-fn limit(launch: &Launch) -> io::Result<()> {
+fn limit(job: &Job<'_>) -> io::Result<()> {
+    let launch = job.launch;
     let set = |what, max| setrlimit(what, Rlimit { current: Some(max), maximum: Some(max) });
     set(Resource::Nofile, FILES_MAX)?;
     set(Resource::Core, 0)?;
@@ -246,17 +248,10 @@ fn limit(launch: &Launch) -> io::Result<()> {
     let processes = u64::from(launch.limits.processes_max);
     set(Resource::Nproc, if launch.template { processes * SLOTS_MAX } else { processes })?;
     // Wherever there are no cgroups this is all there is: of each process what it may write to.
-    set(Resource::Data, data_bytes_max(&launch.limits))?;
+    set(Resource::Data, job.data_bytes_max)?;
     Ok(())
 }
 
-/// What each process may write to, of its own.
-pub(crate) fn data_bytes_max(limits: &Limits) -> u64 {
-    limits.memory_bytes + RUNTIME_BYTES
-}
-
-/// What an interpreter may write to besides the function's memory, without ever doing so.
-const RUNTIME_BYTES: u64 = 512 << 20;
 /// A template's slots count as its own processes; each limits itself.
 const SLOTS_MAX: u64 = 16;
 /// Above what a program finds open, so that putting one in its place does not close another.

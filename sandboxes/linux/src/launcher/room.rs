@@ -27,6 +27,7 @@ pub(super) enum Kind {
         setup: Option<UnixStream>,
         listeners: Vec<OwnedFd>,
         stage: Option<PathBuf>,
+        reserved_bytes: u64,
         template: Option<Template>,
     },
     /// A slot that waits for an event.

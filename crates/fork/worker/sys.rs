@@ -20,7 +20,6 @@ pub const CLONE_PARENT_SETTID: usize = 0x10_0000;
 pub const CLONE_CHILD_CLEARTID: usize = 0x20_0000;
 pub const CLONE_CHILD_SETTID: usize = 0x100_0000;
 pub const CLONE_NEWUSER: usize = 0x1000_0000;
-pub const CLONE_NEWNET: usize = 0x4000_0000;
 
 pub const O_RDONLY: c_int = 0;
 pub const O_WRONLY: c_int = 1;

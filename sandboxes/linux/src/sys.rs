@@ -184,7 +184,9 @@ pub(crate) fn loopback_up() -> io::Result<()> {
             *to = *from as libc::c_char;
         }
         request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap_or(1);
-        check(c_long::from(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw mut request)))?;
+        // C libraries differ about the type of requests.
+        let set = libc::SIOCSIFFLAGS as libc::Ioctl;
+        check(c_long::from(libc::ioctl(socket.as_raw_fd(), set, &raw mut request)))?;
     }
     Ok(())
 }

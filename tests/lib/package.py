@@ -22,11 +22,17 @@ def zipped(files: dict) -> bytes:
 
 def executable(name: str, text: str) -> bytes:
     """A zip of one program."""
+    return executables({name: text})
+
+
+def executables(files: dict) -> bytes:
+    """A zip of files that may all be run."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        info = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
-        info.external_attr = 0o755 << 16
-        archive.writestr(info, text)
+        for name, text in files.items():
+            info = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
+            info.external_attr = 0o755 << 16
+            archive.writestr(info, text)
     return buffer.getvalue()
 
 

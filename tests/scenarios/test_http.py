@@ -111,7 +111,8 @@ def test_the_way_of_a_request(apis):
 def test_a_trace_reaches_the_function(apis):
     for method in ("GET", "POST"):
         reply = json.loads(apis("http", method, "/trace").text)
-        assert reply["environment"] == reply["header"].split(";")[0] != ""
+        root = reply["header"].split(";")[0]
+        assert re.fullmatch(f"{root};Parent=[0-9a-f]{{16}};Sampled=0", reply["environment"])
 
 
 def test_a_rest_api_passes_names_as_they_were_spelled(apis):

@@ -15,6 +15,10 @@ use crate::runtimes::Runtime;
 use crate::slot::{Surroundings, timestamp};
 use crate::{Sandbox, Shown};
 
+/// Where functions send their traces. On Lambda somebody listens at an address like this one.
+const XRAY_DAEMON_HOST: &str = "127.0.0.1";
+const XRAY_DAEMON_PORT: &str = "2000";
+
 pub(crate) struct Assignment {
     pub(crate) spec: Arc<FunctionSpec>,
     /// Where it logs to.
@@ -106,6 +110,9 @@ fn environment(
         ("AWS_REGION", spec.region.to_string()),
         ("AWS_SECRET_ACCESS_KEY", spec.credentials.secret.clone()),
         ("AWS_SESSION_TOKEN", spec.credentials.token.clone()),
+        // There is no daemon, and to speak to one that is not there is no error at this address.
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+        ("AWS_XRAY_DAEMON_ADDRESS", format!("{XRAY_DAEMON_HOST}:{XRAY_DAEMON_PORT}")),
         ("LAMBDA_RUNTIME_DIR", runtime.clone().into_owned()),
         ("LAMBDA_TASK_ROOT", code.clone().into_owned()),
         ("LANG", "en_US.UTF-8".to_owned()),
@@ -115,6 +122,8 @@ fn environment(
         ),
         ("PATH", format!("/usr/local/bin:/usr/bin:/bin{}:{code}/bin", each("bin"))),
         ("TZ", ":UTC".to_owned()),
+        ("_AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON_HOST.to_owned()),
+        ("_AWS_XRAY_DAEMON_PORT", XRAY_DAEMON_PORT.to_owned()),
         ("_HANDLER", spec.handler.clone()),
     ];
     let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));

@@ -22,7 +22,7 @@ use crate::data::{
 use crate::downloads::Downloads;
 use crate::error::Error;
 use crate::ops::layer::check_size;
-use crate::rules::layer;
+use crate::rules::{layer, trace};
 use crate::run::{self, Runner};
 use crate::usage::{Concurrency, Usage};
 use crate::work::poll::Pollers;
@@ -305,7 +305,7 @@ impl Lambda {
             request_id: request_id.clone(),
             payload: call.payload,
             client_context: call.client_context,
-            trace_header: call.trace,
+            trace_header: Some(trace::header(call.trace, self.kit.now(), &*self.kit.random)),
             tail: call.tail,
         };
         let place = loaded.usage.enter();

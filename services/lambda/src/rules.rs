@@ -4,6 +4,7 @@ pub(crate) mod filter;
 pub(crate) mod layer;
 pub(crate) mod mapping;
 pub(crate) mod name;
+pub(crate) mod trace;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import time
 
 import pytest
@@ -153,6 +154,8 @@ def test_the_context(function, invoke):
     assert context["awsRequestId"] == reply["ResponseMetadata"]["RequestId"]
     assert context["callbackWaitsForEmptyEventLoop"] is True
     assert 5000 < context["left"] <= 7000
+    traced = "Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0"
+    assert re.fullmatch(traced, context["trace"])
 
 
 def test_the_environment(function, invoke, endpoint):
@@ -173,6 +176,8 @@ def test_the_environment(function, invoke, endpoint):
     assert env["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
     assert env["LAMBDA_TASK_ROOT"]
     assert env["TZ"] == ":UTC"
+    assert env["AWS_XRAY_CONTEXT_MISSING"] == "LOG_ERROR"
+    assert env["AWS_XRAY_DAEMON_ADDRESS"] == "127.0.0.1:2000"
     assert env["AWS_ACCESS_KEY_ID"] and env["AWS_SECRET_ACCESS_KEY"]
     assert env["AWS_ENDPOINT_URL"].rpartition(":")[2] == endpoint.rpartition(":")[2]
     assert "HOME" not in env or env["HOME"] != "/root"  # nothing of the server's own leaks

@@ -166,6 +166,8 @@ async fn the_environment_is_lambdas_and_the_users_and_nothing_else() {
             "AWS_REGION": "us-east-1",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_SESSION_TOKEN": "token",
+            "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+            "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
             "LAMBDA_RUNTIME_DIR": null,
             "LAMBDA_TASK_ROOT": folder,
             "LANG": "en_US.UTF-8",
@@ -174,6 +176,8 @@ async fn the_environment_is_lambdas_and_the_users_and_nothing_else() {
             "PATH": format!("/usr/local/bin:/usr/bin:/bin:{folder}/bin"),
             "STAGE": "dev",
             "TZ": "Europe/Berlin",
+            "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+            "_AWS_XRAY_DAEMON_PORT": "2000",
             "_HANDLER": "index.handler",
             "cwd": folder,
         })

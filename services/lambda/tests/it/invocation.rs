@@ -29,14 +29,14 @@ async fn an_event_goes_in_and_an_answer_comes_out() {
     let context = BASE64_STANDARD.encode(r#"{"custom":{}}"#);
     m.script.play(|_, call| {
         assert_eq!(call.client_context.as_deref(), Some(r#"{"custom":{}}"#));
-        assert_eq!(call.trace_header.as_deref(), Some("Root=1"));
+        assert_eq!(call.trace_header.as_deref(), Some("Root=1;Parent=p;Sampled=1"));
         assert_eq!(call.request_id, "request-1");
         Ok(failure("no"))
     });
     let headers = [
         ("x-amz-log-type", "Tail"),
         ("x-amz-client-context", context.as_str()),
-        ("x-amzn-trace-id", "Root=1"),
+        ("x-amzn-trace-id", "Root=1;Parent=p;Sampled=1"),
     ];
     let reply = m.http(Method::POST, PATH, &headers, "").await.unwrap();
     assert_eq!(reply.status, StatusCode::OK);

@@ -5,6 +5,7 @@
 mod files;
 mod life;
 mod templates;
+mod versions;
 mod world;
 
 use std::process::Command;

@@ -1,101 +1,10 @@
 //! Slots that are forked of a template.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::world::{Function, World};
-
-/// Each takes so long that all of a batch need slots of their own.
-const DRAW_JS: &str = "
-    const crypto = require('crypto');
-    Math.random();
-    exports.handler = async () => {
-        await new Promise((done) => setTimeout(done, 1500));
-        return [Math.random(), crypto.randomUUID(), crypto.randomBytes(8).toString('hex'),
-            globalThis.crypto.randomUUID(), crypto.randomInt(2 ** 47)];
-    };";
-
-const DRAW_PY: &str = "
-import os, random, secrets, time, uuid
-random.random()
-def handler(event, context):
-    time.sleep(1.5)
-    return [random.random(), str(uuid.uuid4()), os.urandom(8).hex(), secrets.token_hex(8)]
-";
-
-/// Draws in a thousand slots, and finds no value twice.
-async fn draw(function: Function) {
-    const FORKS: usize = 1_000;
-    const BATCH: usize = 250;
-    let world = Arc::new(World::new());
-    world.template(&function).await.unwrap();
-    let mut drawn: HashSet<String> = HashSet::new();
-    let mut forks = 0;
-    while forks < FORKS {
-        let batch = (0..BATCH).map(|_| world.invoke(&function));
-        for (answer, log) in futures_util::future::join_all(batch).await {
-            forks += usize::from(log.contains("Restore Duration"));
-            for value in answer.unwrap().as_array().unwrap() {
-                assert!(drawn.insert(value.to_string()), "{value} was drawn twice");
-            }
-        }
-        world.host.end_idle();
-    }
-    world.host.drain().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_forks_of_node_draw_nothing_twice() {
-    draw(Function::js(DRAW_JS)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_forks_of_python_draw_nothing_twice() {
-    draw(Function::py(DRAW_PY)).await;
-}
-
-/// Whatever a runtime does with threads and descriptors works in a fork as in a fresh process.
-#[tokio::test(flavor = "multi_thread")]
-async fn forks_of_node_are_whole() {
-    const CHILDREN: usize = 150;
-    let function = Function::js(
-        "const fs = require('fs'), http = require('http'), crypto = require('crypto');
-        const { execFileSync } = require('child_process');
-        const { Worker } = require('worker_threads');
-        const ready = new WebAssembly.Module(Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1,
-            96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1, 3, 97, 100, 100, 0, 0, 10, 9, 1, 7, 0, 32,
-            0, 32, 1, 106, 11]));
-        exports.handler = async () => {
-            await Promise.all(Array.from({ length: 8 }, () => fs.promises.readFile(__filename)));
-            await new Promise((done) => crypto.pbkdf2('a', 'b', 500, 32, 'sha256', done));
-            const server = http.createServer((_, reply) => reply.end('hi'));
-            await new Promise((done) => server.listen(8080, '127.0.0.1', done));
-            const text = await (await fetch('http://127.0.0.1:8080/')).text();
-            server.close();
-            const child = execFileSync('/bin/echo', ['child']).toString().trim();
-            const code = 'require(\"worker_threads\").parentPort.postMessage(6 * 7)';
-            const worker = await new Promise((done, failed) => new Worker(code, { eval: true })
-                .on('message', done).on('error', failed));
-            let sum = 0;
-            for (let i = 0; i < 2e5; i++) sum += Math.sqrt(i) > 100 ? 1 : 0;
-            const rubbish = [];
-            for (let i = 0; i < 5e4; i++) rubbish.push({ i, more: [i] });
-            const wasm = new WebAssembly.Instance(ready).exports.add(40, 2);
-            return [text, child, worker, sum, rubbish.length, wasm];
-        };",
-    );
-    let world = World::new();
-    world.template(&function).await.unwrap();
-    for _ in 0..CHILDREN {
-        let (answer, log) = world.invoke(&function).await;
-        assert_eq!(answer, Ok(json!(["hi", "child", 42, 189_999, 50_000, 42])));
-        assert!(log.contains("Restore Duration"), "{log}");
-        world.host.end_idle();
-    }
-    world.host.drain().await;
-}
 
 /// What a template holds that copies would share keeps it from being one, and the function runs all
 /// the same.

@@ -40,6 +40,13 @@ impl World {
         World::with(|_config| {})
     }
 
+    /// One that takes its interpreters from this folder before any other.
+    pub(crate) fn on(folder: &Path) -> World {
+        let folders = [folder, Path::new("/usr/bin"), Path::new("/bin")];
+        let search_path = std::env::join_paths(folders).unwrap();
+        World::with(|config| config.search_path = search_path)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> World {
         let variable = |name| std::env::var(name).unwrap_or_default();
@@ -121,7 +128,8 @@ impl Function {
         self
     }
 
-    fn new(runtime: &str, file: &str, text: &str) -> Function {
+    /// A package of one file, whose `handler` it is.
+    pub(crate) fn new(runtime: &str, file: &str, text: &str) -> Function {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(file), text).unwrap();
         let spec = FunctionSpec {

@@ -159,12 +159,7 @@ impl Api {
             match line.split_once(' ').unwrap_or((&line, "")) {
                 // Said by `boot.sh`; what runs after it may write here too, to no effect.
                 ("extension", name) => shared.lock().extensions.expect(name),
-                ("booted", _) => {
-                    // The runtime may have asked already: a socket may be read before a pipe.
-                    let mut state = shared.lock();
-                    state.extensions.all_expected();
-                    state.settle();
-                }
+                ("booted", _) => shared.lock().all_expected(),
                 ("invalid", why) => {
                     let (kind, message) = why.split_once(' ').unwrap_or((why, ""));
                     self.invalid = Some((kind.to_owned(), message.to_owned()));

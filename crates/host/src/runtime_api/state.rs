@@ -90,6 +90,13 @@ impl State {
         self.waiting.extend(events.into_iter().cloned());
     }
 
+    /// `boot.sh` has named all extensions. A runtime may be faster than this word, and wait for its
+    /// event already.
+    pub(crate) fn all_expected(&mut self) {
+        self.extensions.all_expected();
+        self.settle();
+    }
+
     pub(crate) fn take_reply(&mut self) -> Option<Reply> {
         self.replies.pop_front()
     }
@@ -226,5 +233,19 @@ pub(crate) fn error_payload(kind: &str, body: Bytes) -> Bytes {
             let message = String::from_utf8_lossy(&body);
             Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_that_is_faster_than_the_word_of_its_boot_is_ready() {
+        let mut state = State::new(0);
+        assert!(state.ask().is_ok_and(|event| event.is_none()));
+        assert!(state.take_reply().is_none(), "extensions may still come");
+        state.all_expected();
+        assert!(matches!(state.take_reply(), Some(Reply::Ready { .. })));
     }
 }

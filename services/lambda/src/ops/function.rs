@@ -156,7 +156,7 @@ pub(crate) async fn update_code(
     };
     let (staged, revision) = (&staged, input.revision_id.as_deref());
     let publish = input.publish == Some(true);
-    let function = ctx.store().transact(&ctx.account, |tx| async move {
+    let changed = ctx.store().transact(&ctx.account, |tx| async move {
         let mut function = existing(&tx, place).await?;
         check_revision(&function, revision)?;
         if let Some(architecture) = architecture {
@@ -171,11 +171,16 @@ pub(crate) async fn update_code(
             function.renew(ctx.kit.uuid());
             let made = publish_if(ctx, &tx, place, &mut function, publish).await?;
             put(ctx, &tx, place, &function)?;
-            return Ok(made.unwrap_or(function));
+            return Ok((function, made));
         }
-        Ok::<_, Error>(function)
+        Ok::<_, Error>((function, None))
     });
-    let function = function.await?;
+    let (function, made) = changed.await?;
+    if staged.is_some() {
+        // The runtime was there when it was made; if it is not any more, the next event says so.
+        let _unavailable = Lambda::of(ctx).try_out(place, function.clone()).await;
+    }
+    let function = made.unwrap_or(function);
     Ok(configuration::of(&place.arn_of(function.version), function))
 }
 
@@ -217,12 +222,14 @@ pub(crate) async fn update_configuration(
         Ok::<_, Error>(function)
     };
     // Tried on a copy first: another runtime is started, or refused, outside of the transaction.
-    let tried = ctx.store().transact(&ctx.account, change).await?;
+    let mut tried = ctx.store().transact(&ctx.account, change).await?;
+    let revision = &ctx.kit.uuid();
+    tried.renew(revision.clone());
     Lambda::of(ctx).try_out(place, tried).await?;
     let function = ctx.store().transact(&ctx.account, |tx| async move {
         let mut function = change(tx.clone()).await?;
         function.modified = ctx.now();
-        function.renew(ctx.kit.uuid());
+        function.renew(revision.clone());
         put(ctx, &tx, place, &function)?;
         Ok::<_, Error>(function)
     });

@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 
-from lib import CLEARED, HERE, Server, free_port, median, result, spread
+from lib import CLEARED, HERE, Server, compile_rust, free_port, median, result, spread
 
 CLIENTS = 64
 SECONDS = 8
@@ -55,12 +55,6 @@ class Peer:
         self.process.wait()
 
 
-def compile_client(folder) -> str:
-    out = str(pathlib.Path(folder) / "client")
-    subprocess.run(["rustc", "-O", "--edition", "2024", HERE / "client.rs", "-o", out], check=True)
-    return out
-
-
 def load(client, port, mode) -> dict:
     argv = [client, f"127.0.0.1:{port}", mode, str(CLIENTS), str(SECONDS)]
     done = subprocess.run(argv, text=True, capture_output=True)
@@ -70,7 +64,7 @@ def load(client, port, mode) -> dict:
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        client = compile_client(folder)
+        client = compile_rust("client", folder)
         # On a real disk: /tmp may be memory, where durability costs nothing.
         data = tempfile.TemporaryDirectory(dir=HERE)
         peers = [

@@ -74,8 +74,7 @@ async function main() {
     write(Kind.INIT_ERROR, [micros(started)], JSON.stringify(errors.report(error)));
     process.exit(1);
   }
-  // What loading has begun gets a turn before anybody looks at what it leaves.
-  if (assigned.template) return setImmediate(becomeTemplate, started);
+  if (assigned.template) return fork.whenQuiet(() => becomeTemplate(started));
   write(Kind.READY, [micros(started)], '');
   setImmediate(next);
 }

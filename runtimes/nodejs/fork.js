@@ -12,6 +12,9 @@ const vm = require('node:vm');
 
 const CONTROL = 5;
 const LIBUV_THREADS = 4;
+/** How long what is read of files while loading may take, in rounds. */
+const QUIET_ROUNDS = 100;
+const QUIET_ROUND_MS = 10;
 
 /** Where the native part is; undefined in workers that are not to be forked. */
 const folder = process.env.CUMULET_FORK;
@@ -46,6 +49,18 @@ function compact() {
   v8.setFlagsFromString('--expose-gc');
   vm.runInNewContext('gc')();
   v8.setFlagsFromString('--no-expose-gc');
+}
+
+/**
+ * Calls back when what loading has begun is done, as reading its configuration is with many an SDK:
+ * not before it had a turn, and not later than files take.
+ */
+function whenQuiet(done, rounds = QUIET_ROUNDS) {
+  setImmediate(() => {
+    const reads = process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'));
+    if (!reads || rounds === 0) return done();
+    setTimeout(whenQuiet, QUIET_ROUND_MS, done, rounds - 1);
+  });
 }
 
 /** Why this process cannot be a template; undefined if it can. */
@@ -136,4 +151,4 @@ function watchDraws() {
   syncBuiltinESMExports();
 }
 
-module.exports = { compact, install, serve, unfit };
+module.exports = { compact, install, serve, unfit, whenQuiet };

@@ -64,6 +64,10 @@ def serve() -> dict:
     told = json.loads(ctypes.string_at(text, length))
     # Runs what was registered with os.register_at_fork: `random` seeds itself again there.
     ctypes.pythonapi.PyOS_AfterFork_Child()
+    # A key that every process draws for its own children.
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None:
+        processes.current_process().authkey = os.urandom(32)
     numbers = sys.modules.get("numpy.random")
     if numbers is not None:
         numbers.seed()

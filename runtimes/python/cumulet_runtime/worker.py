@@ -28,8 +28,8 @@ AHEAD = """
     concurrent.futures configparser contextlib contextvars copy csv dataclasses datetime
     email.message email.parser email.utils encodings.idna enum fnmatch functools getpass glob gzip
     hashlib heapq hmac html http.client http.cookies inspect io ipaddress itertools logging.config
-    logging.handlers mimetypes numbers operator pathlib pickle pkgutil platform plistlib pprint
-    queue random re secrets shlex shutil signal socket ssl stat string subprocess tempfile textwrap
+    logging.handlers mimetypes multiprocessing numbers operator pathlib pickle pkgutil platform
+    plistlib pprint queue random re secrets shlex shutil signal socket ssl stat string subprocess tempfile textwrap
     threading types typing unicodedata urllib.parse urllib.request urllib.robotparser uuid warnings
     weakref xml.etree.ElementTree xml.sax.saxutils zipfile zlib zoneinfo
 """.split()

@@ -55,6 +55,26 @@ async fn what_cannot_be_shared_is_said_and_loaded_anew() {
     }
 }
 
+/// What loading only reads is waited for: SDKs read their configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_loading_reads_is_waited_for() {
+    let world = World::new();
+    let function = Function::js(
+        "const fs = require('fs/promises');
+        let lines = 0;
+        const read = async () => {
+            for (let time = 0; time < 20; time++) lines += (await fs.readFile(__filename)).length;
+        };
+        const reading = read();
+        exports.handler = async () => (await reading, lines > 0);",
+    );
+    assert_eq!(world.template(&function).await, Ok(()));
+    let (answer, log) = world.invoke(&function).await;
+    assert_eq!(answer, Ok(Value::from(true)));
+    assert!(log.contains("Restore Duration"), "{log}");
+    world.host.drain().await;
+}
+
 /// Slots of one template share nothing, and the next one finds what the template had.
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_of_a_template_are_apart() {

@@ -36,7 +36,7 @@ RETRIED_FROM_SECONDS = 120
 # A retry comes after at most two minutes: after this long without any end, none will come.
 STALLED_SECONDS = 30
 STALLED_RETRIED_SECONDS = 180
-VISIBILITY_SECONDS = 6
+VISIBILITY_SECONDS = 4
 RECEIVES_MAX = 5
 REGION = "us-east-1"
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -49,16 +49,19 @@ exports.handler = async (event) => {
 """
 # Tells what it has dealt with, in a queue of its own.
 MESSAGES = """\
-const send = async (body) => {
-  const reply = await fetch(process.env.AWS_ENDPOINT_URL, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AmazonSQS.SendMessage',
-    },
-    body: JSON.stringify({ QueueUrl: process.env.DONE, MessageBody: body }),
-  });
-  if (!reply.ok) throw new Error(await reply.text());
+const { request } = require('node:http');
+const headers = {
+  'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AmazonSQS.SendMessage',
 };
+const send = (body) => new Promise((done, failed) => {
+  const asked = request(process.env.AWS_ENDPOINT_URL, { method: 'POST', headers }, (reply) => {
+    reply.resume();
+    if (reply.statusCode === 200) reply.on('end', done);
+    else failed(new Error(`status ${reply.statusCode}`));
+  });
+  asked.on('error', failed);
+  asked.end(JSON.stringify({ QueueUrl: process.env.DONE, MessageBody: body }));
+});
 exports.handler = async (event) => {
   for (const record of event.Records) {
     await new Promise((done) => setTimeout(done, JSON.parse(record.body).ms));
@@ -90,7 +93,7 @@ class Aws:
     def function(self, name, code, **more):
         self.functions.create_function(
             FunctionName=name, Runtime="nodejs20.x", Handler="index.handler", Role=ROLE,
-            Code={"ZipFile": package(index_js=code)}, MemorySize=256, Timeout=1, **more,
+            Code={"ZipFile": package(index_js=code)}, MemorySize=256, Timeout=3, **more,
         )
 
     def take(self, url) -> list:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import select
 import socket
 import threading
 import time
@@ -46,11 +47,16 @@ class Run:
 
 
 class Connection:
-    """One that is kept."""
+    """One that is kept, and made anew where the server has closed it because nothing came."""
 
     def __init__(self, port: int, timeout: float = 120):
         self.port = port
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.timeout = timeout
+        self.open()
+
+    def open(self):
+        address = ("127.0.0.1", self.port)
+        self.socket = socket.create_connection(address, timeout=self.timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self):
@@ -65,6 +71,10 @@ class Connection:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         message = head.encode() + body
+        # Nothing is to come before we ask, but its end.
+        if select.select([self.socket], [], [], 0)[0]:
+            self.socket.close()
+            self.open()
         began = time.perf_counter()
         self.socket.sendall(message)
         data = self.socket.recv(65536)

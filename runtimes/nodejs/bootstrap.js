@@ -12,8 +12,9 @@ const aws = require('./aws.js');
 const errors = require('./errors.js');
 const fork = require('./fork.js');
 const log = require('./log.js');
+const stream = require('./stream.js');
 const { load } = require('./handler.js');
-const { Kind, read, write } = require('./pipe.js');
+const { Kind, isReading, read, whenRead, write } = require('./pipe.js');
 
 // Loaded while nobody waits: what SDKs and frameworks ask for first.
 for (const name of [
@@ -34,6 +35,8 @@ const REHEARSALS = 16;
 /** What this worker was assigned; set once. */
 let assigned;
 let handler;
+/** Whether the handler writes its response piece by piece. */
+let streams = false;
 /** The event that runs, or undefined. */
 let current;
 /** Whether the last event set _X_AMZN_TRACE_ID; asking the environment is dear. */
@@ -48,6 +51,7 @@ let memorySampled = -Infinity;
 async function rehearse() {
   aws.install();
   install();
+  stream.install();
   const hello = path.join(__dirname, 'hello');
   for (let time = 0; time < REHEARSALS; time++) {
     prepare({ code: hello, env: { ...process.env, AWS_ENDPOINT_URL: 'http://127.0.0.1' } });
@@ -69,6 +73,7 @@ async function main() {
   try {
     prepare(assigned);
     handler = await load(assigned.code, assigned.handler);
+    streams = stream.isStreaming(handler);
   } catch (error) {
     log.failure('Uncaught Exception', error);
     write(Kind.INIT_ERROR, [micros(started)], JSON.stringify(errors.report(error)));
@@ -120,19 +125,60 @@ function install() {
     die('Unhandled Promise Rejection', error, EXIT_REJECTION);
   });
   // The event loop is empty: a callback's result may leave, and one that will never come is null.
-  process.on('beforeExit', () => current?.succeed(current.result));
+  process.on('beforeExit', () => current?.idle());
 }
 
 /** Blocks until the next event and starts it. */
 function next() {
-  const { body } = read();
-  const event = decode(body);
+  if (isReading()) return whenRead(next);
+  const event = decode(read().body);
   const { context, callback } = begin(event);
+  if (streams) run(event, context);
+  else call(event, context, callback);
+}
+
+function call(event, context, callback) {
   try {
     const result = handler(JSON.parse(event.payload), context, callback);
     if (typeof result?.then === 'function') result.then(event.succeed, event.fail);
   } catch (error) {
     event.fail(error);
+  }
+}
+
+/** Runs an event whose response is written piece by piece. What a handler answers beside it, or how
+ * it fails after its response has ended, is nobody's to see. */
+async function run(event, context) {
+  const response = new stream.ResponseStream(handler, () => current === event);
+  const failed = (error) => {
+    if (!response.writableFinished) return fail(event, 'Invoke Error', error, 0);
+    log.failure('Invoke Error', error);
+    done();
+  };
+  const done = () => {
+    if (current !== event) return;
+    current = undefined;
+    write(Kind.RESULT, [micros(event.started), memory()], '');
+    setImmediate(next);
+  };
+  // The event loop is empty: what has not ended by now never will.
+  event.idle = () => {
+    if (response.writableFinished) done();
+    else failed(response.errored ?? 'Response stream is not finished.');
+  };
+  const { succeed, fail: _fail, done: _done, ...given } = context;
+  try {
+    const result = handler(JSON.parse(event.payload), response, given);
+    if (typeof result?.then !== 'function') {
+      return failed('Streaming does not support non-async handlers.');
+    }
+    if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
+    const waits = given.callbackWaitsForEmptyEventLoop;
+    if (response.writableFinished && !waits) return done();
+    if (response.destroyed && !response.writableFinished) event.idle();
+    if (!waits) response.once('close', event.idle);
+  } catch (error) {
+    failed(error);
   }
 }
 
@@ -159,6 +205,7 @@ function begin(event) {
 
   event.succeed = (value) => finish(event, value);
   event.fail = (error) => fail(event, 'Invoke Error', error, 0);
+  event.idle = () => event.succeed(event.result);
   const done = (error, value) => (error == null ? event.succeed(value) : event.fail(error));
   const callback = (error, value) => {
     if (error != null || !context.callbackWaitsForEmptyEventLoop) return done(error, value);

@@ -16,6 +16,8 @@ const ImportModuleError = named('Runtime.ImportModuleError');
 const HandlerNotFound = named('Runtime.HandlerNotFound');
 const MalformedHandlerName = named('Runtime.MalformedHandlerName');
 const UserCodeSyntaxError = named('Runtime.UserCodeSyntaxError');
+const InvalidStreamingOperation = named('Runtime.InvalidStreamingOperation');
+const MalformedStreamingHandler = named('Runtime.MalformedStreamingHandler');
 const ResponseSizeTooLarge = named('Function.ResponseSizeTooLarge');
 const UnhandledRejection = named('Runtime.UnhandledPromiseRejection');
 
@@ -50,7 +52,9 @@ module.exports = {
   BYTES_MAX,
   HandlerNotFound,
   ImportModuleError,
+  InvalidStreamingOperation,
   MalformedHandlerName,
+  MalformedStreamingHandler,
   UserCodeSyntaxError,
   report,
   responseTooLarge,

@@ -11,48 +11,129 @@ const FROM_HOST = 3;
 const TO_HOST = 4;
 const HEADER = 5;
 const BUFFER_BYTES = 64 * 1024;
+/** The most of a response in one frame. */
+const CHUNK_BYTES = 32 * 1024;
+/** How much of responses the host takes before it says that somebody reads them. */
+const WINDOW_BYTES = 256 * 1024;
 
 const Kind = {
   ASSIGN: 1,
   INVOKE: 2,
+  MORE: 3,
   READY: 16,
   INIT_ERROR: 17,
   RESULT: 18,
   ERROR: 19,
   LOG: 20,
   UNFIT: 21,
+  BEGIN: 22,
+  CHUNK: 23,
+  END: 24,
 };
 
 let inbox = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 let start = 0;
 let end = 0;
 const outbox = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+/** How much of responses may be sent. */
+let window = WINDOW_BYTES;
+/** Frames that were found before those that were looked for. */
+const early = [];
+/** Whether a read is under way that does not block. */
+let reading = false;
+/** What waits for its end. */
+const afterRead = [];
 
 /** Blocks until the next frame is here. Its body is valid until the next call. */
 function read() {
-  need(HEADER);
+  if (early.length > 0) return early.shift();
+  for (;;) {
+    need(HEADER);
+    need(4 + inbox.readUInt32LE(start));
+    const frame = take();
+    if (frame.kind !== Kind.MORE) return frame;
+    window += frame.body.readUInt32LE(0);
+  }
+}
+
+/** The frame that lies at `start`, whole. */
+function take() {
   const length = inbox.readUInt32LE(start);
-  need(4 + length);
   const kind = inbox[start + 4];
   const body = inbox.subarray(start + HEADER, start + 4 + length);
   start += 4 + length;
   return { kind, body };
 }
 
+/** Whether a read is under way that does not block. Until its end none may block. */
+function isReading() {
+  return reading;
+}
+
+/** Calls back at the end of the read that is under way. */
+function whenRead(callback) {
+  afterRead.push(callback);
+}
+
+/** How many bytes of a response may be sent. */
+function room() {
+  return window;
+}
+
+/** Calls back when more of a response may be sent than nothing. The event loop goes on until then. */
+function whenRoom(callback) {
+  sort();
+  if (window > 0) return callback();
+  whenRead(() => whenRoom(callback));
+  if (reading) return;
+  reading = true;
+  makeRoom(missing());
+  fs.read(FROM_HOST, inbox, end, inbox.length - end, null, (error, got) => {
+    if (error && error.code !== 'EINTR') throw error;
+    if (got === 0) process.exit(0); // as in `need`
+    end += got ?? 0;
+    reading = false;
+    sort();
+    for (const waiting of afterRead.splice(0)) waiting();
+  });
+}
+
+/** Takes the frames that lie in the buffer, and keeps those that are not of the window. */
+function sort() {
+  while (missing() === 0) {
+    const { kind, body } = take();
+    if (kind === Kind.MORE) window += body.readUInt32LE(0);
+    else early.push({ kind, body: Buffer.from(body) });
+  }
+}
+
+/** How many bytes are missing until a whole frame, or at least its header, lies in the buffer. */
+function missing() {
+  const held = end - start;
+  if (held < HEADER) return HEADER - held;
+  return Math.max(0, 4 + inbox.readUInt32LE(start) - held);
+}
+
 /** Makes sure that `bytes` bytes lie in the buffer from `start` on. */
 function need(bytes) {
   if (end - start >= bytes) return;
+  makeRoom(bytes - (end - start));
+  while (end - start < bytes) {
+    const got = receive();
+    if (got === 0) process.exit(0); // the host is gone, or wants us gone
+    end += got;
+  }
+}
+
+/** Makes room in the buffer for so many bytes more than lie in it. */
+function makeRoom(more) {
+  const bytes = end - start + more;
   if (start + bytes > inbox.length || start === end) {
     // A large event gets a buffer of its own size, which the next small one gives up again.
     const size = Math.max(bytes, BUFFER_BYTES);
     const fresh = inbox.length === size ? inbox : Buffer.allocUnsafeSlow(size);
     inbox.copy(fresh, 0, start, end);
     [inbox, end, start] = [fresh, end - start, 0];
-  }
-  while (end - start < bytes) {
-    const got = receive();
-    if (got === 0) process.exit(0); // the host is gone, or wants us gone
-    end += got;
   }
 }
 
@@ -81,4 +162,25 @@ function write(kind, numbers, text) {
   }
 }
 
-module.exports = { Kind, read, write };
+/** Writes a frame whose body is a part of some bytes, at most CHUNK_BYTES, and counts it as sent. */
+function writeBytes(kind, bytes, from, length) {
+  window -= length;
+  outbox.writeUInt32LE(1 + length, 0);
+  outbox[4] = kind;
+  outbox.set(bytes.subarray(from, from + length), HEADER);
+  for (let sent = 0; sent < HEADER + length; ) {
+    sent += fs.writeSync(TO_HOST, outbox, sent, HEADER + length - sent);
+  }
+}
+
+module.exports = {
+  CHUNK_BYTES,
+  Kind,
+  isReading,
+  read,
+  room,
+  whenRead,
+  whenRoom,
+  write,
+  writeBytes,
+};

@@ -1,9 +1,12 @@
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::ready;
+use futures_util::stream::once;
 use http::{Response, StatusCode, request};
 use kit::{Caller, Ctx, Error, Service};
 use wire::{Fault, Input, Protocol};
 
-use crate::reply::{Body, Refusal, refuse, whole};
+use crate::reply::{Body, Refusal, pieces, refuse, whole};
 use crate::route::Found;
 use crate::{Gateway, authorize, verify};
 
@@ -32,7 +35,11 @@ pub(crate) async fn serve(
         Ok(reply) => reply,
         Err(error) => wire::encode_fault(protocol, service.api().names, request_id, &fault(&error)),
     };
-    let mut response = Response::new(whole(reply.body));
+    let body = match reply.stream {
+        None => whole(reply.body),
+        Some(stream) => pieces(once(ready(reply.body)).chain(stream).map(Ok)),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     response

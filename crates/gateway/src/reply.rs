@@ -1,6 +1,5 @@
-use std::convert::Infallible;
-
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -9,11 +8,17 @@ use hyper::body::Frame;
 use serde_json::json;
 
 /// The body of any response: whole or streamed.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub type Body = UnsyncBoxBody<Bytes, CutOff>;
+
+/// A body ends before its time. The connection is closed, so that the client does not take for the
+/// whole what it has.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was cut off")]
+pub struct CutOff;
 
 /// A whole body.
 pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A response with a content type and a whole body.
@@ -31,12 +36,18 @@ pub fn text(
 /// Lines that come one by one, each a frame of the body.
 pub fn streamed(
     content_type: &'static str,
-    lines: impl futures_util::Stream<Item = Bytes> + Send + 'static,
+    lines: impl Stream<Item = Bytes> + Send + 'static,
 ) -> Response<Body> {
-    let frames = futures_util::StreamExt::map(lines, |line| Ok::<_, Infallible>(Frame::data(line)));
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    let mut response = Response::new(pieces(lines.map(Ok)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// A body that comes piece by piece.
+pub(crate) fn pieces(
+    pieces: impl Stream<Item = Result<Bytes, CutOff>> + Send + 'static,
+) -> Body {
+    StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
 }
 
 /// A request that gets no further than the front door.

@@ -121,6 +121,7 @@ fn event() -> Invocation {
         client_context: None,
         trace_header: None,
         tail: false,
+        response: None,
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::net::unix::pipe;
 
 use crate::Invocation;
 use crate::protocol::{self, Reply};
+use crate::response::WINDOW_BYTES;
 
 /// What a pipe holds.
 pub(crate) const PIPE_BYTES: usize = 64 * 1024;
@@ -23,6 +24,8 @@ pub(crate) struct Frames {
     outbox: BytesMut,
     /// It ended before it had read all we wrote.
     refused: bool,
+    /// Bytes of responses that came and for which no others were granted.
+    unsettled: usize,
     /// Something was heard since [`Frames::take_heard`].
     heard: bool,
 }
@@ -30,7 +33,7 @@ pub(crate) struct Frames {
 impl Frames {
     pub(crate) fn new(events: pipe::Sender, replies: pipe::Receiver) -> Frames {
         let (inbox, outbox) = (BytesMut::new(), BytesMut::new());
-        Frames { events, replies, inbox, outbox, refused: false, heard: false }
+        Frames { events, replies, inbox, outbox, refused: false, unsettled: 0, heard: false }
     }
 
     /// Hands events over. An error means that the worker is gone and has seen none of them.
@@ -61,6 +64,28 @@ impl Frames {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Notes that bytes of a response came; false if they are more than the worker may send.
+    pub(crate) fn note_sent(&mut self, bytes: usize) -> bool {
+        self.unsettled += bytes;
+        self.unsettled <= WINDOW_BYTES
+    }
+
+    /// Lets the worker send as many bytes of a response as were read; at most what came.
+    pub(crate) fn grant(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.unsettled);
+        self.unsettled -= bytes;
+        let Ok(bytes @ 1..) = u32::try_from(bytes) else { return };
+        if self.say(protocol::more(bytes)).is_err() {
+            // It is gone, and what it said before is still to be heard.
+            self.outbox.clear();
+        }
+    }
+
+    /// Lets the worker send as much as it might at its start.
+    pub(crate) fn settle(&mut self) {
+        self.grant(self.unsettled);
     }
 
     fn sent(&mut self, bytes: usize) {

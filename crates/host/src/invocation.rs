@@ -1,5 +1,7 @@
 use bytes::Bytes;
 
+use crate::ResponseWriter;
+
 /// The largest event of a synchronous invocation.
 pub const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 
@@ -18,12 +20,15 @@ pub struct Invocation {
     pub trace_header: Option<String>,
     /// Whether the log's tail is wanted.
     pub tail: bool,
+    /// Where the response goes as it is produced; without, it is gathered.
+    pub response: Option<ResponseWriter>,
 }
 
 /// How an invocation ended. A failure of the function is an ending like any other.
 #[derive(Debug, Clone)]
 pub struct Invoked {
-    /// The result, or `{errorType, errorMessage, trace}`: JSON.
+    /// The result, or `{errorType, errorMessage, trace}`: JSON. A response that was streamed is not
+    /// in it, and one of a function that streams is whatever it wrote.
     pub payload: Bytes,
     /// `Unhandled` where the function failed.
     pub error: Option<&'static str>,

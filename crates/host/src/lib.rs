@@ -7,8 +7,9 @@
 //!
 //! An event's way: [`Host::invoke`] → `places` (an idle slot, or the right to start one) → `pool`
 //! (a booted worker) → `slot` (one function, its log lines, its endings) → `worker` (a process and
-//! its pipes).
+//! its pipes). A response that is streamed leaves that way in `answer`, for `response`.
 
+mod answer;
 mod arrivals;
 mod assignment;
 mod config;
@@ -23,6 +24,7 @@ mod load;
 mod places;
 mod pool;
 mod protocol;
+mod response;
 mod runtime_api;
 mod runtimes;
 mod sandbox;
@@ -34,6 +36,7 @@ pub use config::Config;
 pub use function::{Credentials, FunctionSpec};
 pub use host::{Host, Live, Parts, Stats};
 pub use invocation::{EVENT_BYTES_MAX, HostError, Invocation, Invoked};
+pub use response::{Piece, ResponseReader, ResponseWriter, STREAMED_BYTES_MAX, response};
 pub use runtimes::Runtimes;
 pub use sandbox::{Launch, Limits, Process, Running, Sandbox, Shown};
 pub use templates::Start;

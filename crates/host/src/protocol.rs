@@ -8,12 +8,16 @@
 //! |---|---|---|
 //! | 1 Assign | worker | JSON [`Assign`]: what to load; the first frame, sent once |
 //! | 2 Invoke | worker | ms of timeout; request id, trace, client context; the event |
+//! | 3 More | worker | bytes of responses it may send in addition |
 //! | 16 Ready | host | µs of loading |
 //! | 17 InitError | host | µs of loading; the error. The worker exits |
 //! | 18 Result | host | µs of running; KB of memory; the result |
 //! | 19 Error | host | µs of running; KB of memory; 1 if the worker exits now; the error |
 //! | 20 Log | host | a line |
 //! | 21 Unfit | host | why it cannot be a template |
+//! | 22 Begin | host | a response that is streamed begins: its content type |
+//! | 23 Chunk | host | some of it |
+//! | 24 End | host | there is no more of it; the handler may still run |
 //!
 //! Numbers are u32. Each of an Invoke's three texts has its length before it; what comes last in a
 //! body is the rest of it. An error is `{errorType, errorMessage, trace}`, JSON.
@@ -21,6 +25,11 @@
 //! A worker that is told to become a template answers Ready or Unfit, and from then on takes orders
 //! from descriptor 5 (crate `fork`). Each slot it makes has pipes of its own, over which it says
 //! Ready first.
+//!
+//! A response that is streamed is Begin, any number of Chunk, and End. Then, or in place of what is
+//! missing, comes Result, which is empty, or Error. At its start a worker may send 256 KB in all
+//! Chunks; More adds to that what has been read of them. The worker is to be able to read More while
+//! its handler runs, and finds later Invokes before it.
 //!
 //! Assign is answered by Ready or InitError, Invoke by Result or Error; any number of Log may come
 //! before. The host sends the next Invoke only after the answer: one event at a time. The timeout
@@ -41,12 +50,16 @@ const HEADER_BYTES: usize = 4;
 
 const ASSIGN: u8 = 1;
 const INVOKE: u8 = 2;
+const MORE: u8 = 3;
 const READY: u8 = 16;
 const INIT_ERROR: u8 = 17;
 const RESULT: u8 = 18;
 const ERROR: u8 = 19;
 const LOG: u8 = 20;
 const UNFIT: u8 = 21;
+const BEGIN: u8 = 22;
+const CHUNK: u8 = 23;
+const END: u8 = 24;
 
 /// What a booted worker is told to become.
 #[derive(Serialize)]
@@ -84,6 +97,9 @@ pub(crate) enum Reply {
     Error { micros: u32, memory_kb: u32, exits: bool, payload: Bytes },
     Log(Bytes),
     Unfit(Bytes),
+    Begin(Bytes),
+    Chunk(Bytes),
+    End,
 }
 
 /// What a slot is told that was forked: all in which it differs from its template.
@@ -119,6 +135,12 @@ pub(crate) fn invoke(invocation: &Invocation, timeout_ms: u32) -> BytesMut {
         frame.put_slice(text.as_bytes());
     }
     frame.put_slice(&invocation.payload);
+    finish(frame)
+}
+
+pub(crate) fn more(bytes: u32) -> BytesMut {
+    let mut frame = begin(MORE, 4);
+    frame.put_u32_le(bytes);
     finish(frame)
 }
 
@@ -165,6 +187,9 @@ fn reply(mut frame: Bytes) -> Result<Reply, Broken> {
         },
         LOG => Reply::Log(frame),
         UNFIT => Reply::Unfit(frame),
+        BEGIN => Reply::Begin(frame),
+        CHUNK => Reply::Chunk(frame),
+        END => Reply::End,
         _ => return Err(Broken),
     })
 }
@@ -181,6 +206,7 @@ mod tests {
             client_context: None,
             trace_header: Some("t".into()),
             tail: false,
+            response: None,
         };
         let expected = b"\x16\0\0\0\x02\xb8\x0b\0\0\x02\0\0\0id\x01\0\0\0t\0\0\0\0{}";
         assert_eq!(&invoke(&invocation, 3000)[..], expected);

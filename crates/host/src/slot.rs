@@ -10,6 +10,7 @@ use serde_json::json;
 use telemetry::{FunctionName, LogSink, Measure, MetricSink, StreamName};
 
 use crate::Sandbox;
+use crate::answer::Answer;
 use crate::assignment::{Assignment, stream_name};
 use crate::function::FunctionSpec;
 use crate::invocation::{Invocation, Invoked};
@@ -188,9 +189,10 @@ impl Slot {
         let mut journal = journal(around, &self.stream, Some(Arc::clone(&request_id)));
         journal.tail = event.tail.then(Tail::default);
         journal.write(start_line(&request_id, &self.spec));
+        let mut answer = Answer::new(event.response.as_ref());
         let heard = tokio::select! {
             biased;
-            reply = hear(&mut self.worker, &mut journal) => Some(reply),
+            reply = answer.hear(&mut self.worker, &mut journal) => Some(reply),
             () = around.clock.sleep_until(started + timeout) => None,
         };
         let taken = millis(around.clock.now().since(started));
@@ -208,7 +210,7 @@ impl Slot {
             Some(Some(Reply::Error { micros, memory_kb, exits, payload })) => {
                 (Ending::Error { payload, exits }, figures(micros, memory_kb))
             }
-            Some(None) if self.worker.refused() => return Run::NotTaken,
+            Some(None) if self.worker.refused() && !answer.began() => return Run::NotTaken,
             Some(Some(_) | None) => (Ending::Exited(self.worker.end().await), cut_off),
             None => {
                 let _killed = self.worker.end().await;

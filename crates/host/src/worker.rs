@@ -142,6 +142,29 @@ impl Worker {
         }
     }
 
+    /// Notes that bytes of a response came; false if they are more than the worker may send.
+    pub(crate) fn note_sent(&mut self, bytes: usize) -> bool {
+        match &mut self.talk {
+            Talk::Frames(frames) => frames.note_sent(bytes),
+            // What comes by HTTP is read as fast as its reader reads.
+            Talk::RuntimeApi(_) => true,
+        }
+    }
+
+    /// Lets it send as many bytes of a response as were read.
+    pub(crate) fn grant(&mut self, bytes: usize) {
+        if let Talk::Frames(frames) = &mut self.talk {
+            frames.grant(bytes);
+        }
+    }
+
+    /// Lets it send as much of the next response as it might of the first.
+    pub(crate) fn settle(&mut self) {
+        if let Talk::Frames(frames) = &mut self.talk {
+            frames.settle();
+        }
+    }
+
     /// Whether it is gone without having taken the last event, and so without having acted on it.
     pub(crate) fn refused(&self) -> bool {
         match &self.talk {

@@ -3,6 +3,7 @@
 
 use base::{Arn, BoxFuture};
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 
 use crate::Error;
 
@@ -37,6 +38,27 @@ pub struct Invoked {
     pub request_id: String,
 }
 
+/// What a function answers, as it is produced.
+pub struct Streamed {
+    /// Of the response; `application/json` where the function answered in one piece.
+    pub content_type: String,
+    /// The version that runs.
+    pub version: String,
+    pub request_id: String,
+    /// The last one is [`Part::Ended`].
+    pub parts: BoxStream<'static, Part>,
+}
+
+/// A part of what a function answers.
+#[derive(Debug)]
+pub enum Part {
+    Chunk(Bytes),
+    /// The response is complete; the function may still run.
+    Complete,
+    /// The function has ended. The payload is its error, or empty.
+    Ended(Result<Invoked, Error>),
+}
+
 /// An address of its own, at which a function answers HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -44,6 +66,8 @@ pub struct Url {
     pub function: Arn,
     /// Whether requests must be signed.
     pub signed: bool,
+    /// Whether responses are passed on as they are produced.
+    pub streams: bool,
     pub cors: Option<UrlCors>,
 }
 
@@ -67,6 +91,13 @@ pub trait Functions: Send + Sync + 'static {
     /// If it could not be run at all: it does not exist, or is throttled. A failure of the
     /// function itself is an answer.
     fn invoke<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Invoked, Error>>;
+
+    /// Runs the function and gives its response as it is produced, from its first byte on. Whoever
+    /// drops what it gives does not end the function.
+    ///
+    /// # Errors
+    /// As of [`Functions::invoke`].
+    fn stream<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Streamed, Error>>;
 
     /// Whose a function URL is; `None` where there is no such URL.
     fn url<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Url>, Error>>;

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -8,11 +9,21 @@ use crate::xml::Writer;
 use crate::{Names, Protocol};
 
 /// An answer ready to be sent.
-#[derive(Debug, Clone)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What follows the body, as it comes.
+    pub stream: Option<BoxStream<'static, Bytes>>,
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Reply { status, headers, body, stream } = self;
+        let mut reply = f.debug_struct("Reply");
+        reply.field("status", status).field("headers", headers).field("body", body);
+        reply.field("streams", &stream.is_some()).finish()
+    }
 }
 
 /// An output that cannot be written in a protocol: a mistake in its shape.
@@ -71,7 +82,7 @@ pub(crate) fn reply(
     if names.crc32 {
         headers.insert("x-amz-crc32", HeaderValue::from(crc32fast::hash(&body)));
     }
-    Reply { status, headers, body }
+    Reply { status, headers, body, stream: None }
 }
 
 fn xml(names: &Names, operation: &str, request_id: &str, output: &Tree) -> String {

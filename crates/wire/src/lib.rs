@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+pub mod eventstream;
 mod fault;
 mod form;
 mod leaf;

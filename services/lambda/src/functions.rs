@@ -10,7 +10,7 @@ use base::{AccountId, Arn, BoxFuture};
 use bytes::Bytes;
 use delivery::Line;
 use host::{FunctionSpec, HostError, Invocation};
-use kit::functions::{Functions, Invoke, Invoked, Url};
+use kit::functions::{Functions, Invoke, Invoked, Streamed, Url};
 use kit::{Ctx, Kit};
 use store::Tx;
 
@@ -24,7 +24,8 @@ use crate::error::Error;
 use crate::ops::layer::check_size;
 use crate::rules::{layer, trace};
 use crate::run::{self, Runner};
-use crate::usage::{Concurrency, Usage};
+use crate::stream;
+use crate::usage::{Concurrency, Running, Usage};
 use crate::work::poll::Pollers;
 
 /// What all operations and workers share.
@@ -300,28 +301,45 @@ impl Lambda {
 
     /// The same with a function that is loaded.
     pub(crate) async fn run(&self, loaded: &Loaded, call: Invoke) -> Result<Invoked, Error> {
-        let request_id = call.request_id.unwrap_or_else(|| self.kit.uuid());
-        let invocation = Invocation {
-            request_id: request_id.clone(),
+        let invocation = self.invocation(call);
+        let request_id = invocation.request_id.clone();
+        let _place = self.enter(loaded)?;
+        let invoked = self.runner.invoke(&loaded.spec, invocation).await.map_err(run::refusal)?;
+        Ok(loaded.invoked(request_id, invoked))
+    }
+
+    /// A call as the host takes it.
+    pub(crate) fn invocation(&self, call: Invoke) -> Invocation {
+        Invocation {
+            request_id: call.request_id.unwrap_or_else(|| self.kit.uuid()),
             payload: call.payload,
             client_context: call.client_context,
             trace_header: Some(trace::header(call.trace, self.kit.now(), &*self.kit.random)),
             tail: call.tail,
-        };
-        let place = loaded.usage.enter();
-        let _place = place.inspect_err(|_throttled| self.runner.throttled(&loaded.spec))?;
-        let invoked = self.runner.invoke(&loaded.spec, invocation).await.map_err(run::refusal)?;
-        Ok(Invoked {
-            payload: invoked.payload,
-            error: invoked.error,
-            version: loaded.spec.version.clone(),
-            log_tail: invoked.log_tail,
-            request_id,
-        })
+            response: None,
+        }
+    }
+
+    /// Takes a place for an invocation of a function.
+    pub(crate) fn enter(&self, loaded: &Loaded) -> Result<Running, Error> {
+        loaded.usage.enter().inspect_err(|_throttled| self.runner.throttled(&loaded.spec))
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loaded {
+    /// What came of an invocation, for those who asked for it.
+    pub(crate) fn invoked(&self, request_id: String, invoked: host::Invoked) -> Invoked {
+        Invoked {
+            payload: invoked.payload,
+            error: invoked.error,
+            version: self.spec.version.clone(),
+            log_tail: invoked.log_tail,
+            request_id,
+        }
     }
 }
 
@@ -330,6 +348,13 @@ impl Functions for Lambda {
         Box::pin(async move {
             let target = Target::of(&call.function)?;
             Ok(Lambda::invoke(self, &target, call).await?)
+        })
+    }
+
+    fn stream<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Streamed, kit::Error>> {
+        Box::pin(async move {
+            let target = Target::of(&call.function)?;
+            Ok(stream::start(self, &target, call).await?)
         })
     }
 

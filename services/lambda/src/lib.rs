@@ -11,6 +11,7 @@ mod functions;
 mod ops;
 mod rules;
 mod run;
+mod stream;
 mod usage;
 mod work;
 
@@ -71,6 +72,7 @@ fn functions(service: Service) -> Service {
     const INVOCATIONS: &str = "/2015-03-31/functions/{FunctionName}/invocations";
     const ASYNC: &str = "/2014-11-13/functions/{FunctionName}/invoke-async";
     const SETTINGS: &str = "/2016-08-19/account-settings";
+    const STREAMING: &str = "/2021-11-15/functions/{FunctionName}/response-streaming-invocations";
     service
         .op("CreateFunction", function::create, |ctx, i| touched(ctx, &i.function_name, None))
         .rest("CreateFunction", Method::POST, ALL, 201)
@@ -102,6 +104,9 @@ fn functions(service: Service) -> Service {
         .raw_op("Invoke", invocation::invoke, invocation::resources)
         .action("Invoke", "lambda:InvokeFunction")
         .rest("Invoke", Method::POST, INVOCATIONS, 200)
+        .raw_op("InvokeWithResponseStream", invocation::stream, invocation::resources)
+        .action("InvokeWithResponseStream", "lambda:InvokeFunction")
+        .rest("InvokeWithResponseStream", Method::POST, STREAMING, 200)
         .op("GetAccountSettings", account::settings, |_, _| Vec::new())
         .rest("GetAccountSettings", Method::GET, SETTINGS, 200)
 }

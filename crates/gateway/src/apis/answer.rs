@@ -29,6 +29,8 @@ pub(super) fn from_result(asked: &Asked<'_>, result: &Bytes) -> Response<Body> {
         Ok(Value::String(body)) if format == Format::V2 => Some(bare(body.into())),
         Ok(Value::Null) if format == Format::V2 => Some(bare(Bytes::new())),
         Ok(_) if format == Format::V2 => Some(bare(result.clone())),
+        // Of a function that streams and is not asked to: it may write what it likes.
+        Err(_no_json) if asked.api.kind == Kind::Url => Some(bare(result.clone())),
         _ => None,
     };
     answer.unwrap_or_else(|| failed(asked.api.kind))
@@ -115,17 +117,38 @@ fn structured(asked: &Asked<'_>, answer: &Map<String, Value>) -> Option<Response
     }
     match asked.format {
         Format::V1 => add_many(headers, answer.get("multiValueHeaders"))?,
-        Format::V2 => {
-            for cookie in answer.get("cookies").and_then(Value::as_array).into_iter().flatten() {
-                headers.append(SET_COOKIE, header_value(cookie)?);
-            }
-        }
+        Format::V2 => add_cookies(headers, answer)?,
     }
     without_framing(headers);
     if !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(usual_type(asked.api.kind)));
     }
     Some(response)
+}
+
+/// The head of a response whose body is streamed: `{statusCode, headers, multiValueHeaders,
+/// cookies}`.
+pub(super) fn head(head: &Map<String, Value>, body: Body) -> Option<Response<Body>> {
+    let mut response = Response::new(body);
+    if let Some(status) = head.get("statusCode") {
+        let status = u16::try_from(status.as_u64()?).ok()?;
+        *response.status_mut() = StatusCode::from_u16(status).ok()?;
+    }
+    let headers = response.headers_mut();
+    for (name, value) in object(head.get("headers"))? {
+        headers.insert(header_name(name)?, header_value(value)?);
+    }
+    add_many(headers, head.get("multiValueHeaders"))?;
+    add_cookies(headers, head)?;
+    without_framing(headers);
+    Some(response)
+}
+
+fn add_cookies(headers: &mut HeaderMap, answer: &Map<String, Value>) -> Option<()> {
+    for cookie in answer.get("cookies").and_then(Value::as_array).into_iter().flatten() {
+        headers.append(SET_COOKIE, header_value(cookie)?);
+    }
+    Some(())
 }
 
 /// What an answer is that does not say it.

@@ -10,6 +10,7 @@ mod media;
 mod openapi;
 mod serve;
 mod store;
+mod streamed;
 pub(crate) mod url;
 mod way;
 
@@ -110,6 +111,8 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// The host the API sees as its own.
     pub(crate) domain: String,
+    /// Whether responses of functions are passed on as they are produced.
+    pub(crate) streams: bool,
     /// Who has signed the request, where somebody asks.
     pub(crate) caller: Option<Caller>,
 }
@@ -131,7 +134,7 @@ impl Target {
             let api = apis.get(id)?;
             let path = behind_stage(&api, &format!("/{rest}"));
             let domain = host.to_owned();
-            return Some(Target { api, path, domain, caller: None });
+            return Some(Target { api, path, domain, streams: false, caller: None });
         }
         let (id, domain) = host.split_once('.')?;
         if !domain.starts_with("execute-api.") {
@@ -139,7 +142,7 @@ impl Target {
         }
         let api = apis.get(id)?;
         let path = behind_stage(&api, path);
-        Some(Target { api, path, domain: host.to_owned(), caller: None })
+        Some(Target { api, path, domain: host.to_owned(), streams: false, caller: None })
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, request};
 use kit::functions::Invoke;
 
 use super::way::Way;
-use super::{Format, Integration, Kind, Target, answer, event, matching};
+use super::{Format, Integration, Kind, Target, answer, event, matching, streamed};
 use crate::Gateway;
 use crate::listen::Origin;
 use crate::reply::{Body, whole};
@@ -63,7 +63,10 @@ pub(crate) async fn serve(
                 let accept = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
                 let accept = accept.unwrap_or_default();
                 let asked = answer::Asked { api, format: *format, accept };
-                invoke(gateway, &asked, call).await
+                match target.streams {
+                    true => streamed::serve(gateway, call).await,
+                    false => invoke(gateway, &asked, call).await,
+                }
             }
         },
     };

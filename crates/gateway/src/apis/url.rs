@@ -75,7 +75,7 @@ pub(crate) async fn serve_url(
     let integration = Integration::Function { arn: url.function, format: Format::V2 };
     let route = Route { method: "ANY".into(), path: "$default".into(), integration };
     let api = Arc::new(Api {
-        id: named.id,
+        id: named.id.clone(),
         name: String::new(),
         kind: Kind::Url,
         stage: "$default".into(),
@@ -84,7 +84,8 @@ pub(crate) async fn serve_url(
         binary_media_types: Vec::new(),
         created: gateway.kit.now(),
     });
-    let target = Target { api, path: named.path, domain: named.domain, caller };
+    let Named { path, domain, .. } = named;
+    let target = Target { api, path, domain, streams: url.streams, caller };
     serve::serve(gateway, origin, request_id, target, head, body).await
 }
 

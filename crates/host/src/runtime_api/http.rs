@@ -20,7 +20,10 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::ResponseWriter;
+use crate::answer::too_large;
 use crate::invocation::RESULT_BYTES_MAX;
+use crate::response::STREAMED_BYTES_MAX;
 use crate::runtime_api::Shared;
 use crate::runtime_api::answer::{Answer, Refusal, accepted, json, not_found};
 use crate::runtime_api::state::{Current, Phase, error_payload};
@@ -31,6 +34,8 @@ const EXTENSION_ID: &str = "lambda-extension-identifier";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
+/// The content type of a response that is streamed and does not say it.
+const USUAL_TYPE: &str = "application/octet-stream";
 /// A runtime and its extensions need one each; the rest is for clients that do not reuse theirs.
 const CONNECTIONS_MAX: usize = 64;
 /// What an extension's request or a report of an error may have.
@@ -163,15 +168,15 @@ fn event(shared: &Shared, current: &Current) -> Answer {
     answer
 }
 
-/// The result, whole or in pieces. It is gathered here; a caller that wants pieces would be given
-/// them from here on.
+/// The result, whole or in pieces. It is gathered here where the runtime or the caller does not want
+/// pieces.
 async fn runtime_response(
     shared: &Shared,
     id: &str,
     headers: &HeaderMap,
     body: &mut Incoming,
 ) -> Result<Answer, Refusal> {
-    shared.lock().begin_answer(id, Phase::InvocationResponse)?;
+    let response = shared.lock().begin_answer(id, Phase::InvocationResponse)?;
     let finish = |result| {
         shared.lock().finish_answer(result);
         shared.to_host.notify_waiters();
@@ -188,7 +193,15 @@ async fn runtime_response(
             "Invalid function response mode".into(),
         ));
     }
-    match gather(body, RESULT_BYTES_MAX).await {
+    let (taken, bytes_max) = match response.filter(|_writer| mode == "streaming") {
+        Some(writer) => {
+            let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            writer.begin(kind.unwrap_or(USUAL_TYPE).to_owned());
+            (pass_on(body, &writer).await, STREAMED_BYTES_MAX)
+        }
+        None => (gather(body, RESULT_BYTES_MAX).await, RESULT_BYTES_MAX),
+    };
+    match taken {
         Ok((_, Some(trailers))) if trailers.contains_key(ERROR_TYPE) => {
             let report = BASE64_STANDARD.decode(text(&trailers, ERROR_BODY)).unwrap_or_default();
             finish(Err(error_payload(text(&trailers, ERROR_TYPE), report.into())));
@@ -199,15 +212,11 @@ async fn runtime_response(
             Ok(accepted())
         }
         Err(Gathered::TooLarge) => {
-            let message = format!(
-                "Response payload size exceeded maximum allowed payload size \
-                 ({RESULT_BYTES_MAX} bytes)."
-            );
-            finish(Err(error_payload_of("Function.ResponseSizeTooLarge", &message)));
+            finish(Err(too_large(bytes_max)));
             Err(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "RequestEntityTooLarge",
-                format!("Exceeded maximum allowed payload size ({RESULT_BYTES_MAX} bytes)."),
+                format!("Exceeded maximum allowed payload size ({bytes_max} bytes)."),
             ))
         }
         Err(Gathered::Truncated) => {
@@ -347,6 +356,31 @@ async fn gather(
         }
     }
     Ok((first.unwrap_or_else(|| all.freeze()), trailers))
+}
+
+/// Passes a body on as it comes, as fast as it is read. Nothing is left of it but its trailers.
+async fn pass_on(
+    body: &mut Incoming,
+    writer: &ResponseWriter,
+) -> Result<(Bytes, Option<HeaderMap>), Gathered> {
+    let mut trailers: Option<HeaderMap> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_broken| Gathered::Truncated)?;
+        match frame.into_data() {
+            Ok(data) => {
+                writer.push(&data);
+                if writer.is_oversized() {
+                    return Err(Gathered::TooLarge);
+                }
+                writer.room().await;
+            }
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    if trailers.as_ref().is_none_or(|trailers| !trailers.contains_key(ERROR_TYPE)) {
+        writer.end();
+    }
+    Ok((Bytes::new(), trailers))
 }
 
 /// Reads what is left, for some bytes.

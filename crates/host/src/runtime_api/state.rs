@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::protocol::Reply;
 use crate::runtime_api::answer::Refusal;
 use crate::runtime_api::extensions::Extensions;
-use crate::{FunctionSpec, Invocation};
+use crate::{FunctionSpec, Invocation, ResponseWriter};
 
 /// How often a process is asked for its memory.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
@@ -140,16 +140,20 @@ impl State {
         Some(current)
     }
 
-    /// The runtime begins to answer: from here on it may do nothing else.
-    pub(crate) fn begin_answer(&mut self, id: &str, to: Phase) -> Result<(), Refusal> {
-        if self.current.as_ref().is_none_or(|current| current.event.request_id != id) {
-            return Err(Refusal::invalid_request_id());
-        }
+    /// The runtime begins to answer: from here on it may do nothing else. Gives the one who wants
+    /// the answer in pieces, if somebody does.
+    pub(crate) fn begin_answer(
+        &mut self,
+        id: &str,
+        to: Phase,
+    ) -> Result<Option<ResponseWriter>, Refusal> {
+        let current = self.current.as_ref().filter(|current| current.event.request_id == id);
+        let current = current.ok_or_else(Refusal::invalid_request_id)?;
         if self.phase != Phase::Running {
             return Err(self.refuse(to));
         }
         self.phase = to;
-        Ok(())
+        Ok(current.event.response.clone())
     }
 
     pub(crate) fn finish_answer(&mut self, result: Result<Bytes, Bytes>) {

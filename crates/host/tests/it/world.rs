@@ -169,5 +169,6 @@ pub(crate) fn invocation(event: Value) -> Invocation {
         client_context: None,
         trace_header: None,
         tail: true,
+        response: None,
     }
 }

@@ -89,6 +89,7 @@ impl World {
             client_context: None,
             trace_header: None,
             tail: true,
+            response: None,
         };
         self.host.invoke(&function.spec, invocation).await.unwrap()
     }

@@ -66,6 +66,9 @@ pub(crate) struct Url {
     pub(crate) target: Arn,
     /// Whether requests must be signed.
     pub(crate) signed: bool,
+    /// Whether responses are passed on as they are produced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) streams: bool,
     pub(crate) cors: Option<UrlCors>,
     pub(crate) created: Time,
     pub(crate) modified: Time,

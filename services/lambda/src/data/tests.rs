@@ -111,6 +111,7 @@ fn other_records_are_read_as_they_were_written() {
         id: "0123".into(),
         target: arn("function:pay:live"),
         signed: true,
+        streams: false,
         cors: Some(UrlCors { max_age: Some(9), ..UrlCors::default() }),
         created: Time::from_millis(1_793_491_200_000),
         modified: Time::from_millis(1_793_491_200_001),

@@ -1,4 +1,4 @@
-//! Invoke: synchronous, asynchronous, or a dry run.
+//! Invoke: synchronous, streamed, asynchronous, or a dry run.
 
 use std::collections::BTreeMap;
 
@@ -6,44 +6,34 @@ use base::Arn;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::ready;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use kit::Ctx;
-use kit::functions::{Invoke, Invoked};
+use kit::functions::{Invoke, Invoked, Part};
 use serde::de::IgnoredAny;
+use serde_json::json;
 use store::Body;
-use wire::{Input, Reply};
+use wire::{Input, Reply, eventstream};
 
 use crate::data::Target;
 use crate::error::Error;
 use crate::functions::Lambda;
 use crate::ops::{self, touched};
+use crate::stream;
 use crate::work::event;
 
 /// Largest event of an asynchronous invocation.
 pub(crate) const ASYNC_BYTES_MAX: usize = 1024 * 1024;
 
 pub(crate) async fn invoke(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
-    let name = label(&input).unwrap_or_default();
-    let target = ops::target(ctx, name, qualifier(&input))?;
-    for name in ["x-amz-tenant-id", "x-amz-durable-execution-name"] {
-        if input.headers.contains_key(name) {
-            return Err(kit::Error::not_served(format_args!("lambda.Invoke with {name}")).into());
-        }
-    }
-    let header = |name: &str| input.headers.get(name).and_then(|value| value.to_str().ok());
+    let target = target(ctx, &input)?;
+    let header = |name: &str| header(&input, name);
     let payload = input.body.clone();
     match header("x-amz-invocation-type").unwrap_or("RequestResponse") {
         "RequestResponse" => {
-            check(&payload, "RequestResponse", host::EVENT_BYTES_MAX)?;
-            let tail = wants_tail(header("x-amz-log-type"))?;
-            let call = Invoke {
-                function: target.arn(),
-                payload,
-                request_id: Some(ctx.request_id.clone()),
-                client_context: client_context(header("x-amz-client-context"))?,
-                trace: header("x-amzn-trace-id").map(str::to_owned),
-                tail,
-            };
+            let call = call(ctx, &target, &input)?;
+            let tail = call.tail;
             reply(ctx, Lambda::of(ctx).invoke(&target, call).await?, tail)
         }
         "Event" => {
@@ -62,6 +52,96 @@ pub(crate) async fn invoke(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
             Err(Error::constraint("invocationType", other, must))
         }
     }
+}
+
+/// InvokeWithResponseStream: the response as events, then one that says how the function ended.
+pub(crate) async fn stream(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
+    let target = target(ctx, &input)?;
+    match header(&input, "x-amz-invocation-type").unwrap_or("RequestResponse") {
+        "RequestResponse" => {}
+        "DryRun" => {
+            check(&input.body, "DryRun", host::EVENT_BYTES_MAX)?;
+            Lambda::of(ctx).load(&target).await?;
+            return Ok(empty(ctx, StatusCode::NO_CONTENT));
+        }
+        other => {
+            let must = "Member must satisfy enum value set: [RequestResponse, DryRun]";
+            return Err(Error::constraint("invocationType", other, must));
+        }
+    }
+    let call = call(ctx, &target, &input)?;
+    let tail = call.tail;
+    let streamed = stream::start(Lambda::of(ctx), &target, call).await?;
+    let mut reply = empty(ctx, StatusCode::OK);
+    for (name, value) in [
+        ("content-type", eventstream::CONTENT_TYPE),
+        ("x-amz-executed-version", &streamed.version),
+    ] {
+        let value = HeaderValue::from_str(value).map_err(kit::Error::internal)?;
+        reply.headers.insert(HeaderName::from_static(name), value);
+    }
+    let events = streamed.parts.filter_map(move |part| ready(event_of(part, tail)));
+    reply.stream = Some(events.boxed());
+    Ok(reply)
+}
+
+/// A part of a response as the client is told of it.
+fn event_of(part: Part, tail: bool) -> Option<Bytes> {
+    let complete = match part {
+        // The host gives at most 6 MB at once.
+        Part::Chunk(bytes) => {
+            let binary = Some("application/octet-stream");
+            return Some(eventstream::event("PayloadChunk", binary, &bytes));
+        }
+        Part::Complete => return None,
+        Part::Ended(Ok(invoked)) => {
+            let mut complete = json!({});
+            if let Some(code) = invoked.error {
+                complete["ErrorCode"] = json!(code);
+                complete["ErrorDetails"] = json!(String::from_utf8_lossy(&invoked.payload));
+            }
+            if tail {
+                complete["LogResult"] = json!(BASE64_STANDARD.encode(invoked.log_tail));
+            }
+            complete
+        }
+        // It has begun, so that no status can tell.
+        Part::Ended(Err(error)) => json!({ "ErrorCode": error.code, "ErrorDetails": error.message }),
+    };
+    let json = Some("application/json");
+    Some(eventstream::event("InvokeComplete", json, complete.to_string().as_bytes()))
+}
+
+/// The function that is meant, if nothing is asked that we do not serve.
+fn target(ctx: &Ctx, input: &Input) -> Result<Target, Error> {
+    let name = label(input).unwrap_or_default();
+    let target = ops::target(ctx, name, qualifier(input))?;
+    for name in ["x-amz-tenant-id", "x-amz-durable-execution-name"] {
+        if input.headers.contains_key(name) {
+            let operation = ctx.operation;
+            let what = format_args!("lambda.{operation} with {name}");
+            return Err(kit::Error::not_served(what).into());
+        }
+    }
+    Ok(target)
+}
+
+/// A synchronous call.
+fn call(ctx: &Ctx, target: &Target, input: &Input) -> Result<Invoke, Error> {
+    check(&input.body, "RequestResponse", host::EVENT_BYTES_MAX)?;
+    let tail = wants_tail(header(input, "x-amz-log-type"))?;
+    Ok(Invoke {
+        function: target.arn(),
+        payload: input.body.clone(),
+        request_id: Some(ctx.request_id.clone()),
+        client_context: client_context(header(input, "x-amz-client-context"))?,
+        trace: header(input, "x-amzn-trace-id").map(str::to_owned),
+        tail,
+    })
+}
+
+fn header<'a>(input: &'a Input, name: &str) -> Option<&'a str> {
+    input.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// The old form of an asynchronous invocation, with nothing but the event.
@@ -167,5 +247,5 @@ fn empty(ctx: &Ctx, status: StatusCode) -> Reply {
     if let Ok(id) = HeaderValue::from_str(&ctx.request_id) {
         headers.insert("x-amzn-requestid", id);
     }
-    Reply { status, headers, body: Bytes::new() }
+    Reply { status, headers, body: Bytes::new(), stream: None }
 }

@@ -24,11 +24,12 @@ const ID_BYTES: usize = 16;
 
 pub(crate) async fn create(ctx: &Ctx, input: CreateUrlInput) -> Result<UrlConfig, Error> {
     let target = &own(ctx, &input.function_name, input.qualifier.as_deref())?;
-    check_mode(input.invoke_mode.as_deref())?;
+    let streams = input.invoke_mode.as_deref().map(streams).transpose()?;
     let url = &Url {
         id: base::hex(&*ctx.kit.random, ID_BYTES),
         target: target.arn(),
         signed: signed(&input.auth_type)?,
+        streams: streams.unwrap_or(false),
         cors: input.cors.map(cors).transpose()?,
         created: ctx.now(),
         modified: ctx.now(),
@@ -57,7 +58,7 @@ pub(crate) async fn get(ctx: &Ctx, input: FunctionInput) -> Result<UrlConfig, Er
 
 pub(crate) async fn update(ctx: &Ctx, input: UpdateUrlInput) -> Result<UrlConfig, Error> {
     let target = &own(ctx, &input.function_name, input.qualifier.as_deref())?;
-    check_mode(input.invoke_mode.as_deref())?;
+    let streams = input.invoke_mode.as_deref().map(streams).transpose()?;
     let signed = input.auth_type.as_deref().map(signed).transpose()?;
     let cors = &input.cors.map(cors).transpose()?;
     let url = ctx.store().transact(&ctx.account, |tx| async move {
@@ -65,6 +66,7 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateUrlInput) -> Result<UrlConfig
         let found: Option<Url> = tx.get_record(&key(target)).await?;
         let mut url = found.ok_or(Error::NoResource)?;
         url.signed = signed.unwrap_or(url.signed);
+        url.streams = streams.unwrap_or(url.streams);
         if let Some(cors) = cors {
             url.cors = Some(cors.clone());
         }
@@ -116,6 +118,7 @@ pub(crate) async fn find(kit: &Kit, id: &str) -> Result<Option<functions::Url>, 
     Ok(found.map(|url: Url| functions::Url {
         function: url.target,
         signed: url.signed,
+        streams: url.streams,
         cors: url.cors.map(|cors| functions::UrlCors {
             allow_origins: cors.origins.unwrap_or_default(),
             allow_methods: cors.methods.unwrap_or_default(),
@@ -169,13 +172,11 @@ fn signed(auth_type: &str) -> Result<bool, Error> {
     }
 }
 
-fn check_mode(mode: Option<&str>) -> Result<(), Error> {
-    match mode {
-        None | Some("BUFFERED") => Ok(()),
-        Some("RESPONSE_STREAM") => {
-            Err(kit::Error::not_served("lambda: InvokeMode RESPONSE_STREAM").into())
-        }
-        Some(other) => {
+fn streams(invoke_mode: &str) -> Result<bool, Error> {
+    match invoke_mode {
+        "BUFFERED" => Ok(false),
+        "RESPONSE_STREAM" => Ok(true),
+        other => {
             let must = "Member must satisfy enum value set: [RESPONSE_STREAM, BUFFERED]";
             Err(Error::constraint("invokeMode", other, must))
         }
@@ -228,7 +229,7 @@ fn config(ctx: &Ctx, url: Url) -> UrlConfig {
         }),
         creation_time: iso8601(url.created),
         last_modified_time: Some(iso8601(url.modified)),
-        invoke_mode: "BUFFERED",
+        invoke_mode: if url.streams { "RESPONSE_STREAM" } else { "BUFFERED" },
     }
 }
 

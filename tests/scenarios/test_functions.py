@@ -32,6 +32,10 @@ functions:
     handler: src/hello.fails
     maximumRetryAttempts: 0
     destinations: { onFailure: !GetAtt Dead.Arn }
+  streams:
+    handler: src/streams.handler
+    runtime: nodejs20.x
+    url: { invokeMode: RESPONSE_STREAM }
   held:
     handler: src/hello.handler
     layers: [!Ref CommonLambdaLayer]
@@ -52,6 +56,15 @@ def handler(event, context):
 
 def fails(event, context):
     raise ValueError("as it is meant to")
+"""
+
+
+STREAMS = """\
+exports.handler = awslambda.streamifyResponse(async (event, out) => {
+  out = awslambda.HttpResponseStream.from(out, { statusCode: 203 });
+  out.write('in ');
+  out.end('parts');
+});
 """
 
 
@@ -76,6 +89,7 @@ def app(tmp_path_factory):
         "serverless.yml": TEMPLATE,
         "requirements.txt": "--no-index\n--find-links wheels\ngreeting==1.0\n",
         "src/hello.py": CODE,
+        "src/streams.js": STREAMS,
         "layer/python/shared.py": "value = 'from the layer'\n",
     }.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

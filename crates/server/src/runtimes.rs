@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = files! {
     "nodejs/handler.js"
     "nodejs/log.js"
     "nodejs/pipe.js"
+    "nodejs/stream.js"
     "nodejs/hello/index.js"
     "python/runtime.toml"
     "python/bootstrap.py"

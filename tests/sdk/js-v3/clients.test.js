@@ -167,3 +167,56 @@ test('lambda and logs: a function runs, fails, and is heard', async () => {
   await functions.deleteFunction({ FunctionName });
   await assert.rejects(functions.getFunction({ FunctionName }), lambda.ResourceNotFoundException);
 });
+
+test('lambda: a response is read as it is produced', async () => {
+  const functions = new lambda.Lambda(once);
+  const FunctionName = name();
+  // The handler goes on when the test has read what it wrote and sends a message.
+  const source = `exports.handler = awslambda.streamifyResponse(async (event, out) => {
+    out.write('first');
+    if (event.fail) throw new RangeError(event.fail);
+    await fetch(process.env.AWS_ENDPOINT_URL, {
+      method: 'POST',
+      headers: {
+        'x-amz-target': 'AmazonSQS.ReceiveMessage',
+        'content-type': 'application/x-amz-json-1.0',
+      },
+      body: JSON.stringify({ QueueUrl: event.queue, WaitTimeSeconds: 20 }),
+    });
+    out.end('second');
+  });`;
+  await functions.createFunction({
+    FunctionName,
+    Runtime: 'nodejs20.x',
+    Role: 'arn:aws:iam::000000000000:role/any',
+    Handler: 'index.handler',
+    Timeout: 30,
+    Code: { ZipFile: zipSync({ 'index.js': strToU8(source) }) },
+  });
+  const wait = { client: functions, minDelay: 1, maxWaitTime: 20 };
+  await lambda.waitUntilFunctionActiveV2(wait, { FunctionName });
+  const queues = new sqs.SQS(once);
+  const { QueueUrl } = await queues.createQueue({ QueueName: name() });
+
+  const read = async (event, seen) => {
+    const input = { FunctionName, Payload: JSON.stringify(event), LogType: 'Tail' };
+    const reply = await functions.send(new lambda.InvokeWithResponseStreamCommand(input));
+    for await (const each of reply.EventStream) {
+      if (each.InvokeComplete) return each.InvokeComplete;
+      await seen(Buffer.from(each.PayloadChunk.Payload).toString());
+    }
+  };
+  const chunks = [];
+  const complete = await read({ queue: QueueUrl }, async (chunk) => {
+    chunks.push(chunk);
+    if (chunk === 'first') await queues.sendMessage({ QueueUrl, MessageBody: 'go on' });
+  });
+  assert.deepEqual(chunks, ['first', 'second']);
+  assert.equal(complete.ErrorCode, undefined);
+  assert.match(Buffer.from(complete.LogResult, 'base64').toString(), /REPORT RequestId/);
+  const failed = await read({ fail: 'no' }, (chunk) => assert.equal(chunk, 'first'));
+  assert.equal(failed.ErrorCode, 'Unhandled');
+  assert.equal(JSON.parse(failed.ErrorDetails).errorType, 'RangeError');
+  await queues.deleteQueue({ QueueUrl });
+  await functions.deleteFunction({ FunctionName });
+});

@@ -301,7 +301,7 @@ functions:
     handler: f.h
     provisionedConcurrency: 2
     versionFunction: true
-    url: true
+    url: { invokeMode: RESPONSE_STREAM }
     destinations: { onFailure: other }
     events: [{ httpApi: GET /g }, { schedule: rate(1 minute) }]
 resources: { Resources: { Dead: { Type: AWS::SQS::Queue } } }
@@ -333,6 +333,10 @@ fn a_service_becomes_the_frameworks_resources() {
     check(
         "FLambdaFunctionUrl",
         r#"{"Cors":{"AllowOrigins":["a"],"AllowMethods":["*"],"MaxAge":5},"TargetFunctionArn":{"Fn::GetAtt":["FLambdaFunction","Arn"]},"AuthType":"AWS_IAM"}"#,
+    );
+    check(
+        "GLambdaFunctionUrl",
+        r#"{"InvokeMode":"RESPONSE_STREAM","TargetFunctionArn":{"Fn::GetAtt":["GLambdaFunction","Arn"]},"AuthType":"NONE","Qualifier":"provisioned"}"#,
     );
     assert!(project.template.resource("FLambdaPermissionFnUrl").is_none());
     check(

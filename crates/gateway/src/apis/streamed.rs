@@ -88,7 +88,11 @@ fn body(first: Bytes, parts: BoxStream<'static, Part>) -> Body {
         match parts.next().await? {
             Part::Chunk(bytes) => Some((Ok(bytes), Some(parts))),
             Part::Ended(Ok(invoked)) if invoked.error.is_none() => None,
-            Part::Ended(_) => Some((Err(CutOff), None)),
+            Part::Ended(_) => {
+                // The connection is given a turn to send what came before.
+                tokio::task::yield_now().await;
+                Some((Err(CutOff), None))
+            }
             Part::Complete => None,
         }
     });

@@ -9,4 +9,5 @@ mod life;
 mod logs;
 mod python;
 mod runtime_api;
+mod streaming;
 mod world;

@@ -56,7 +56,7 @@ fn provided(files: &[(&str, String)], change: impl FnOnce(&mut FunctionSpec)) ->
 }
 
 /// A `bootstrap` of these lines behind [`CLIENT`].
-fn bootstrap(lines: &str) -> Function {
+pub(crate) fn bootstrap(lines: &str) -> Function {
     provided(&[("bootstrap", format!("{CLIENT}{lines}"))], |_spec| {})
 }
 

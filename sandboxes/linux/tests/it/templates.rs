@@ -6,6 +6,33 @@ use serde_json::{Value, json};
 
 use crate::world::{Function, World};
 
+/// A response that is larger than what may be under way, and read late: the worker has to read
+/// while its handler runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn forks_of_node_stream() {
+    let function = Function::js(
+        "const { once } = require('events');
+        exports.handler = awslambda.streamifyResponse(async (event, out) => {
+            for (let n = 0; n < 32; n++) {
+                if (!out.write(Buffer.alloc(65536, n))) await once(out, 'drain');
+            }
+            out.end('end');
+        });",
+    );
+    let world = World::new();
+    world.template(&function).await.unwrap();
+    for _time in 0..3 {
+        let (read, log) = world.stream(&function).await;
+        assert_eq!(read.len(), 32 * 65536 + 3, "{log}");
+        assert!(read.ends_with(b"end"));
+    }
+    let log = world.stream(&function).await.1;
+    assert!(!log.contains("Init Duration"), "{log}");
+    world.host.end_idle();
+    assert!(world.stream(&function).await.1.contains("Restore Duration"));
+    world.host.drain().await;
+}
+
 /// What a template holds that copies would share keeps it from being one, and the function runs all
 /// the same.
 #[tokio::test(flavor = "multi_thread")]

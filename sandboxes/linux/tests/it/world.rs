@@ -81,7 +81,32 @@ impl World {
         (if error.is_none() { Ok(payload) } else { Err(payload) }, log_tail)
     }
 
+    /// A response, of which nothing is read for a while, and what the log says about its event.
+    pub(crate) async fn stream(&self, function: &Function) -> (Vec<u8>, String) {
+        let (writer, mut reader) = host::response();
+        let invoked = self.call_with(function, Some(writer));
+        let reading = async {
+            reader.begun().await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            let mut read = Vec::new();
+            while let Piece::Bytes(bytes) = reader.next().await {
+                read.extend_from_slice(&bytes);
+            }
+            read
+        };
+        let (invoked, read) = tokio::join!(invoked, reading);
+        (read, invoked.log_tail)
+    }
+
     async fn call(&self, function: &Function) -> Invoked {
+        self.call_with(function, None).await
+    }
+
+    async fn call_with(
+        &self,
+        function: &Function,
+        response: Option<ResponseWriter>,
+    ) -> Invoked {
         let number = self.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let invocation = Invocation {
             request_id: format!("request-{number}"),
@@ -89,7 +114,7 @@ impl World {
             client_context: None,
             trace_header: None,
             tail: true,
-            response: None,
+            response,
         };
         self.host.invoke(&function.spec, invocation).await.unwrap()
     }

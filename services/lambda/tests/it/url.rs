@@ -46,9 +46,10 @@ async fn a_url_is_made_changed_listed_and_deleted() {
     let live = m.call("CreateFunctionUrlConfig", live).await.unwrap();
     assert_eq!(live["FunctionArn"], format!("{ARN}:live"));
     m.pass(crate::SECOND).await;
-    let update = input(json!({ "AuthType": "AWS_IAM" }));
+    let update = input(json!({ "AuthType": "AWS_IAM", "InvokeMode": "RESPONSE_STREAM" }));
     let updated = m.call("UpdateFunctionUrlConfig", update).await.unwrap();
     assert_eq!((&updated["AuthType"], &updated["Cors"]), (&json!("AWS_IAM"), &cors));
+    assert_eq!(updated["InvokeMode"], "RESPONSE_STREAM");
     assert_eq!(updated["LastModifiedTime"], "2026-11-01T00:00:01.000Z");
     let get = async |more: Value| m.call("GetFunctionUrlConfig", input(more)).await;
     assert_eq!(get(json!({})).await.unwrap(), updated);
@@ -79,8 +80,6 @@ async fn what_makes_no_sense_is_refused() {
     let nobody = "ResourceNotFoundException: Function does not exist";
     check(json!({ "Qualifier": "none" }), nobody).await;
     check(json!({ "FunctionName": "none" }), nobody).await;
-    let stream = "NotImplemented: lambda: InvokeMode RESPONSE_STREAM is not served";
-    check(json!({ "InvokeMode": "RESPONSE_STREAM" }), stream).await;
     check(json!({ "InvokeMode": "OTHER" }), "ValidationException").await;
     check(json!({ "Cors": { "AllowMethods": ["BREW"] } }), "ValidationException").await;
     check(json!({ "Cors": { "MaxAge": 86_401 } }), "ValidationException").await;

@@ -134,6 +134,14 @@ def test_the_function_imports_its_packages_at_its_url(app):
     assert answer["said"] == "hello"
 
 
+def test_a_url_streams_that_the_template_wants_to(app):
+    server, *_ = app
+    url = outputs(server)["StreamsLambdaFunctionUrl"]
+    name = re.match(r"http://(\w+)\.", url).group(1)
+    with urllib.request.urlopen(f"{server.url}/_aws/lambda-url/{name}/", timeout=30) as reply:
+        assert (reply.status, reply.read()) == (203, b"in parts")
+
+
 def test_nothing_is_installed_or_published_again(app):
     server, _, deploy, _ = app
     before = outputs(server)

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::{Arn, SystemClock, SystemRandom};
-use host::{Config, Credentials, FunctionSpec, Host, Invocation, Invoked, Parts};
+use host::{
+    Config, Credentials, FunctionSpec, Host, Invocation, Invoked, Parts, Piece, ResponseWriter,
+};
 use serde_json::Value;
 use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink};
 
@@ -87,7 +89,7 @@ impl World {
         let invoked = self.call_with(function, Some(writer));
         let reading = async {
             reader.begun().await;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             let mut read = Vec::new();
             while let Piece::Bytes(bytes) = reader.next().await {
                 read.extend_from_slice(&bytes);

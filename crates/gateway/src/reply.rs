@@ -44,9 +44,7 @@ pub fn streamed(
 }
 
 /// A body that comes piece by piece.
-pub(crate) fn pieces(
-    pieces: impl Stream<Item = Result<Bytes, CutOff>> + Send + 'static,
-) -> Body {
+pub(crate) fn pieces(pieces: impl Stream<Item = Result<Bytes, CutOff>> + Send + 'static) -> Body {
     StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
 }
 

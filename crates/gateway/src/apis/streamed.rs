@@ -51,7 +51,9 @@ async fn bare(content_type: &str, mut parts: BoxStream<'static, Part>) -> Option
     let body = match parts.next().await? {
         Part::Chunk(first) => body(first, parts),
         Part::Complete => whole(""),
-        Part::Ended(ended) => ended.ok().filter(|invoked| invoked.error.is_none()).map(|_| whole(""))?,
+        Part::Ended(ended) => {
+            ended.ok().filter(|invoked| invoked.error.is_none()).map(|_| whole(""))?
+        }
     };
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_str(content_type).ok()?);

@@ -1,7 +1,9 @@
 //! Responses that are passed on as they are produced.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use base::SystemClock;
 use host::{Host, HostError, Invocation, Invoked, Piece, ResponseReader};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -69,6 +71,10 @@ fn streams(body: &str) -> Function {
 /// A function that goes on when this file is there.
 const GATE: &str = "while (!require('fs').existsSync('gate')) await sleep(5);";
 
+async fn pause(ms: u64) {
+    base::sleep(&SystemClock::new(), Duration::from_millis(ms)).await;
+}
+
 fn open_gate(function: &Function) {
     std::fs::write(format!("{}/gate", function.folder()), "").unwrap();
 }
@@ -124,10 +130,18 @@ async fn what_a_handler_writes_is_read_as_it_was_written() {
             "",
             "pq",
         ),
-        ("out.write(String(context.awsRequestId.length)); out.end(typeof context.done)", "", "36undefined"),
+        (
+            "out.write(String(context.awsRequestId.length)); out.end(typeof context.done)",
+            "",
+            "36undefined",
+        ),
         ("out.end('a'); throw new Error('late')", "", "a"),
         ("out.end('a'); return 'ignored'", "", "a"),
-        ("context.callbackWaitsForEmptyEventLoop = false; setTimeout(() => {}, 60000); out.end('a')", "", "a"),
+        (
+            "context.callbackWaitsForEmptyEventLoop = false; setTimeout(() => {}, 60000); out.end('a')",
+            "",
+            "a",
+        ),
     ] {
         let function = streams(body);
         let mut reading = start(&world.host, &function, json!({}));
@@ -160,7 +174,9 @@ async fn a_failure_amid_a_response_is_told_behind_it() {
             "Cannot set content-type, too late.",
         ),
         (
-            streams("out.write('a'); setTimeout(() => { throw new Error('loose') }); await sleep(1e4)"),
+            streams(
+                "out.write('a'); setTimeout(() => { throw new Error('loose') }); await sleep(1e4)",
+            ),
             "Error",
             "loose",
         ),
@@ -188,7 +204,7 @@ async fn a_timeout_amid_a_response_is_told_behind_it() {
         await new Promise((done) => setTimeout(done, 100000));
     })";
     let function = Function::with(&[("index.js", text)], "index.handler", |spec| {
-        spec.timeout = std::time::Duration::from_millis(500);
+        spec.timeout = Duration::from_millis(500);
     });
     let (read, invoked) = start(&world.host, &function, json!({})).rest().await;
     let error: Value = serde_json::from_slice(&invoked.payload).unwrap();
@@ -212,13 +228,15 @@ fn written(function: &Function) -> usize {
 #[tokio::test]
 async fn a_reader_that_is_slow_holds_its_function_up() {
     let world = World::new();
-    let function = streams(&format!("const tick = setInterval(() => console.log('tick'), 20); {FLOOD}; clearInterval(tick)"));
+    let function = streams(&format!(
+        "const tick = setInterval(() => console.log('tick'), 20); {FLOOD}; clearInterval(tick)"
+    ));
     let mut reading = start(&world.host, &function, json!({}));
     reading.reader.begun().await;
     // Until the handler's own timers show that it waits, and for nothing but the reader.
     let mut ticks = 0;
     while ticks < 10 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        pause(20).await;
         ticks = world.texts().iter().filter(|text| text.contains("tick")).count();
     }
     // 256 KB on their way, and one that is written.
@@ -259,11 +277,17 @@ async fn a_response_has_a_limit_read_along_or_gathered() {
     assert_eq!((read.len(), invoked.error), (host::STREAMED_BYTES_MAX, Some("Unhandled")));
     let error: Value = serde_json::from_slice(&invoked.payload).unwrap();
     let message = "Response payload size exceeded maximum allowed payload size (209715200 bytes).";
-    assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("Function.ResponseSizeTooLarge"), &json!(message)));
+    assert_eq!(
+        (&error["errorType"], &error["errorMessage"]),
+        (&json!("Function.ResponseSizeTooLarge"), &json!(message))
+    );
     let whole = world.try_invoke(&function, json!(6)).await.unwrap();
     assert_eq!((whole.payload.len(), whole.error), (6 * 1024 * 1024, None));
     let (error, failed) = world.invoke(&function, json!(7)).await;
-    assert!(failed && error["errorMessage"].as_str().unwrap().contains("(6291556 bytes)"), "{error}");
+    assert!(
+        failed && error["errorMessage"].as_str().unwrap().contains("(6291556 bytes)"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -351,12 +375,15 @@ except OSError: pass");
     let mut reading = start(&world.host, &function, json!(40));
     reading.reader.begun().await;
     // It is stuck when it has written for so long no more than what sockets hold.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    pause(500).await;
     let stuck = written(&function);
     assert!(stuck < 30, "{stuck}");
     let (read, invoked) = reading.rest().await;
     assert_eq!((read.len(), invoked.error), (40 << 20, None));
     let (read, invoked) = start(&world.host, &function, json!(201)).rest().await;
     let error: Value = serde_json::from_slice(&invoked.payload).unwrap();
-    assert_eq!((read.len(), &error["errorType"]), (host::STREAMED_BYTES_MAX, &json!("Function.ResponseSizeTooLarge")));
+    assert_eq!(
+        (read.len(), &error["errorType"]),
+        (host::STREAMED_BYTES_MAX, &json!("Function.ResponseSizeTooLarge"))
+    );
 }

@@ -89,7 +89,7 @@ impl World {
         let invoked = self.call_with(function, Some(writer));
         let reading = async {
             reader.begun().await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            base::sleep(&SystemClock::new(), Duration::from_millis(50)).await;
             let mut read = Vec::new();
             while let Piece::Bytes(bytes) = reader.next().await {
                 read.extend_from_slice(&bytes);
@@ -104,11 +104,7 @@ impl World {
         self.call_with(function, None).await
     }
 
-    async fn call_with(
-        &self,
-        function: &Function,
-        response: Option<ResponseWriter>,
-    ) -> Invoked {
+    async fn call_with(&self, function: &Function, response: Option<ResponseWriter>) -> Invoked {
         let number = self.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let invocation = Invocation {
             request_id: format!("request-{number}"),

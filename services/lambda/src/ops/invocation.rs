@@ -73,10 +73,9 @@ pub(crate) async fn stream(ctx: &Ctx, input: Input) -> Result<Reply, Error> {
     let tail = call.tail;
     let streamed = stream::start(Lambda::of(ctx), &target, call).await?;
     let mut reply = empty(ctx, StatusCode::OK);
-    for (name, value) in [
-        ("content-type", eventstream::CONTENT_TYPE),
-        ("x-amz-executed-version", &streamed.version),
-    ] {
+    for (name, value) in
+        [("content-type", eventstream::CONTENT_TYPE), ("x-amz-executed-version", &streamed.version)]
+    {
         let value = HeaderValue::from_str(value).map_err(kit::Error::internal)?;
         reply.headers.insert(HeaderName::from_static(name), value);
     }
@@ -106,7 +105,9 @@ fn event_of(part: Part, tail: bool) -> Option<Bytes> {
             complete
         }
         // It has begun, so that no status can tell.
-        Part::Ended(Err(error)) => json!({ "ErrorCode": error.code, "ErrorDetails": error.message }),
+        Part::Ended(Err(error)) => {
+            json!({ "ErrorCode": error.code, "ErrorDetails": error.message })
+        }
     };
     let json = Some("application/json");
     Some(eventstream::event("InvokeComplete", json, complete.to_string().as_bytes()))

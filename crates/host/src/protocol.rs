@@ -28,8 +28,8 @@
 //!
 //! A response that is streamed is Begin, any number of Chunk, and End. Then, or in place of what is
 //! missing, comes Result, which is empty, or Error. At its start a worker may send 256 KB in all
-//! Chunks; More adds to that what has been read of them. The worker is to be able to read More while
-//! its handler runs, and finds later Invokes before it.
+//! Chunks; More adds to that what has been read of them. The worker is to be able to read More
+//! while its handler runs, and finds later Invokes before it.
 //!
 //! Assign is answered by Ready or InitError, Invoke by Result or Error; any number of Log may come
 //! before. The host sends the next Invoke only after the answer: one event at a time. The timeout

@@ -1,8 +1,8 @@
 //! A response on its way from a function to whoever asked for it, as it is produced.
 //!
 //! Between the two lies a window: a function that is faster than its reader is held up when that is
-//! full. A reader that leaves holds nobody up: what comes after it is dropped, and the function runs
-//! to its end, as on Lambda.
+//! full. A reader that leaves holds nobody up: what comes after it is dropped, and the function
+//! runs to its end, as on Lambda.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

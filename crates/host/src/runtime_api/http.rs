@@ -168,8 +168,8 @@ fn event(shared: &Shared, current: &Current) -> Answer {
     answer
 }
 
-/// The result, whole or in pieces. It is gathered here where the runtime or the caller does not want
-/// pieces.
+/// The result, whole or in pieces. It is gathered here where the runtime or the caller does not
+/// want pieces.
 async fn runtime_response(
     shared: &Shared,
     id: &str,

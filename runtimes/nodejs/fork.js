@@ -35,13 +35,14 @@ function install() {
   before = look();
 }
 
-/** Waits for orders; returns in every slot, with the text that came with its order. */
+/** Waits for orders; returns in every slot, with what it was told. */
 function serve() {
   const text = native.serve(CONTROL, path.join(folder, 'init'));
   const pid = Number(fs.readlinkSync('/proc/self'));
   Object.defineProperty(process, 'pid', { value: pid, enumerable: true, configurable: true });
-  Math.random.seed();
-  return JSON.parse(text);
+  const told = JSON.parse(text);
+  Math.random.seed(told.seed);
+  return told;
 }
 
 /** Collects garbage, so that slots share what is left and do not copy it to sweep it. */
@@ -120,12 +121,12 @@ function seedable() {
     return result >>> 0;
   };
   const random = { random: () => ((draw() >>> 5) * 0x4000000 + (draw() >>> 6)) / 0x20000000000000 };
-  const seed = () => {
-    const bytes = crypto.randomFillSync(state);
-    if (bytes.every((word) => word === 0)) state[0] = 1;
+  const seed = (words) => {
+    state.set(words);
+    if (state.every((word) => word === 0)) state[0] = 1;
   };
   Object.defineProperty(random.random, 'seed', { value: seed });
-  seed();
+  seed(crypto.randomFillSync(new Uint32Array(4)));
   return random.random;
 }
 

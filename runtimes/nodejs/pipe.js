@@ -31,6 +31,8 @@ const Kind = {
   END: 24,
 };
 
+/** Where replies go: nowhere while events are rehearsed. */
+let to = TO_HOST;
 let inbox = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 let start = 0;
 let end = 0;
@@ -158,7 +160,7 @@ function write(kind, numbers, text) {
   frame[4] = kind;
   for (let i = 0; i < numbers.length; i++) frame.writeUInt32LE(numbers[i] >>> 0, HEADER + 4 * i);
   for (let sent = 0; sent < length; ) {
-    sent += fs.writeSync(TO_HOST, frame, sent, length - sent);
+    sent += fs.writeSync(to, frame, sent, length - sent);
   }
 }
 
@@ -169,14 +171,35 @@ function writeBytes(kind, bytes, from, length) {
   outbox[4] = kind;
   outbox.set(bytes.subarray(from, from + length), HEADER);
   for (let sent = 0; sent < HEADER + length; ) {
-    sent += fs.writeSync(TO_HOST, outbox, sent, HEADER + length - sent);
+    sent += fs.writeSync(to, outbox, sent, HEADER + length - sent);
   }
+}
+
+/** Has what is written go nowhere from now on, or to the host again. */
+function mute(muted) {
+  if (muted) {
+    to = fs.openSync('/dev/null', 'w');
+  } else {
+    fs.closeSync(to);
+    to = TO_HOST;
+  }
+}
+
+/** Has the next read find a frame that is not the host's. To be called before any is read. */
+function offer(kind, body) {
+  makeRoom(HEADER + body.length);
+  inbox.writeUInt32LE(1 + body.length, end);
+  inbox[end + 4] = kind;
+  body.copy(inbox, end + HEADER);
+  end += HEADER + body.length;
 }
 
 module.exports = {
   CHUNK_BYTES,
   Kind,
   isReading,
+  mute,
+  offer,
   read,
   room,
   whenRead,

@@ -106,6 +106,9 @@ pub(crate) enum Reply {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Forked<'a> {
+    /// Where its numbers that are not for secrets begin: copies would all go on with the same ones.
+    /// For its runtime to draw them takes longer.
+    pub(crate) seed: [u32; 4],
     pub(crate) log_stream_name: &'a str,
 }
 

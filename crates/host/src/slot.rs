@@ -138,7 +138,10 @@ impl Slot {
     ) -> io::Result<Slot> {
         let began = around.clock.now();
         let stream = Arc::new(stream_name(around, spec));
-        let told = protocol::Forked { log_stream_name: &stream.name };
+        let mut bytes = [[0; 4]; 4];
+        bytes.iter_mut().for_each(|word| around.random.fill(word));
+        let seed = bytes.map(u32::from_ne_bytes);
+        let told = protocol::Forked { seed, log_stream_name: &stream.name };
         let text = serde_json::to_string(&told).expect("text is always JSON");
         let late = || io::Error::other("the fork did not become a slot");
         // A hostile function may take orders of its template away from it.

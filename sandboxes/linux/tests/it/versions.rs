@@ -25,7 +25,6 @@ impl Installed {
 }
 
 /// What is in PATH or below `~/.pyenv`, one of each version.
-#[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]
 fn installed(program: &str, print: &[&str]) -> Vec<Installed> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -51,7 +50,8 @@ fn nodes() -> Vec<Installed> {
 }
 
 fn pythons() -> Vec<Installed> {
-    let print = "import sys; print('3.%d' % sys.version_info[1] if sys.version_info >= (3, 9) else '')";
+    let print =
+        "import sys; print('3.%d' % sys.version_info[1] if sys.version_info >= (3, 9) else '')";
     installed("python3", &["-c", print])
 }
 
@@ -194,7 +194,8 @@ async fn do_all(on: &Installed, function: Function, slots: usize, expected: [Val
 /// Whatever a runtime does with threads and descriptors works in a fork as in a fresh process.
 #[tokio::test(flavor = "multi_thread")]
 async fn forks_of_node_are_whole() {
-    let expected = [json!("hi"), json!("child"), json!(42), json!(189_999), json!(50_000), json!(42)];
+    let expected =
+        [json!("hi"), json!("child"), json!(42), json!(189_999), json!(50_000), json!(42)];
     for (on, slots) in nodes().iter().zip(slots(150, 75)) {
         do_all(on, on.js(ALL_JS), slots, expected.clone()).await;
     }

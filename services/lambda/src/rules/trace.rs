@@ -18,9 +18,7 @@ pub(crate) fn header(given: Option<String>, now: Time, random: &dyn Random) -> S
             *header += &format!("{separator}{name}={}", value());
         }
     };
-    add(&mut header, "Root", &|| {
-        format!("1-{:08x}-{}", now.as_secs(), hex(random, TRACE_BYTES))
-    });
+    add(&mut header, "Root", &|| format!("1-{:08x}-{}", now.as_secs(), hex(random, TRACE_BYTES)));
     add(&mut header, "Parent", &|| hex(random, SEGMENT_BYTES));
     add(&mut header, "Sampled", &|| "0".to_owned());
     header
@@ -36,7 +34,7 @@ mod tests {
     fn a_header_is_whole_and_keeps_what_was_given() {
         let of = |given: &str| {
             let given = Some(given.to_owned()).filter(|given| !given.is_empty());
-            header(given, Time::from_millis(0x5e66_d96f_000), &SystemRandom)
+            header(given, Time::from_millis(0x05e6_6d96_f000), &SystemRandom)
         };
         let fresh = of("");
         let parts: Vec<_> = fresh.split(['=', ';', '-']).collect();

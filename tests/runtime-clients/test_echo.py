@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -60,7 +61,7 @@ def node(_):
 def python(tmp):
     version = subprocess.run([PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
                              capture_output=True, text=True, check=True).stdout.strip()
-    subprocess.run([os.sys.executable, "-m", "pip", "install", "--quiet", "--target", tmp,
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target", tmp,
                     "--disable-pip-version-check", "--python-version", version,
                     "--only-binary=:all:", PYTHON_CLIENT], check=True)
     start = f"#!/bin/sh\nexec {PYTHON} -m awslambdaric app.handler\n"
@@ -95,7 +96,9 @@ def invoke(aws, client, name):
     lambda_.delete_function(FunctionName=name)
 
 
-EVENTS = [{}, {"text": "ein größeres ☃"}, {"deep": [{"er": [1, 2.5, None, True]}]}, {"x": "y" * 500_000}]
+EVENTS = [
+    {}, {"text": "ein größeres ☃"}, {"deep": [{"er": [1, 2.5, None, True]}]}, {"x": "y" * 500_000},
+]
 
 
 def test_what_goes_in_comes_out(invoke):

@@ -31,6 +31,13 @@ pub(crate) struct Platform {
     /// Do not start with less of a sandbox than this
     #[arg(long, value_name = "LEVEL", value_enum, num_args = 0..=1, default_missing_value = "full")]
     require_sandbox: Option<Level>,
+    /// Where functions may connect to, besides the platform
+    #[arg(long, value_enum, default_value_t = Egress::None)]
+    egress: Egress,
+    /// Further addresses that functions may connect to: 10.1.0.0/16, 10.1.2.3:5432, [fd00::/8]:443.
+    /// Addresses of this machine only one by one, as 127.0.0.1:5432
+    #[arg(long, value_name = "RANGE[:PORT]")]
+    egress_allow: Vec<server::EgressRule>,
     /// Further host names to answer to; `.example.com` stands for all below it
     #[arg(long, value_name = "NAME")]
     answer_to: Vec<String>,
@@ -43,6 +50,15 @@ enum Sandbox {
     Linux,
     /// Not at all: for debugging
     None,
+}
+
+/// Where functions may connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Egress {
+    /// Nowhere else
+    None,
+    /// To public addresses: not to private ones, and not to this machine
+    Internet,
 }
 
 /// How much of a sandbox there is.
@@ -77,6 +93,10 @@ impl Platform {
                 program: PathBuf::from("/proc/self/exe"),
                 args: vec!["launcher".into()],
             },
+        };
+        config.egress = server::Egress {
+            internet: self.egress == Egress::Internet,
+            allow: self.egress_allow.clone(),
         };
         config.region = region;
         config.confinement_min = match self.require_sandbox {
@@ -130,6 +150,7 @@ pub(crate) async fn start(
     let server = Server::start(platform.config(auth, region)).await?;
     show::line(format_args!("cumulet {} on {}", env!("CARGO_PKG_VERSION"), server.url()));
     show::line(format_args!("sandbox {}", server.confinement()));
+    show::line(format_args!("egress {}", server.egress()));
     if auth && let Some(root) = server.new_root_key() {
         show::line("The root credentials, shown this once:");
         show::line(format_args!("  AWS_ACCESS_KEY_ID={}", root.access_key));

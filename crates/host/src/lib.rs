@@ -14,6 +14,7 @@ mod arrivals;
 mod assignment;
 mod config;
 pub mod conformance;
+mod egress;
 mod frames;
 mod function;
 mod host;
@@ -33,6 +34,7 @@ mod templates;
 mod worker;
 
 pub use config::Config;
+pub use egress::{Egress, Rule};
 pub use function::{Credentials, FunctionSpec};
 pub use host::{Host, Live, Parts, Stats};
 pub use invocation::{EVENT_BYTES_MAX, HostError, Invocation, Invoked};

@@ -10,6 +10,8 @@ pub struct Config {
     pub address: SocketAddr,
     pub storage: Storage,
     pub sandbox: Sandbox,
+    /// Where functions may connect to besides the platform.
+    pub egress: host::Egress,
     /// With less than this the server does not start.
     pub confinement_min: Confinement,
     pub gateway: gateway::Config,
@@ -76,6 +78,7 @@ impl Config {
             address,
             storage,
             sandbox: Sandbox::None,
+            egress: host::Egress::default(),
             confinement_min: Confinement::None,
             gateway: gateway::Config::default(),
             account: "000000000000".parse().expect("twelve digits"),

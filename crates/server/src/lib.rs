@@ -29,13 +29,14 @@ use tokio::task::JoinHandle;
 pub use config::{Config, Confinement, Sandbox, Storage};
 pub use credentials::RootKey;
 pub use error::StartError;
+pub use host::{Egress, Rule as EgressRule};
 #[cfg(target_os = "linux")]
 pub use sandbox_linux::launch;
 pub use stacks::{Package, Stack};
 
 use crate::control::Controls;
 use crate::credentials::Keyring;
-use crate::sandbox::Front;
+use crate::sandbox::{Front, Started};
 use crate::stacks::Stacks;
 
 /// A running server.
@@ -47,6 +48,7 @@ pub struct Server {
     stacks: Arc<Stacks>,
     address: SocketAddr,
     confinement: String,
+    egress: String,
     new_root_key: Option<RootKey>,
     listening: JoinHandle<()>,
     /// Files that no later run can use.
@@ -83,8 +85,9 @@ impl Server {
         let limits = telemetry::Config::default();
         let logs = LogStore::open(opened.logs, Arc::clone(&config.clock), limits).await?;
         let front = Front::default();
-        let sandbox = sandbox::start(&config.sandbox, &opened.cache, address.port(), &front);
-        let (sandbox, confinement, what) = sandbox.map_err(StartError::Host)?;
+        let (port, cache) = (address.port(), &opened.cache);
+        let started = sandbox::start(&config.sandbox, &config.egress, cache, port, &front);
+        let Started { sandbox, confinement, what, egress } = started.map_err(StartError::Host)?;
         if confinement < config.confinement_min {
             return Err(StartError::Confinement { wanted: config.confinement_min, found: what });
         }
@@ -120,6 +123,7 @@ impl Server {
             stacks,
             address,
             confinement: what,
+            egress,
             new_root_key,
             listening,
             scratch,
@@ -129,6 +133,11 @@ impl Server {
     /// How functions are confined, in a line: `full: namespaces, seccomp, …`.
     pub fn confinement(&self) -> &str {
         &self.confinement
+    }
+
+    /// What functions may connect to besides the platform, in a line: `none`.
+    pub fn egress(&self) -> &str {
+        &self.egress
     }
 
     /// Where it is reached from this machine.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 
 use gateway::Gateway;
+use host::Egress;
 
 use crate::{Confinement, Sandbox};
 
@@ -19,6 +20,9 @@ impl Front {
     }
 }
 
+/// Of networks, where functions have none of their own.
+const NOT_CONFINED: &str = "whatever this machine reaches: functions have no network of their own";
+
 /// Takes as many descriptors as may be had: every worker costs some, and every connection one.
 fn raise_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,19 +32,35 @@ fn raise_files() {
     }
 }
 
-/// The sandbox, and how much of one it is, in a word and in a line.
+/// What a sandbox is: how much of one, in a word and in a line, and what functions reach.
+pub(crate) struct Started {
+    pub(crate) sandbox: Arc<dyn host::Sandbox>,
+    pub(crate) confinement: Confinement,
+    pub(crate) what: String,
+    pub(crate) egress: String,
+}
+
+/// Starts the sandbox.
 pub(crate) fn start(
     sandbox: &Sandbox,
+    egress: &Egress,
     cache: &Path,
     port: u16,
     front: &Front,
-) -> io::Result<(Arc<dyn host::Sandbox>, Confinement, String)> {
+) -> io::Result<Started> {
     raise_files();
     match sandbox {
         Sandbox::None => {
-            let none = sandbox_none::NoSandbox::start()?;
-            let what = "none: functions may do what this user may".to_owned();
-            Ok((Arc::new(none), Confinement::None, what))
+            if !egress.is_none() {
+                let why = "without a sandbox functions reach whatever this user does";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
+            Ok(Started {
+                sandbox: Arc::new(sandbox_none::NoSandbox::start()?),
+                confinement: Confinement::None,
+                what: "none: functions may do what this user may".to_owned(),
+                egress: NOT_CONFINED.to_owned(),
+            })
         }
         #[cfg(target_os = "linux")]
         Sandbox::Linux { program, args } => {
@@ -48,7 +68,8 @@ pub(crate) fn start(
             std::fs::create_dir_all(&folder)?;
             let mut launcher = std::process::Command::new(program);
             launcher.args(args).arg(&folder);
-            let config = sandbox_linux::Config { launcher, port, accept: front.accept() };
+            let (accept, rules) = (front.accept(), egress.clone());
+            let config = sandbox_linux::Config { launcher, port, accept, egress: rules };
             let linux = sandbox_linux::LinuxSandbox::start(config)?;
             let level = linux.level();
             let confinement = match (&level.namespaces, level.cgroups) {
@@ -57,7 +78,11 @@ pub(crate) fn start(
                 (Ok(()), Some(_)) => Confinement::Full,
             };
             let what = format!("{confinement}: {level}");
-            Ok((Arc::new(linux), confinement, what))
+            let egress = match &level.namespaces {
+                Ok(()) => egress.to_string(),
+                Err(_) => NOT_CONFINED.to_owned(),
+            };
+            Ok(Started { sandbox: Arc::new(linux), confinement, what, egress })
         }
         #[cfg(not(target_os = "linux"))]
         Sandbox::Linux { .. } => {

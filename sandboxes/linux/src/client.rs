@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use base::BoxFuture;
-use host::{Launch, Limits, Process, Running, Sandbox, Shown};
+use host::{Egress, Launch, Limits, Process, Running, Sandbox, Shown};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -30,6 +30,8 @@ pub struct Config {
     /// The port of the server, and who serves those that come from inside.
     pub port: u16,
     pub accept: Accept,
+    /// Where functions may connect to besides.
+    pub egress: Egress,
 }
 
 /// Workers in namespaces of their own.
@@ -72,6 +74,8 @@ impl LinuxSandbox {
         let launcher = config.launcher.spawn()?;
         // Its end is in the child alone: we hear when that is gone.
         drop(config.launcher);
+        let begin = Request::Begin { egress: config.egress };
+        message::send(&socket, &begin, &[])?;
         let mut buffer = Vec::new();
         let level = match message::receive(&socket, &mut buffer)? {
             Some((Report::Ready(level), _)) => level,

@@ -22,10 +22,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{WaitOptions, getegid, geteuid};
 use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
-use self::prepare::{enter, lay_out, raise_files, start_limiter};
+use self::prepare::{enter, lay_out, raise_files, start_egress, start_limiter};
 use self::room::{Kind, Room, ask_to_end, end};
 use self::slots::{EMPTY_IDS, Fill, MadeWith, PIDS, Template};
 use crate::cgroup::Parent;
+use crate::egress;
 use crate::level::Level;
 use crate::limiter;
 use crate::message::{self, Launch, Report, Request};
@@ -37,6 +38,7 @@ use crate::worker::{self, Job};
 const SERVER: u64 = 0;
 const LIMITER: u64 = 1;
 const TIMER: u64 = 2;
+const EGRESS: u64 = 3;
 /// What an epoll event is about: the number of a room, and which of its descriptors.
 const KINDS: u64 = 4;
 const SETUP: u64 = 1;
@@ -54,6 +56,8 @@ struct Launcher {
     filters: Filters,
     /// Where cgroups are made, if they are.
     limiter: Option<OwnedFd>,
+    /// Who connects functions to other networks, if they may.
+    egress: Option<OwnedFd>,
     /// Ours: `fork`, which has what workers need to be forked, and `stage`, in which every sandbox
     /// without code has a folder where its code will be mounted.
     folder: PathBuf,
@@ -78,6 +82,11 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
     // What the server was started with and left open is not for functions.
     sys::close_on_exec(FIRST_INHERITED)?;
     lay_out(&folder.join("fork"))?;
+    let mut buffer = Vec::new();
+    let Some((Request::Begin { egress: rules }, _)) = message::receive(&server, &mut buffer)?
+    else {
+        return Err(io::Error::other("it was not said what functions may reach"));
+    };
     let namespaces = enter(folder);
     let parent = Parent::find(&format!("cumulet-{}", std::process::id()));
     let level = Level {
@@ -86,9 +95,16 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
         cgroups: parent.as_ref().map(Parent::version),
     };
     let limiter = parent.map(|parent| start_limiter(&parent)).transpose()?;
+    let guarded = level.namespaces.is_ok() && !rules.is_none();
+    let egress = guarded.then(|| start_egress(rules)).transpose()?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
-    let inputs = [(Some(&server), SERVER), (limiter.as_ref(), LIMITER), (Some(&timer), TIMER)];
+    let inputs = [
+        (Some(&server), SERVER),
+        (limiter.as_ref(), LIMITER),
+        (Some(&timer), TIMER),
+        (egress.as_ref(), EGRESS),
+    ];
     for (fd, about) in inputs {
         if let Some(fd) = fd {
             epoll::add(&epoll, fd, epoll::EventData::new_u64(about), epoll::EventFlags::IN)?;
@@ -100,11 +116,12 @@ pub fn run(server: OwnedFd, folder: &Path) -> io::Result<()> {
         server,
         epoll,
         level,
-        filters: Filters::compile()?,
+        filters: Filters::compile(guarded)?,
         limiter,
+        egress,
         folder: folder.to_owned(),
         rooms: HashMap::new(),
-        buffer: Vec::new(),
+        buffer,
         next_pid: PIDS.start,
         next_empty: EMPTY_IDS,
         timer,
@@ -144,6 +161,8 @@ impl Launcher {
                     self.hear_limiter()?;
                 } else if about == TIMER {
                     self.refill()?;
+                } else if about == EGRESS {
+                    self.hear_egress()?;
                 } else if about == SERVER {
                     let mut buffer = std::mem::take(&mut self.buffer);
                     let heard = message::receive(&self.server, &mut buffer);
@@ -190,6 +209,7 @@ impl Launcher {
                 }
                 return Ok(());
             }
+            Request::Begin { .. } => return Ok(()),
             Request::Kill { id } => {
                 match self.rooms.get(&id) {
                     Some(room) if room.started => ask_to_end(room),
@@ -347,18 +367,27 @@ impl Launcher {
         }
     }
 
-    /// A template asks whether it may make namespaces: only for a slot that was ordered.
+    /// A template asks whether it may make namespaces.
     fn open_gate(&mut self, id: u64) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let Kind::Sandbox { template: Some(template), .. } = &mut room.kind else { return };
-        let Template { gate, pid, permits, .. } = template;
-        let Some(open) = gate else { return };
-        match open.answer(|who| *permits > 0 && who == *pid) {
-            Ok(true) => *permits -= 1,
-            Ok(false) => {}
+        let Some(template) = self.template(id) else { return };
+        let Some(gate) = &template.gate else { return };
+        match gate.receive() {
+            Ok(asked) => template.decide(asked.id, asked.pid),
             // Nobody is left who could ask.
-            Err(_) => *gate = None,
+            Err(_) => template.gate = None,
         }
+    }
+
+    /// The same, where connections are asked about too.
+    fn hear_egress(&mut self) -> io::Result<()> {
+        let Some(egress) = &self.egress else { return Ok(()) };
+        let Some((asked, _)) = message::receive::<egress::Asked>(egress, &mut self.buffer)? else {
+            return Err(io::Error::other("the process for egress has ended"));
+        };
+        if let Some(template) = self.template(asked.id) {
+            template.decide(asked.question, asked.pid);
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@
 //! that runtimes need, and is limited by a cgroup. All of it is in place before the function's code
 //! is there. What it reaches over the network is the server's port, on its own 127.0.0.1: it
 //! connects to a socket that was made inside and is accepted outside, so that nothing else is
-//! there.
+//! there. Where other networks may be reached, a process of its own connects to them (`egress.rs`).
 //!
 //! Workers are started by the *launcher*, a process of its own (`launcher.rs`). A template's slots
 //! are made by the template itself (crate `fork`), one at a time, when the launcher orders them.
@@ -16,12 +16,13 @@
 
 mod cgroup;
 mod client;
-mod gate;
+mod egress;
 mod landlock;
 mod launcher;
 mod level;
 mod limiter;
 mod message;
+mod notify;
 mod processes;
 mod root;
 mod seccomp;

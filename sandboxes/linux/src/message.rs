@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use host::Limits;
+use host::{Egress, Limits};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -22,6 +22,8 @@ const DESCRIPTORS_MAX: usize = 8;
 /// What the server wants. Each is about a sandbox or slot, by a number of the server's choice.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
+    /// Said once, first of all: where functions may connect to.
+    Begin { egress: Egress },
     /// Start a program in a sandbox of its own. Descriptors: events, replies, output.
     Launch(Box<Launch>),
     /// Show a program its code.

@@ -6,6 +6,8 @@ use rustix::process::{Pid, Signal};
 
 /// How often a tree of processes is looked through while it changes.
 const LOOKS_MAX: usize = 64;
+/// How far up a process is followed.
+const PARENTS_MAX: usize = 1_024;
 
 /// Stops all processes of a room, or lets them go on.
 pub(crate) fn freeze(pid: i32, frozen: bool) {
@@ -53,6 +55,23 @@ fn is_first(pid: i32) -> bool {
     let numbers = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
     numbers
         .is_some_and(|numbers| numbers.split_whitespace().count() > 1 && numbers.ends_with("\t1"))
+}
+
+/// A number of `/proc/PID/status`.
+pub(crate) fn field(status: &str, name: &str) -> Option<i32> {
+    status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
+}
+
+/// The process, at or above this one, that is number 1 in its namespace.
+pub(crate) fn first_above(mut pid: i32) -> Option<i32> {
+    for _ in 0..PARENTS_MAX {
+        if is_first(pid) {
+            return Some(pid);
+        }
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        pid = field(&status, "PPid:").filter(|parent| *parent > 0)?;
+    }
+    None
 }
 
 pub(crate) fn descendants(pid: i32) -> Vec<i32> {

@@ -2,7 +2,8 @@
 //!
 //! Two filters. The first is an allow-list: what is not on it does not exist. The second guards
 //! `clone`: nobody makes namespaces, but for a template, and that only while the launcher, who is
-//! asked each time, has just ordered a slot of it.
+//! asked each time, has just ordered a slot of it. Where functions may reach other networks it also
+//! asks about `connect`, and `sendto` with an address (`egress.rs`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,20 +27,22 @@ pub(crate) const SLOT_NAMESPACES: u32 =
 pub(crate) struct Filters {
     calls: Vec<sock_filter>,
     calls_of_template: Vec<sock_filter>,
+    /// Whether connections are asked about.
+    egress: bool,
 }
 
 impl Filters {
-    pub(crate) fn compile() -> io::Result<Filters> {
-        Ok(Filters { calls: allow_list(false)?, calls_of_template: allow_list(true)? })
+    pub(crate) fn compile(egress: bool) -> io::Result<Filters> {
+        Ok(Filters { calls: allow_list(false)?, calls_of_template: allow_list(true)?, egress })
     }
 
-    /// Applies both filters to the calling thread, for good. A template gets the descriptor over
-    /// which its forks are to be allowed.
+    /// Applies both filters to the calling thread, for good. Gives the descriptor where we are
+    /// asked about its calls, if there are such: about forks of a template, and connections.
     pub(crate) fn apply(&self, template: bool) -> io::Result<Option<OwnedFd>> {
         // The guard first: afterwards no filter with a listener may be added.
-        let gate = install(&guard(template), template)?;
+        let listener = install(&guard(template, self.egress), template || self.egress)?;
         install(if template { &self.calls_of_template } else { &self.calls }, false)?;
-        Ok(gate)
+        Ok(listener)
     }
 }
 
@@ -58,8 +61,8 @@ fn install(program: &[sock_filter], listener: bool) -> io::Result<Option<OwnedFd
     }
 }
 
-/// What guards `clone`, as a program.
-fn guard(template: bool) -> Vec<sock_filter> {
+/// What guards `clone`, and connections where there is egress, as a program.
+fn guard(template: bool, egress: bool) -> Vec<sock_filter> {
     const LOAD: u16 = 0x20; // a word of what is known of the call
     const AND: u16 = 0x54;
     const JUMP_EQUAL: u16 = 0x15;
@@ -67,17 +70,33 @@ fn guard(template: bool) -> Vec<sock_filter> {
     const NUMBER_AT: u32 = 0;
     const ARCH_AT: u32 = 4;
     const FIRST_ARGUMENT_AT: u32 = 16; // its lower half
+    const FIFTH_ARGUMENT_AT: u32 = 48;
     let arch = if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e };
     let step = |code, k, jt, jf| sock_filter { code, jt, jf, k };
     let give = |action: u32| step(RETURN, action, 0, 0);
     let errno = |number: i32| libc::SECCOMP_RET_ERRNO | number.unsigned_abs();
     let number = |call: c_long| u32::try_from(call).unwrap_or(u32::MAX);
     let ordered = if template { libc::SECCOMP_RET_USER_NOTIF } else { errno(libc::EPERM) };
-    vec![
+    let mut program = vec![
         step(LOAD, ARCH_AT, 0, 0),
         step(JUMP_EQUAL, arch, 1, 0),
         give(libc::SECCOMP_RET_KILL_PROCESS),
         step(LOAD, NUMBER_AT, 0, 0),
+    ];
+    if egress {
+        program.extend([
+            step(JUMP_EQUAL, number(libc::SYS_connect), 0, 1),
+            give(libc::SECCOMP_RET_USER_NOTIF),
+            step(JUMP_EQUAL, number(libc::SYS_sendto), 0, 5),
+            step(LOAD, FIFTH_ARGUMENT_AT, 0, 0),
+            step(JUMP_EQUAL, 0, 0, 2),
+            step(LOAD, FIFTH_ARGUMENT_AT + 4, 0, 0),
+            step(JUMP_EQUAL, 0, 1, 0),
+            give(libc::SECCOMP_RET_USER_NOTIF),
+            step(LOAD, NUMBER_AT, 0, 0),
+        ]);
+    }
+    program.extend([
         // Its flags are in memory, where a filter cannot look. C libraries fall back to `clone`.
         step(JUMP_EQUAL, number(libc::SYS_clone3), 0, 1),
         give(errno(libc::ENOSYS)),
@@ -90,7 +109,8 @@ fn guard(template: bool) -> Vec<sock_filter> {
         give(errno(libc::EPERM)),
         give(libc::SECCOMP_RET_ALLOW),
         give(ordered),
-    ]
+    ]);
+    program
 }
 
 fn allow_list(template: bool) -> io::Result<Vec<sock_filter>> {

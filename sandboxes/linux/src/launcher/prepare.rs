@@ -6,11 +6,13 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use host::Egress;
 use rustix::net::SocketType;
 use rustix::process::{Resource, Rlimit, getegid, geteuid};
 
 use super::{SANDBOX_NAMESPACES, complain, pair};
 use crate::cgroup::Parent;
+use crate::egress;
 use crate::limiter;
 use crate::sys::{self, Cloned};
 
@@ -31,6 +33,23 @@ pub(super) fn start_limiter(parent: &Parent) -> io::Result<OwnedFd> {
             drop(ours);
             if let Err(error) = limiter::serve(&inside, parent) {
                 complain(&format!("limiter: {error}"));
+            }
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
+
+/// Starts the process that connects functions; gives our end of the socket between us.
+pub(super) fn start_egress(rules: Egress) -> io::Result<OwnedFd> {
+    let (ours, inside) = pair(SocketType::SEQPACKET)?;
+    // SAFETY: we have one thread.
+    match unsafe { sys::clone(0) }? {
+        Cloned::Parent { .. } => Ok(ours),
+        Cloned::Child => {
+            drop(ours);
+            if let Err(error) = egress::serve(inside, rules) {
+                complain(&format!("egress: {error}"));
             }
             // SAFETY: ends the process.
             unsafe { libc::_exit(0) }

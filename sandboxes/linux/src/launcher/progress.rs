@@ -8,9 +8,10 @@ use rustix::event::epoll;
 
 use super::room::{Kind, Room, end};
 use super::{GATE, KINDS, Launcher};
-use crate::gate::Gate;
+use crate::egress;
 use crate::limiter;
 use crate::message::{self, Report};
+use crate::notify::Listener;
 use crate::sys;
 
 impl Launcher {
@@ -53,10 +54,17 @@ impl Launcher {
                 return Ok(Setup::Failed(why.trim_start_matches('!').to_owned()));
             }
         }
-        if let (Some(gate), Some(template)) = (gate, template) {
-            let data = epoll::EventData::new_u64(id * KINDS + GATE);
-            epoll::add(&self.epoll, &gate, data, epoll::EventFlags::IN)?;
-            template.gate = Some(Gate::new(gate));
+        let Some(gate) = gate else { return Ok(Setup::Goes) };
+        if let Some(egress) = &self.egress {
+            let order = egress::Order { id, template: template.as_ref().and(heard.pid) };
+            message::send(egress, &order, &[gate.as_fd()])?;
+        }
+        if let Some(template) = template {
+            if self.egress.is_none() {
+                let data = epoll::EventData::new_u64(id * KINDS + GATE);
+                epoll::add(&self.epoll, &gate, data, epoll::EventFlags::IN)?;
+            }
+            template.gate = Some(Listener::new(gate));
             template.pid = heard.pid.unwrap_or(0);
         }
         Ok(Setup::Goes)

@@ -15,8 +15,8 @@ use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec};
 
 use super::room::{Kind, Room, end};
 use super::{KINDS, Launcher, STATUS, pair};
-use crate::gate::Gate;
 use crate::message::{self, Heard};
+use crate::notify::Listener;
 use crate::root::{GID, UID};
 use crate::seccomp::SLOT_NAMESPACES;
 
@@ -32,7 +32,8 @@ const REFILL_AFTER: Duration = Duration::from_millis(20);
 /// What is known of a sandbox whose worker may be forked.
 pub(super) struct Template {
     pub(super) control: OwnedFd,
-    pub(super) gate: Option<Gate>,
+    /// Where it asks for namespaces.
+    pub(super) gate: Option<Listener>,
     /// Who may ask there.
     pub(super) pid: i32,
     /// How often it may make namespaces: once for each slot that was ordered.
@@ -75,6 +76,16 @@ impl Template {
             waiting: VecDeque::new(),
         }
     }
+
+    /// Lets a process make namespaces only for a slot that was ordered.
+    pub(super) fn decide(&mut self, question: u64, pid: i32) {
+        let Some(gate) = &self.gate else { return };
+        if self.permits == 0 || pid != self.pid {
+            gate.answer(question, libc::EPERM);
+        } else if gate.go_on(question) {
+            self.permits -= 1;
+        }
+    }
 }
 
 fn template_gone() -> io::Error {
@@ -82,7 +93,7 @@ fn template_gone() -> io::Error {
 }
 
 impl Launcher {
-    fn template(&mut self, id: u64) -> Option<&mut Template> {
+    pub(super) fn template(&mut self, id: u64) -> Option<&mut Template> {
         match &mut self.rooms.get_mut(&id)?.kind {
             Kind::Sandbox { template, .. } => template.as_mut(),
             Kind::Empty { .. } | Kind::Slot => None,

@@ -24,5 +24,6 @@ fn sandbox() -> LinuxSandbox {
         let task = base::task::spawn("nobody", async move { drop(listener) });
         task.abort_handle()
     });
-    LinuxSandbox::start(Config { launcher, port: 4566, accept }).unwrap()
+    LinuxSandbox::start(Config { launcher, port: 4566, accept, egress: host::Egress::default() })
+        .unwrap()
 }

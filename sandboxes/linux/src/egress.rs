@@ -148,11 +148,7 @@ impl Server {
                 let about = event.data.u64();
                 let (id, kind) = (about / KINDS, about % KINDS);
                 match kind {
-                    LAUNCHER => {
-                        if !self.hear_launcher()? {
-                            return Ok(());
-                        }
-                    }
+                    LAUNCHER if !self.hear_launcher()? => return Ok(()),
                     LISTENER => self.hear_question(id, event.flags),
                     END => self.end_slot(id),
                     FAR | OUTER => self.hear_flow(id, kind),

@@ -33,7 +33,8 @@ pub(super) fn resolvers() -> Vec<SocketAddr> {
 fn parse(text: &str) -> Vec<SocketAddr> {
     let server = |line: &str| {
         let mut words = line.split_whitespace();
-        let address = words.next().filter(|word| *word == "nameserver").and(words.next())?;
+        let address =
+            words.next().filter(|word| *word == "nameserver").and_then(|_| words.next())?;
         Some(SocketAddr::new(address.parse().ok()?, 53))
     };
     let found: Vec<_> = text.lines().filter_map(server).take(RESOLVERS_MAX).collect();

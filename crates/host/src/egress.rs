@@ -101,10 +101,13 @@ impl FromStr for Rule {
         if address.to_canonical() != address {
             return Err(format!("{text:?} is an IPv4 address: write it as one"));
         }
+        if address.is_unspecified() && bits == all || address.is_multicast() {
+            return Err(format!("{text:?} is nobody's address"));
+        }
         let rule = Rule { address, bits, port };
         if is_near(address) && !rule.is_one() {
             return Err(format!(
-                "{text:?} is of loopback, link or multicast addresses: name each of them alone"
+                "{text:?} is of addresses of loopback or a link: name each of them alone"
             ));
         }
         Ok(rule)
@@ -335,6 +338,9 @@ mod tests {
             "[fd00::1",
             "[fd00::1]80",
             "example.com",
+            "0.0.0.0",
+            "[::]:80",
+            "224.0.0.1",
             "127.0.0.0/8",
             "169.254.0.0/16",
             "fe80::/10",

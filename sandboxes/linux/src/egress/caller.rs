@@ -185,7 +185,7 @@ fn kind(fd: &OwnedFd) -> Option<(bool, bool)> {
         _ => return None,
     };
     match (kind, protocol) {
-        (libc::SOCK_STREAM, libc::IPPROTO_TCP) => Some((is_v6, true)),
+        (libc::SOCK_STREAM, libc::IPPROTO_TCP | libc::IPPROTO_MPTCP) => Some((is_v6, true)),
         (libc::SOCK_DGRAM, libc::IPPROTO_UDP) => Some((is_v6, false)),
         _ => None,
     }

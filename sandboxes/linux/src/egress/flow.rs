@@ -22,6 +22,9 @@ use super::inside::{self, Pair};
 /// How often one side is read before others have their turn.
 const TURNS_MAX: usize = 8;
 
+/// How much of a stream is read at once, and kept while the other side does not take it.
+const PENDING_BYTES_MAX: usize = 16 << 10;
+
 const TCP_REPAIR: i32 = 19;
 const TCP_REPAIR_QUEUE: i32 = 20;
 const TCP_QUEUE_SEQ: i32 = 21;
@@ -181,6 +184,7 @@ impl Flow {
             return self.carry_datagrams(scratch);
         }
         let Some(outer) = &self.outer else { return Ok(Next::Done) };
+        let scratch = &mut scratch[..PENDING_BYTES_MAX];
         let up = pump(&self.far, outer, &mut self.up, scratch)?;
         let down = pump(outer, &self.far, &mut self.down, scratch)?;
         let over = |half: &Half| half.ended && half.pending.is_empty();

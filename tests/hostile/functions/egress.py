@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -213,6 +214,10 @@ def name_unconnected(event):
         peer.settimeout(SECONDS)
         peer.sendto(query, ("127.0.0.1", 53))
         return socket.inet_ntoa(peer.recv(512)[-4:])
+
+
+def certificates(_):
+    return ssl.create_default_context().cert_store_stats()["x509_ca"]
 
 
 def local(event):

@@ -63,6 +63,14 @@ impl Rule {
         self.bits == if self.address.is_ipv4() { 32 } else { 128 }
     }
 
+    /// Whether it is a range of addresses none of which a range can open.
+    fn opens_nothing(&self) -> bool {
+        let inside = |(near, bits): &(&str, u8)| {
+            near.parse().is_ok_and(|near| self.bits >= *bits && within(self.address, near, *bits))
+        };
+        !self.is_one() && NEAR.iter().any(inside)
+    }
+
     fn covers(&self, ip: IpAddr, port: u16) -> bool {
         self.port.is_none_or(|only| only == port) && within(ip, self.address, self.bits)
     }
@@ -105,7 +113,7 @@ impl FromStr for Rule {
             return Err(format!("{text:?} is nobody's address"));
         }
         let rule = Rule { address, bits, port };
-        if is_near(address) && !rule.is_one() {
+        if rule.opens_nothing() {
             return Err(format!(
                 "{text:?} is of addresses of loopback or a link: name each of them alone"
             ));
@@ -125,6 +133,10 @@ impl fmt::Display for Rule {
         }
     }
 }
+
+/// Ranges of loopback and of links.
+const NEAR: [(&str, u8); 4] =
+    [("0.0.0.0", 8), ("127.0.0.0", 8), ("169.254.0.0", 16), ("fe80::", 10)];
 
 fn masked(ip: IpAddr, bits: u8) -> IpAddr {
     let bits = u32::from(bits);

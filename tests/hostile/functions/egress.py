@@ -373,8 +373,16 @@ def hoard(event):
     count = len(peers)
     for peer in peers:
         peer.close()
-    with stream(event["to"]) as peer:
-        return {"count": count, "last": last, "after": ask(peer)}
+    # They end at their other end, too, a moment later.
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            with stream(event["to"]) as peer:
+                return {"count": count, "last": last, "after": ask(peer)}
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def costs(event):

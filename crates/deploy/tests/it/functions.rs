@@ -334,10 +334,6 @@ fn a_service_becomes_the_frameworks_resources() {
         "FLambdaFunctionUrl",
         r#"{"Cors":{"AllowOrigins":["a"],"AllowMethods":["*"],"MaxAge":5},"TargetFunctionArn":{"Fn::GetAtt":["FLambdaFunction","Arn"]},"AuthType":"AWS_IAM"}"#,
     );
-    check(
-        "GLambdaFunctionUrl",
-        r#"{"InvokeMode":"RESPONSE_STREAM","TargetFunctionArn":{"Fn::GetAtt":["GLambdaFunction","Arn"]},"AuthType":"NONE","Qualifier":"provisioned"}"#,
-    );
     assert!(project.template.resource("FLambdaPermissionFnUrl").is_none());
     check(
         "FLambdaEvConf",
@@ -350,7 +346,7 @@ fn a_service_becomes_the_frameworks_resources() {
     check("GLambdaVersion", r#"{"Cumulet::Of":"GLambdaFunction"}"#);
     check(
         "GLambdaFunctionUrl",
-        r#"{"TargetFunctionArn":{"Fn::GetAtt":["GLambdaFunction","Arn"]},"AuthType":"NONE","Qualifier":"provisioned"}"#,
+        r#"{"InvokeMode":"RESPONSE_STREAM","TargetFunctionArn":{"Fn::GetAtt":["GLambdaFunction","Arn"]},"AuthType":"NONE","Qualifier":"provisioned"}"#,
     );
     assert!(project.template.resource("GLambdaPermissionFnUrl").is_some());
     let outputs: Vec<&str> = project.template.outputs.iter().map(|o| o.name.as_str()).collect();

@@ -112,7 +112,8 @@ def test_a_trace_reaches_the_function(apis):
     for method in ("GET", "POST"):
         reply = json.loads(apis("http", method, "/trace").text)
         root = reply["header"].split(";")[0]
-        assert re.fullmatch(f"{root};Parent=[0-9a-f]{{16}};Sampled=0", reply["environment"])
+        begun = f"{root};Parent=[0-9a-f]{{16}};Sampled=0;Lineage=[0-9a-f]{{8}}:1"
+        assert re.fullmatch(begun, reply["environment"])
 
 
 def test_a_rest_api_passes_names_as_they_were_spelled(apis):

@@ -68,6 +68,7 @@ async fn run(
             ctx.base_url = format!("http://{host}");
         }
     }
+    ctx.take_trace(&head.headers);
     let account = ctx.account.clone();
     let caller = ctx.caller.clone();
     let call = service.prepare(ctx, &operation, input)?;

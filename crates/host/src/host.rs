@@ -231,6 +231,12 @@ impl Host {
         self.0.note_throttle(spec);
     }
 
+    /// Counts an event that was not run because it had come by too often.
+    pub fn note_loop(&self, spec: &FunctionSpec) {
+        let dropped = &[(Measure::RecursiveInvocationsDropped, 1.0)];
+        self.0.metrics.record(&function_name(spec), dropped);
+    }
+
     /// What lives at the moment.
     pub fn stats(&self) -> Stats {
         let (idle, frozen, busy, waiting) = self.0.places.count();

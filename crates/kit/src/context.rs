@@ -14,6 +14,11 @@ use crate::sources::Sources;
 use crate::targets::Targets;
 use crate::{Error, Services};
 
+/// The header by which SDKs carry a trace on.
+const TRACE_HEADER: &str = "x-amzn-trace-id";
+/// A longer trace is not kept: it goes along with every message.
+const TRACE_BYTES_MAX: usize = 1024;
+
 /// What the whole machine shares: the store, time, chance, and the faces between services.
 #[derive(Clone)]
 pub struct Kit(Arc<Shared>);
@@ -203,6 +208,9 @@ pub struct Ctx {
     pub request_id: String,
     /// Scheme, host and port as the client wrote them: the base of URLs we hand out.
     pub base_url: String,
+    /// `X-Amzn-Trace-Id`. What the request causes carries it on: by it a function that calls
+    /// itself is found.
+    pub trace: Option<String>,
     /// The id of the service that runs.
     pub service: &'static str,
     /// The operation or worker that runs.
@@ -226,6 +234,7 @@ impl Ctx {
             caller: Caller::root(&kit.account),
             request_id: kit.uuid(),
             base_url: kit.base_url().to_owned(),
+            trace: None,
             service,
             operation,
             protocol: Protocol::Json10,
@@ -241,6 +250,13 @@ impl Ctx {
             protocol,
             ..Ctx::internal(kit, "", "", Arc::new(()))
         }
+    }
+
+    /// Takes over the trace of a request, if it has one.
+    pub fn take_trace(&mut self, headers: &http::HeaderMap) {
+        let given = headers.get(TRACE_HEADER).and_then(|trace| trace.to_str().ok());
+        let kept = given.filter(|trace| trace.len() <= TRACE_BYTES_MAX && trace.contains("Root="));
+        self.trace = kept.map(str::to_owned);
     }
 
     /// The present.

@@ -24,6 +24,8 @@ pub struct Event {
     /// Ordering group and deduplication id, for FIFO targets.
     pub group_id: Option<String>,
     pub deduplication_id: Option<String>,
+    /// The trace of the request that caused it; see [`crate::Ctx::trace`].
+    pub trace: Option<String>,
 }
 
 /// A message attribute.

@@ -49,10 +49,12 @@ pub enum Measure {
     ConcurrentExecutions = 7,
     /// Kilobytes an environment had used at most when an event ended.
     MemoryUsed = 8,
+    /// Events that were not run because they had come by too often; each is 1.
+    RecursiveInvocationsDropped = 9,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 8] = [
+    pub const ALL: [Measure; 9] = [
         Measure::Invocations,
         Measure::Errors,
         Measure::Throttles,
@@ -61,6 +63,7 @@ impl Measure {
         Measure::RestoreDuration,
         Measure::ConcurrentExecutions,
         Measure::MemoryUsed,
+        Measure::RecursiveInvocationsDropped,
     ];
 
     /// `Invocations`.
@@ -74,6 +77,7 @@ impl Measure {
             Measure::RestoreDuration => "RestoreDuration",
             Measure::ConcurrentExecutions => "ConcurrentExecutions",
             Measure::MemoryUsed => "MemoryUsed",
+            Measure::RecursiveInvocationsDropped => "RecursiveInvocationsDropped",
         }
     }
 }

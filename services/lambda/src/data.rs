@@ -229,6 +229,9 @@ pub(crate) struct AsyncInvoke {
     pub(crate) payload: Body,
     pub(crate) request_id: String,
     pub(crate) client_context: Option<String>,
+    /// The trace of whoever sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<String>,
     pub(crate) created: Time,
     /// How often the function ran and failed.
     pub(crate) failures: u32,

@@ -64,6 +64,11 @@ pub(crate) enum Error {
     Provisioned(&'static str),
     #[error("Rate Exceeded.")]
     Throttled(Throttle),
+    #[error(
+        "Lambda has detected your function being invoked in a recursive loop with other AWS \
+         resources and stopped your function's invocation."
+    )]
+    Recursive,
     #[error("{bytes} byte payload is too large for the {kind} invocation type (limit {max} bytes)")]
     PayloadTooLarge { bytes: usize, kind: &'static str, max: usize },
     #[error("Request must be smaller than {max} bytes for the {operation} operation")]
@@ -130,6 +135,7 @@ impl Error {
             | Error::MappingExists { .. } => ("ResourceConflictException", 409),
             Error::NoProvisioned => ("ProvisionedConcurrencyConfigNotFoundException", 404),
             Error::Throttled(_) => ("TooManyRequestsException", 429),
+            Error::Recursive => ("RecursiveInvocationException", 400),
             Error::PolicyLength(_) => ("PolicyLengthExceededException", 400),
             Error::Revision(_) => ("PreconditionFailedException", 412),
             Error::PayloadTooLarge { .. } => ("RequestTooLargeException", 413),

@@ -17,12 +17,12 @@ use store::Tx;
 use crate::code::{Sha, Trees};
 use crate::data::{
     self, Alias, Code, Config, EventConfig, Function, LayerUse, LayerVersion, Place, Qualifier,
-    Target, Version,
+    Recursion, Target, Version,
 };
 use crate::downloads::Downloads;
 use crate::error::Error;
 use crate::ops::layer::check_size;
-use crate::rules::{layer, trace};
+use crate::rules::{layer, lineage, trace};
 use crate::run::{self, Runner};
 use crate::stream;
 use crate::usage::{Concurrency, Running, Usage};
@@ -47,6 +47,8 @@ pub(crate) struct Loaded {
     usage: Arc<Usage>,
     /// Where its asynchronous events end that failed.
     pub(crate) dead_letter: Option<Arn>,
+    /// Whether it may call itself again and again.
+    loops: bool,
 }
 
 /// What a function runs from.
@@ -168,7 +170,10 @@ impl Lambda {
         let dead_letter = function.config.dead_letter.clone();
         let spec = Arc::new(self.spec(place, function, unpacked));
         let usage = self.concurrency.of(&self.kit, place).await?;
-        let loaded = Arc::new(Loaded { spec, usage, dead_letter });
+        let recursion: Option<Recursion> =
+            self.kit.store.get_record(&place.recursion_key()).await?;
+        let loops = recursion.is_some_and(|recursion| recursion.allowed);
+        let loaded = Arc::new(Loaded { spec, usage, dead_letter, loops });
         let mut cache = self.cache();
         if cache.changes == changes {
             let entry = cache.entries.entry(place.clone()).or_default();
@@ -301,28 +306,39 @@ impl Lambda {
 
     /// The same with a function that is loaded.
     pub(crate) async fn run(&self, loaded: &Loaded, call: Invoke) -> Result<Invoked, Error> {
-        let invocation = self.invocation(call);
+        let invocation = self.invocation(loaded, call)?;
         let request_id = invocation.request_id.clone();
         let _place = self.enter(loaded)?;
         let invoked = self.runner.invoke(&loaded.spec, invocation).await.map_err(run::refusal)?;
         Ok(loaded.invoked(request_id, invoked))
     }
 
-    /// A call as the host takes it.
-    pub(crate) fn invocation(&self, call: Invoke) -> Invocation {
-        Invocation {
+    /// A call as the host takes it, unless its event has come by too often.
+    pub(crate) fn invocation(&self, loaded: &Loaded, call: Invoke) -> Result<Invocation, Error> {
+        let passes = lineage::passes(call.trace.as_deref(), &loaded.spec.arn);
+        if !loaded.loops && passes >= lineage::PASSES_MAX {
+            self.runner.dropped(&loaded.spec);
+            return Err(Error::Recursive);
+        }
+        Ok(Invocation {
             request_id: call.request_id.unwrap_or_else(|| self.kit.uuid()),
             payload: call.payload,
             client_context: call.client_context,
-            trace_header: Some(trace::header(call.trace, self.kit.now(), &*self.kit.random)),
+            trace_header: Some(self.pass(loaded, call.trace)),
             tail: call.tail,
             response: None,
-        }
+        })
     }
 
     /// Takes a place for an invocation of a function.
     pub(crate) fn enter(&self, loaded: &Loaded) -> Result<Running, Error> {
         loaded.usage.enter().inspect_err(|_throttled| self.runner.throttled(&loaded.spec))
+    }
+
+    /// The trace of an event that passes a function, with which it and all it causes go on.
+    pub(crate) fn pass(&self, loaded: &Loaded, given: Option<String>) -> String {
+        let whole = trace::header(given, self.kit.now(), &*self.kit.random);
+        lineage::pass(&whole, &loaded.spec.arn)
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

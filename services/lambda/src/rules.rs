@@ -2,6 +2,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod layer;
+pub(crate) mod lineage;
 pub(crate) mod mapping;
 pub(crate) mod name;
 pub(crate) mod trace;

@@ -32,6 +32,11 @@ pub trait Runner: Send + Sync + 'static {
         let _nobody_counts = version;
     }
 
+    /// Counts an event that was not run because it had come by too often.
+    fn dropped(&self, version: &FunctionSpec) {
+        let _nobody_counts = version;
+    }
+
     /// How many environments of a version are up. Whoever has none has always enough.
     fn up(&self, version: &FunctionSpec) -> usize {
         let _whichever = version;
@@ -62,6 +67,10 @@ impl Runner for Host {
 
     fn throttled(&self, version: &FunctionSpec) {
         Host::note_throttle(self, version);
+    }
+
+    fn dropped(&self, version: &FunctionSpec) {
+        Host::note_loop(self, version);
     }
 
     fn up(&self, version: &FunctionSpec) -> usize {

@@ -26,7 +26,7 @@ pub(crate) async fn start(
 ) -> Result<Streamed, Error> {
     let loaded = lambda.load(target).await?;
     let (writer, mut reader) = host::response();
-    let mut invocation = lambda.invocation(call);
+    let mut invocation = lambda.invocation(&loaded, call)?;
     invocation.response = Some(writer);
     let request_id = invocation.request_id.clone();
     let version = loaded.spec.version.clone();

@@ -95,6 +95,9 @@ pub(crate) struct Notification {
     pub(crate) attributes: BTreeMap<String, Attribute>,
     /// Where the publisher reached us: the base of the URLs in envelopes.
     pub(crate) base_url: String,
+    /// The trace of the publisher's request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<String>,
 }
 
 impl Record for Notification {
@@ -235,6 +238,7 @@ mod tests {
                 ]
                 .into(),
                 base_url: "http://localhost:4566".into(),
+                trace: None,
             },
         );
         check(

@@ -207,5 +207,6 @@ fn event(
         attributes: attributes.into_iter().map(convert).collect(),
         group_id: None,
         deduplication_id: None,
+        trace: notification.trace.clone(),
     }
 }

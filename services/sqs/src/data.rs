@@ -82,6 +82,12 @@ pub(crate) struct Attribute {
     pub(crate) value: Value,
 }
 
+impl Attribute {
+    pub(crate) fn text(text: String) -> Attribute {
+        Attribute { data_type: "String".to_owned(), value: Value::Text(text) }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Value {
     Text(String),

@@ -38,7 +38,8 @@ async fn append(queues: &Queues, tx: &Tx, event: &Event) -> Result<()> {
         event.attributes.iter().map(|(name, given)| (name.clone(), attribute(given))).collect();
     let bytes = event.body.len() + attributes::bytes(&attributes);
     check_size(bytes, queue.settings.size_bytes_max as usize)?;
-    let content = Content { body: event.body.clone(), attributes, trace_header: None };
+    let trace_header = event.trace.clone().map(Attribute::text);
+    let content = Content { body: event.body.clone(), attributes, trace_header };
     // A large body is written anew in each attempt; what an attempt that lost has left is swept.
     let draft = Draft::new(queues, &event.from.account, content).await?;
     messages::add(queues, tx, &live, &draft, queue.settings.delay_secs)

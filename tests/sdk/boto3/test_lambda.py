@@ -154,7 +154,7 @@ def test_the_context(function, invoke):
     assert context["awsRequestId"] == reply["ResponseMetadata"]["RequestId"]
     assert context["callbackWaitsForEmptyEventLoop"] is True
     assert 5000 < context["left"] <= 7000
-    traced = "Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0"
+    traced = "Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=[0-9a-f]{8}:1"
     assert re.fullmatch(traced, context["trace"])
 
 

@@ -45,7 +45,7 @@ pub(super) const TYPE: Type = Type {
         Property::ints("EphemeralStorage"),
         Property::texts("Layers"),
         Property::int("ReservedConcurrentExecutions"),
-        Property::text("RecursiveLoop").but("is kept, but loops are not looked for"),
+        Property::text("RecursiveLoop"),
         Property::any("Tags"),
         Property::refused("ImageConfig", "container images are not served"),
         Property::unhonoured("Architectures"),

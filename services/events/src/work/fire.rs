@@ -100,6 +100,7 @@ impl Fire {
             attributes: std::collections::BTreeMap::new(),
             group_id: target.group_id.clone(),
             deduplication_id: target.group_id.as_ref().map(|_| id.to_owned()),
+            trace: None,
         };
         match self.kit.targets.append(tx, &event).await {
             Err(error) if error.status < 500 => {

@@ -160,9 +160,12 @@ fn older_records_are_read_as_they_were_written() {
         payload: Body::Inline("{}".into()),
         request_id: "id".into(),
         client_context: None,
+        trace: None,
         created: Time::from_millis(1_793_491_200_000),
         failures: 1,
         throttles: 2,
     };
     check!(&event, "event.v1");
+    let event = AsyncInvoke { trace: Some("Root=1".into()), ..event };
+    check!(&event, "event-trace.v1");
 }

@@ -136,7 +136,7 @@ fn call(ctx: &Ctx, target: &Target, input: &Input) -> Result<Invoke, Error> {
         payload: input.body.clone(),
         request_id: Some(ctx.request_id.clone()),
         client_context: client_context(header(input, "x-amz-client-context"))?,
-        trace: header(input, "x-amzn-trace-id").map(str::to_owned),
+        trace: ctx.trace.clone(),
         tail,
     })
 }
@@ -216,8 +216,12 @@ async fn queue(
     let lambda = Lambda::of(ctx);
     lambda.load(target).await?;
     let staged = &Body::stage(ctx.store(), &ctx.account, payload).await?;
-    let call =
-        &event::Call { function: target.arn(), request_id: ctx.request_id.clone(), client_context };
+    let call = &event::Call {
+        function: target.arn(),
+        request_id: ctx.request_id.clone(),
+        client_context,
+        trace: ctx.trace.clone(),
+    };
     ctx.store()
         .transact(&ctx.account, |tx| async move { event::queue(lambda, &tx, call, staged) })
         .await

@@ -10,6 +10,7 @@ use crate::api::settings::{
 use crate::api::{FunctionInput, Nothing};
 use crate::data::{Qualifier, Recursion, RuntimeUpdates, Target};
 use crate::error::Error;
+use crate::functions::Lambda;
 use crate::ops::{existing, existing_version, place, target};
 
 pub(crate) async fn put_recursion(
@@ -25,11 +26,12 @@ pub(crate) async fn put_recursion(
             return Err(Error::constraint("recursiveLoop", other, must));
         }
     };
-    let recursion = &Recursion { allowed };
+    let (lambda, recursion) = (Lambda::of(ctx), &Recursion { allowed });
     ctx.store()
         .transact(&ctx.account, |tx| async move {
             existing(&tx, place).await?;
             tx.put_record(place.recursion_key(), recursion)?;
+            lambda.forget_on_commit(&tx, place);
             Ok(output(recursion))
         })
         .await

@@ -94,6 +94,7 @@ fn event(
         attributes,
         group_id: None,
         deduplication_id: None,
+        trace: None,
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Call {
     pub(crate) function: Arn,
     pub(crate) request_id: String,
     pub(crate) client_context: Option<String>,
+    pub(crate) trace: Option<String>,
 }
 
 /// Adds an invocation to the transaction.
@@ -38,6 +39,7 @@ pub(crate) fn queue(lambda: &Lambda, tx: &Tx, call: &Call, payload: &Staged) -> 
         payload: payload.link(tx, &holder),
         request_id: call.request_id.clone(),
         client_context: call.client_context.clone(),
+        trace: call.trace.clone(),
         created: now,
         failures: 0,
         throttles: 0,
@@ -70,6 +72,7 @@ impl Target for Functions {
                 function: target.arn(),
                 request_id: lambda.kit.uuid(),
                 client_context: None,
+                trace: event.trace.clone(),
             };
             Ok(queue(lambda, tx, &call, &staged)?)
         })
@@ -152,12 +155,21 @@ impl Deliver {
             payload,
             request_id: Some(work.request_id.clone()),
             client_context: work.client_context.clone(),
-            trace: None,
+            trace: work.trace.clone(),
             tail: false,
         };
         let invoked = match self.0.run(loaded, call).await {
             Ok(invoked) if invoked.error.is_none() => return End::Done(invoked),
             Ok(invoked) => invoked,
+            // It would come back for ever. AWS names no condition for it.
+            Err(error @ Error::Recursive) => {
+                return End::Dead(Dead {
+                    condition: Condition::RetriesExhausted,
+                    code: 400,
+                    message: error.to_string(),
+                    answer: None,
+                });
+            }
             Err(error) => return self.not_run(work, error, age_max),
         };
         work.failures += 1;
@@ -217,6 +229,7 @@ impl Deliver {
             return Ok(Vec::new());
         }
         let payload = work.payload.load(&self.0.kit.store).await?;
+        let trace = self.0.pass(loaded, work.trace.clone());
         let mut told = Vec::new();
         if let (Some(to), End::Dead(dead)) = (letter_to, end) {
             told.push(destination::dead_letter(work, to, &payload, dead.code, &dead.message));
@@ -224,6 +237,9 @@ impl Deliver {
         if let Some(to) = record_to {
             let ending = Ending { condition, answer, now: self.0.kit.now() };
             told.push(destination::record(work, to, &payload, &ending));
+        }
+        for event in &mut told {
+            event.trace = Some(trace.clone());
         }
         Ok(told)
     }

@@ -21,6 +21,7 @@ use crate::data::{self, Mapping, Target};
 use crate::error::Error;
 use crate::functions::Lambda;
 use crate::rules::filter::Filters;
+use crate::rules::lineage;
 use crate::rules::mapping::{Failures, batch_failures};
 use crate::work::slots::Slots;
 
@@ -103,6 +104,9 @@ struct Taken {
     id: String,
     handle: String,
     json: Vec<u8>,
+    /// The trace it came with, and how often it has passed the function before.
+    trace: Option<String>,
+    passes: u32,
 }
 
 impl Poller {
@@ -187,13 +191,24 @@ impl Poller {
         loop {
             let mut rest = came.into_iter();
             for taken in rest.by_ref() {
-                if !batch.is_empty() && bytes + taken.json.len() + 1 > BATCH_BYTES_MAX {
+                // A batch has one trace, so it is of messages that have come as far: others would
+                // be taken for a loop with one of them, or hide it.
+                let other = batch.first().is_some_and(|first| first.passes != taken.passes);
+                let full = !batch.is_empty() && bytes + taken.json.len() + 1 > BATCH_BYTES_MAX;
+                if other {
+                    left_over.push(taken);
+                    continue;
+                }
+                if full {
                     left_over.push(taken);
                     left_over.extend(rest);
                     return Ok(batch);
                 }
                 bytes += taken.json.len() + 1;
                 batch.push(taken);
+            }
+            if !left_over.is_empty() {
+                return Ok(batch);
             }
             let now = kit.now();
             if !batch.is_empty() && closes.is_none() {
@@ -228,7 +243,9 @@ impl Poller {
         for Received { id, handle, record } in received {
             if self.filters.want(&record) {
                 let json = serde_json::to_vec(&record).map_err(kit::Error::internal)?;
-                wanted.push(Taken { id, handle, json });
+                let trace = record["attributes"]["AWSTraceHeader"].as_str().map(str::to_owned);
+                let passes = lineage::passes(trace.as_deref(), &self.mapping.function);
+                wanted.push(Taken { id, handle, json, trace, passes });
             } else {
                 unwanted.push(handle);
             }
@@ -244,7 +261,7 @@ impl Poller {
             payload: event(&batch),
             request_id: None,
             client_context: None,
-            trace: None,
+            trace: batch.first().and_then(|taken| taken.trace.clone()),
             tail: false,
         };
         match self.lambda.invoke(target, call).await {
@@ -254,6 +271,8 @@ impl Poller {
                     self.settle(&batch, &invoked.payload).await;
                 }
             }
+            // Its messages come back until they are dead letters; others need not wait for that.
+            Err(Error::Recursive) => {}
             Err(error) => self.rest("the function cannot be run", &error.into()).await,
         }
         // Held while resting, so that a throttled function is asked less often.

@@ -158,6 +158,7 @@ async fn topics_and_rules_reach_a_function_within_their_transaction() {
         attributes: BTreeMap::new(),
         group_id: None,
         deduplication_id: None,
+        trace: None,
     };
     let append = async |event: &Event, fail: bool| {
         let kit = &m.kit;

@@ -117,7 +117,8 @@ impl Machine {
         input.query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         input.headers = map;
         let caller = Caller::root(&self.kit.account);
-        let ctx = Ctx::for_request(&self.kit, "request-1", caller, Protocol::RestJson);
+        let mut ctx = Ctx::for_request(&self.kit, "request-1", caller, Protocol::RestJson);
+        ctx.take_trace(&input.headers);
         service.prepare(ctx, operation, input)?.run.await
     }
 
@@ -310,9 +311,14 @@ impl Queue {
     }
 
     pub(crate) fn send(&self, bodies: &[&str]) {
-        for body in bodies {
-            let record = json!({ "messageId": body, "body": body });
-            self.ready.lock().unwrap().push_back(((*body).to_owned(), record));
+        let record = |body: &&str| json!({ "messageId": body, "body": body });
+        self.send_records(bodies.iter().map(record).collect());
+    }
+
+    pub(crate) fn send_records(&self, records: Vec<Value>) {
+        for record in records {
+            let id = record["messageId"].as_str().unwrap().to_owned();
+            self.ready.lock().unwrap().push_back((id, record));
         }
         self.came.notify_waiters();
     }

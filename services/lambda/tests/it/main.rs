@@ -16,6 +16,7 @@ mod machine;
 mod mapping;
 mod permission;
 mod real;
+mod recursion;
 mod settings;
 mod url;
 mod version;

@@ -96,6 +96,7 @@ async fn outgoing(ctx: &Ctx, topic: &TopicId, content: Content) -> Result<Outgoi
         text,
         attributes,
         base_url: ctx.base_url.clone(),
+        trace: ctx.trace.clone(),
     };
     Outgoing::new(ctx.state(), notification).await
 }

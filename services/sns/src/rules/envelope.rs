@@ -110,6 +110,7 @@ mod tests {
             ]
             .into(),
             base_url: "http://localhost:4566".into(),
+            trace: None,
         }
     }
 

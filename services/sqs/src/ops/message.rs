@@ -3,7 +3,7 @@
 use kit::Ctx;
 
 use crate::api;
-use crate::data::Content;
+use crate::data::{Attribute, Content};
 use crate::error::{Error, Result};
 use crate::messages::{self, Draft};
 use crate::queues::Queues;
@@ -131,9 +131,13 @@ struct Ready {
 
 impl Ready {
     async fn new(ctx: &Ctx, outgoing: Outgoing) -> Result<Ready> {
-        let Outgoing { id, content, bytes, delay_secs } = outgoing;
+        let Outgoing { id, mut content, bytes, delay_secs } = outgoing;
         let md5_of_attributes = digest::of_attributes(&content.attributes);
         let md5_of_system_attributes = attributes::of_trace_header(&content.trace_header);
+        // Without one of its own, a message goes on with the trace of the request.
+        if content.trace_header.is_none() {
+            content.trace_header = ctx.trace.clone().map(Attribute::text);
+        }
         let draft = Draft::new(ctx.state(), &ctx.caller.user_id, content).await?;
         let sent = api::SendMessageOutput {
             id,

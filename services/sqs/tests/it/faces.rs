@@ -28,6 +28,7 @@ fn event(to: &str, body: &str) -> Event {
         )]),
         group_id: None,
         deduplication_id: None,
+        trace: None,
     }
 }
 

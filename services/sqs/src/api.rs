@@ -171,6 +171,8 @@ pub(crate) struct SendMessageOutput {
     pub(crate) md5_of_attributes: Option<String>,
     #[serde(rename = "MD5OfMessageSystemAttributes", skip_serializing_if = "Option::is_none")]
     pub(crate) md5_of_system_attributes: Option<String>,
+    #[serde(rename = "SequenceNumber", skip_serializing_if = "Option::is_none")]
+    pub(crate) sequence_number: Option<String>,
 }
 
 /// The input of every batch operation.

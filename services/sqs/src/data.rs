@@ -8,10 +8,21 @@
 //! GARBAGE  messages       → Garbage   what a purge or the end of a queue left to be removed
 //! ```
 //!
+//! Of FIFO queues, instead of READY:
+//!
+//! ```text
+//! GROUP    messages, group       → Group    what of a message group waits and is in flight
+//! WAITING  messages, group, seq  → State    the message waits for its turn in the group
+//! TURN     messages, number      → Turn     the next message of this group can be received
+//! SENT     number, group, id     → Sent     a message that is not to be sent twice
+//! ATTEMPT  messages, attempt     → Attempt  what a receive gave, in case it is tried again
+//! ```
+//!
 //! `messages` numbers the contents of a queue: a purge gives it a new number and leaves the old
 //! one to the sweeper, so it is one small write however much it throws away. `seq` holds the time
 //! a message was sent, so that the order of keys is that of time. Each message stands in exactly
-//! one of READY and AWAY.
+//! one of READY and AWAY, or of WAITING and AWAY. A group has a TURN while it has messages, none of them is
+//! in flight, and the first is not delayed. What was SENT outlives a purge, so it has a number of its own.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +41,11 @@ const MESSAGE: u8 = 2;
 const READY: u8 = 3;
 const AWAY: u8 = 4;
 const GARBAGE: u8 = 5;
+const GROUP: u8 = 6;
+const WAITING: u8 = 7;
+const TURN: u8 = 8;
+const SENT: u8 = 9;
+const ATTEMPT: u8 = 10;
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +57,9 @@ pub(crate) struct Queue {
     pub(crate) purged: Option<Time>,
     pub(crate) settings: Settings,
     pub(crate) tags: BTreeMap<String, String>,
+    /// Of a FIFO queue, where it keeps what was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sent: Option<u64>,
 }
 
 impl Record for Queue {
@@ -57,6 +76,16 @@ pub(crate) struct Message {
     pub(crate) dead_from: Option<Arn>,
     /// An encoded [`Content`].
     pub(crate) content: Body,
+    /// On a FIFO queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) order: Option<Order>,
+}
+
+/// What makes a message one of a FIFO queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) group: String,
+    pub(crate) deduplication_id: String,
 }
 
 impl Record for Message {
@@ -105,12 +134,29 @@ pub(crate) struct State {
     pub(crate) large: bool,
     /// Its end of delay or invisibility; set while it is away.
     pub(crate) ticket: Option<Ticket>,
+    /// Its message group, on a FIFO queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
 }
 
 impl State {
     /// Away before it was ever received: sent with a delay.
     pub(crate) fn is_delayed(&self) -> bool {
         self.receives == 0
+    }
+
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.ticket.is_some() && !self.is_delayed()
+    }
+
+    /// Received once more.
+    pub(crate) fn received(&self, now: Time, receipt: u64) -> State {
+        State {
+            receives: self.receives.saturating_add(1),
+            first_received: self.first_received.or(Some(now)),
+            receipt,
+            ..self.clone()
+        }
     }
 }
 
@@ -126,11 +172,72 @@ impl Record for Garbage {
     const VERSION: u8 = 1;
 }
 
+/// A message group that has messages.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) waiting: u64,
+    pub(crate) in_flight: u64,
+    /// No message that waits was sent before this one.
+    pub(crate) first: u64,
+    /// Its place among the groups that can be received from.
+    pub(crate) turn: Option<u64>,
+}
+
+impl Record for Group {
+    const VERSION: u8 = 1;
+}
+
+/// A message group that can be received from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    pub(crate) group: String,
+}
+
+impl Record for Turn {
+    const VERSION: u8 = 1;
+}
+
+/// A message that was sent to a FIFO queue, until its ticket is due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) id: String,
+    pub(crate) seq: u64,
+    pub(crate) ticket: Ticket,
+}
+
+impl Record for Sent {
+    const VERSION: u8 = 1;
+}
+
+/// What an attempt to receive was given, until its ticket is due: messages and their receipts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) taken: Vec<(u64, u64)>,
+    pub(crate) ticket: Ticket,
+}
+
+impl Record for Attempt {
+    const VERSION: u8 = 1;
+}
+
+/// The due work of what is remembered for a time: to be forgotten.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Forget {
+    pub(crate) key: Bytes,
+}
+
+impl Record for Forget {
+    const VERSION: u8 = 1;
+}
+
 /// The due work of a message that is away: to become ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Return {
     pub(crate) messages: u64,
     pub(crate) seq: u64,
+    /// Its message group, on a FIFO queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
 }
 
 impl Record for Return {
@@ -188,6 +295,43 @@ impl Keys {
         self.all_away(messages).u64(seq)
     }
 
+    pub(crate) fn all_groups(&self, messages: u64) -> Key {
+        self.0.key(GROUP).u64(messages)
+    }
+
+    pub(crate) fn group(&self, messages: u64, group: &str) -> Key {
+        self.all_groups(messages).str(group)
+    }
+
+    pub(crate) fn all_waiting(&self, messages: u64) -> Key {
+        self.0.key(WAITING).u64(messages)
+    }
+
+    pub(crate) fn waiting_of(&self, messages: u64, group: &str) -> Key {
+        self.all_waiting(messages).str(group)
+    }
+
+    pub(crate) fn waiting(&self, messages: u64, group: &str, seq: u64) -> Key {
+        self.waiting_of(messages, group).u64(seq)
+    }
+
+    pub(crate) fn all_turns(&self, messages: u64) -> Key {
+        self.0.key(TURN).u64(messages)
+    }
+
+    pub(crate) fn turn(&self, messages: u64, number: u64) -> Key {
+        self.all_turns(messages).u64(number)
+    }
+
+    /// What a deduplication id stands for; in a group, or in the whole queue.
+    pub(crate) fn sent(&self, number: u64, group: Option<&str>, id: &str) -> Key {
+        self.0.key(SENT).u64(number).str(group.unwrap_or_default()).str(id)
+    }
+
+    pub(crate) fn attempt(&self, messages: u64, attempt: &str) -> Key {
+        self.0.key(ATTEMPT).u64(messages).str(attempt)
+    }
+
     pub(crate) fn all_garbage(&self) -> Key {
         self.0.key(GARBAGE)
     }
@@ -203,7 +347,7 @@ mod tests {
     use base64::prelude::BASE64_STANDARD;
 
     use super::*;
-    use crate::rules::settings::Redrive;
+    use crate::rules::settings::{Fifo, Redrive};
 
     /// Bytes written by version 1 must be read for ever. When a record changes, its old bytes stay
     /// here and their expected value grows.
@@ -234,6 +378,7 @@ mod tests {
                 purged: Some(Time::from_millis(4)),
                 settings: Settings { redrive, policy: Some("{}".into()), ..Settings::default() },
                 tags: [("a".to_owned(), "b".to_owned())].into(),
+                sent: None,
             },
         );
         check("Ad3UNWCA", &Garbage {});
@@ -264,6 +409,7 @@ mod tests {
                 md5_of_body: "m".into(),
                 dead_from: Some(arn()),
                 content: Body::Inline(Bytes::from_static(b"c")),
+                order: None,
             },
         );
         check(
@@ -275,8 +421,71 @@ mod tests {
                 receipt: 3,
                 large: true,
                 ticket: Some(Ticket { due: Time::from_millis(4), number: 5 }),
+                group: None,
             },
         );
-        check("AcT9B/aCqG1lc3NhZ2VzAaNzZXEC", &Return { messages: 1, seq: 2 });
+        check("AcT9B/aCqG1lc3NhZ2VzAaNzZXEC", &Return { messages: 1, seq: 2, group: None });
+    }
+
+    #[test]
+    fn records_of_fifo_queues_written_before_are_read() {
+        let ticket = Ticket { due: Time::from_millis(4), number: 5 };
+        check(
+            "AQXT/66HqG1lc3NhZ2VzAadjcmVhdGVkAqhtb2RpZmllZAOmcHVyZ2VkwKhzZXR0aW5nc4ivdmlzaWJpbGl0\
+             eV9zZWNzHqpkZWxheV9zZWNzAKl3YWl0X3NlY3MArnJldGVudGlvbl9zZWNzzgAFRgCuc2l6ZV9ieXRlc19t\
+             YXjOABAAAKdyZWRyaXZlwKZwb2xpY3nApGZpZm+DrWNvbnRlbnRfYmFzZWTDrnNjb3BlX2lzX2dyb3Vww7Fs\
+             aW1pdF9pc19ieV9ncm91cMOkdGFnc4Ckc2VudAQ=",
+            &Queue {
+                messages: 1,
+                created: Time::from_millis(2),
+                modified: Time::from_millis(3),
+                purged: None,
+                settings: Settings {
+                    fifo: Some(Fifo {
+                        content_based: true,
+                        scope_is_group: true,
+                        limit_is_by_group: true,
+                    }),
+                    ..Settings::default()
+                },
+                tags: BTreeMap::new(),
+                sent: Some(4),
+            },
+        );
+        check(
+            "Af/82ESGomlkoWmmc2VuZGVyoXOrbWQ1X29mX2JvZHmhbalkZWFkX2Zyb23Ap2NvbnRlbnSBpklubGluZcQB\
+             Y6VvcmRlcoKlZ3JvdXChZ7BkZWR1cGxpY2F0aW9uX2lkoWQ=",
+            &Message {
+                id: "i".into(),
+                sender: "s".into(),
+                md5_of_body: "m".into(),
+                dead_from: None,
+                content: Body::Inline(Bytes::from_static(b"c")),
+                order: Some(Order { group: "g".into(), deduplication_id: "d".into() }),
+            },
+        );
+        check(
+            "ATKA+0mGqHJlY2VpdmVzAK5maXJzdF9yZWNlaXZlZMCncmVjZWlwdAClbGFyZ2XCpnRpY2tldMClZ3JvdXCh\
+             Zw==",
+            &State { group: Some("g".into()), ..State::default() },
+        );
+        check(
+            "AXHARVOEp3dhaXRpbmcBqWluX2ZsaWdodAKlZmlyc3QDpHR1cm4E",
+            &Group { waiting: 1, in_flight: 2, first: 3, turn: Some(4) },
+        );
+        check("AXt2ieeBpWdyb3VwoWc=", &Turn { group: "g".into() });
+        check(
+            "AVVU0r6DomlkoWmjc2VxAaZ0aWNrZXSCo2R1ZQSmbnVtYmVyBQ==",
+            &Sent { id: "i".into(), seq: 1, ticket },
+        );
+        check(
+            "ATZO/2mCpXRha2VukZIBAqZ0aWNrZXSCo2R1ZQSmbnVtYmVyBQ==",
+            &Attempt { taken: vec![(1, 2)], ticket },
+        );
+        check("AV79pu6Bo2tlecQBaw==", &Forget { key: Bytes::from_static(b"k") });
+        check(
+            "AcUTb9KDqG1lc3NhZ2VzAaNzZXECpWdyb3VwoWc=",
+            &Return { messages: 1, seq: 2, group: Some("g".into()) },
+        );
     }
 }

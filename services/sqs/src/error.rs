@@ -41,6 +41,9 @@ pub(crate) enum Error {
     BatchTooLong { max: usize, sent: usize },
     #[error("The input receipt handle \"{0}\" is not a valid receipt handle.")]
     ReceiptHandleIsInvalid(String),
+    /// Told with the handle, by who knows it.
+    #[error("The receipt handle has expired.")]
+    HandleExpired,
     #[error("The specified message isn't in flight.")]
     MessageNotInflight,
     #[error("Too many messages are in flight for queue {0}.")]
@@ -66,6 +69,16 @@ impl Error {
         Error::InvalidParameter(sentence.into())
     }
 
+    /// A parameter that only queues of the other type know.
+    pub(crate) fn for_other_type(parameter: &str) -> Error {
+        Error::InvalidParameter(
+            format!(
+                "The request include parameter {parameter} which is not valid for this queue type"
+            )
+            .into(),
+        )
+    }
+
     /// Something AWS has and we do not.
     pub(crate) fn not_served(what: impl std::fmt::Display) -> Error {
         Error::Other(kit::Error::not_served(what))
@@ -79,7 +92,7 @@ impl Error {
             }
             Error::QueueNameExists { .. } => ("QueueNameExists", "QueueAlreadyExists"),
             Error::InvalidAddress(_) => ("InvalidAddress", "InvalidAddress"),
-            Error::InvalidParameter(_) => {
+            Error::InvalidParameter(_) | Error::HandleExpired => {
                 ("InvalidParameterValueException", "InvalidParameterValue")
             }
             Error::MissingParameter(_) => ("MissingRequiredParameterException", "MissingParameter"),

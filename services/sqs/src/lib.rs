@@ -3,7 +3,7 @@
 //! A message is received under a lease (its visibility timeout) that ends by itself, so a
 //! receiver that dies loses nothing. Sending writes and reads nothing that another sender writes;
 //! receivers share out messages in memory ([`store::fifo`]) and never wait for each other's
-//! transactions. Delays and leases end as entries of one delivery line, many in a transaction.
+//! transactions. On FIFO queues both go by message groups. Delays and leases end as entries of one delivery line, many in a transaction.
 
 mod api;
 mod data;
@@ -11,6 +11,7 @@ mod error;
 mod messages;
 mod names;
 mod ops;
+mod ordered;
 mod queues;
 mod rules;
 mod source;
@@ -29,8 +30,9 @@ use crate::queues::Queues;
 use crate::rules::name::QueueId;
 use crate::source::Outbox;
 use crate::target::Inbox;
+use crate::work::deduplication::Forgets;
 use crate::work::visibility::Returns;
-use crate::work::{expire, sweep, visibility};
+use crate::work::{deduplication, expire, sweep, visibility};
 
 const API: Api = Api {
     id: "sqs",
@@ -44,6 +46,8 @@ const API: Api = Api {
 pub fn service(kit: &Kit, delivery: &Delivery) -> Service {
     let queues = Queues::open(kit, delivery);
     delivery.serve(&queues.line, visibility::LIMITS, Arc::new(Returns(queues.clone())));
+    let forgets = Arc::new(Forgets(queues.clone()));
+    delivery.serve(&queues.forgetting, deduplication::LIMITS, forgets);
     kit.targets.register("sqs", Arc::new(Inbox(queues.clone())));
     kit.sources.register("sqs", Arc::new(Outbox(queues.clone())));
     Service::new(API, queues)

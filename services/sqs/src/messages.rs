@@ -1,6 +1,6 @@
 //! What happens to messages, each within the caller's transaction: they are added, taken,
 //! returned, moved and removed. Every change of a message's place goes through here, and so do
-//! the counters.
+//! the counters. What is different on FIFO queues is in [`crate::ordered`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use bytes::Bytes;
 use store::fifo::Claim;
 use store::{Body, Staged, Tx};
 
-use crate::data::{Content, Message, Queue, Return, State, sent};
+use crate::data::{Content, Message, Order, Queue, Return, State, sent};
 use crate::error::{Error, Result};
+use crate::ordered;
 use crate::queues::{Counts, Live, Queues, seq_of};
 use crate::rules::digest;
 use crate::rules::handle::Handle;
@@ -21,11 +22,12 @@ use crate::rules::settings::Redrive;
 /// A message on its way into queues; what is large of it is durable already.
 pub(crate) struct Draft {
     pub(crate) id: String,
-    pub(crate) seq: u64,
+    /// Its number on a standard queue. On a FIFO queue the transaction gives it one.
+    seq: u64,
     sender: String,
     md5_of_body: String,
     content: Staged,
-    large: bool,
+    pub(crate) large: bool,
 }
 
 impl Draft {
@@ -42,6 +44,27 @@ impl Draft {
     pub(crate) fn md5_of_body(&self) -> &str {
         &self.md5_of_body
     }
+
+    /// Writes the message itself.
+    pub(crate) fn put(
+        &self,
+        queues: &Queues,
+        tx: &Tx,
+        live: &Live,
+        seq: u64,
+        order: Option<Order>,
+    ) -> Result<()> {
+        let key = queues.keys.message(live.messages, seq);
+        let message = Message {
+            id: self.id.clone(),
+            sender: self.sender.clone(),
+            md5_of_body: self.md5_of_body.clone(),
+            dead_from: None,
+            content: self.content.link(tx, &key),
+            order,
+        };
+        Ok(tx.put_record(key, &message)?)
+    }
 }
 
 /// Adds a message to a queue, to be received after `delay_secs`.
@@ -52,15 +75,7 @@ pub(crate) fn add(
     draft: &Draft,
     delay_secs: u32,
 ) -> Result<()> {
-    let key = queues.keys.message(live.messages, draft.seq);
-    let message = Message {
-        id: draft.id.clone(),
-        sender: draft.sender.clone(),
-        md5_of_body: draft.md5_of_body.clone(),
-        dead_from: None,
-        content: draft.content.link(tx, &key),
-    };
-    tx.put_record(key, &message)?;
+    draft.put(queues, tx, live, draft.seq, None)?;
     let state = State { large: draft.large, ..State::default() };
     match delay_secs {
         0 => put_ready(queues, tx, live, draft.seq, state),
@@ -126,12 +141,7 @@ pub(crate) async fn take(
             move_dead(queues, tx, id, (&live, to), seq, &state).await?;
             continue;
         }
-        let received = State {
-            receives: state.receives.saturating_add(1),
-            first_received: state.first_received.or(Some(now)),
-            receipt: queues.kit.next_number(),
-            ..state.clone()
-        };
+        let received = state.received(now, queues.kit.next_number());
         if secs == 0 {
             tx.put_record(claim.key().clone(), &received)?;
         } else {
@@ -146,7 +156,7 @@ pub(crate) async fn take(
 }
 
 /// Deletes a message by the handle of its last receive; an older handle has no effect, as that
-/// receiver has lost the message to another.
+/// receiver has lost the message to another. On a FIFO queue the handle must not have expired.
 pub(crate) async fn delete(
     queues: &Queues,
     tx: &Tx,
@@ -155,8 +165,14 @@ pub(crate) async fn delete(
 ) -> Result<()> {
     match find(queues, tx, live, handle).await? {
         Some(state) if state.receipt == handle.receipt => {
-            remove(queues, tx, live, handle.seq, &state).await
+            let expired = state.group.is_some() && !state.is_in_flight();
+            if expired {
+                Err(Error::HandleExpired)
+            } else {
+                remove(queues, tx, live, handle.seq, &state).await
+            }
         }
+        Some(State { group: Some(_), .. }) => Err(Error::HandleExpired),
         _ => Ok(()),
     }
 }
@@ -175,7 +191,14 @@ pub(crate) async fn find(
     if let Some(state) = tx.get_record(&queues.keys.away(messages, seq)).await? {
         return Ok(Some(state));
     }
-    Ok(tx.get_record(&queues.keys.ready(messages, seq)).await?)
+    if !live.is_fifo {
+        return Ok(tx.get_record(&queues.keys.ready(messages, seq)).await?);
+    }
+    let message: Option<Message> = tx.get_record(&queues.keys.message(messages, seq)).await?;
+    let Some(Order { group, .. }) = message.and_then(|message| message.order) else {
+        return Ok(None);
+    };
+    Ok(tx.get_record(&queues.keys.waiting(messages, &group, seq)).await?)
 }
 
 /// Removes a message that stands in the state given.
@@ -186,9 +209,23 @@ pub(crate) async fn remove(
     seq: u64,
     state: &State,
 ) -> Result<()> {
-    leave(queues, tx, live, seq, state);
+    match &state.group {
+        Some(group) => ordered::leave(queues, tx, live, (seq, group, state)).await?,
+        None => leave(queues, tx, live, seq, state),
+    }
+    erase(queues, tx, live, seq, state.large).await
+}
+
+/// Removes a message that stands nowhere any more.
+pub(crate) async fn erase(
+    queues: &Queues,
+    tx: &Tx,
+    live: &Live,
+    seq: u64,
+    large: bool,
+) -> Result<()> {
     let key = queues.keys.message(live.messages, seq);
-    if state.large {
+    if large {
         read(queues, tx, live, seq).await?.content.unlink(tx, &key).await?;
     }
     tx.delete(key);
@@ -196,18 +233,21 @@ pub(crate) async fn remove(
 }
 
 /// Ends the absence of a message: it can be received again.
-pub(crate) fn put_back(
+pub(crate) async fn put_back(
     queues: &Queues,
     tx: &Tx,
     live: &Arc<Live>,
     seq: u64,
     state: &State,
 ) -> Result<()> {
+    if let Some(group) = &state.group {
+        return ordered::put_back(queues, tx, live, (seq, group, state)).await;
+    }
     leave(queues, tx, live, seq, state);
     put_ready(queues, tx, live, seq, state.clone())
 }
 
-/// Gives the absence of a message another end.
+/// Gives the absence of a message in flight another end.
 pub(crate) fn keep_away(
     queues: &Queues,
     tx: &Tx,
@@ -216,7 +256,10 @@ pub(crate) fn keep_away(
     state: &State,
     until: Time,
 ) -> Result<()> {
-    leave(queues, tx, live, seq, state);
+    live.count(tx, -Counts::of(state));
+    if let Some(ticket) = state.ticket {
+        queues.line.cancel(tx, ticket);
+    }
     put_away(queues, tx, live, seq, state.clone(), until)
 }
 
@@ -231,7 +274,8 @@ fn put_ready(queues: &Queues, tx: &Tx, live: &Arc<Live>, seq: u64, state: State)
     Ok(tx.put_record(queues.keys.ready(live.messages, seq), &state)?)
 }
 
-fn put_away(
+/// Lets a message be away until the time given.
+pub(crate) fn put_away(
     queues: &Queues,
     tx: &Tx,
     live: &Arc<Live>,
@@ -239,7 +283,7 @@ fn put_away(
     state: State,
     until: Time,
 ) -> Result<()> {
-    let work = Return { messages: live.messages, seq };
+    let work = Return { messages: live.messages, seq, group: state.group.clone() };
     let ticket = queues.line.schedule(tx, until, &work)?;
     let state = State { ticket: Some(ticket), ..state };
     live.count(tx, Counts::of(&state));
@@ -259,7 +303,7 @@ fn leave(queues: &Queues, tx: &Tx, live: &Arc<Live>, seq: u64, state: &State) {
 }
 
 /// A message never changes while it stands somewhere, and its place has been read: no claim.
-async fn read(queues: &Queues, tx: &Tx, live: &Live, seq: u64) -> Result<Message> {
+pub(crate) async fn read(queues: &Queues, tx: &Tx, live: &Live, seq: u64) -> Result<Message> {
     let key = queues.keys.message(live.messages, seq);
     let bytes = tx.get_unchecked(&key).await?;
     let bytes = bytes.ok_or_else(|| store::Error::corrupt(key.to_string(), "message is missing"));
@@ -267,7 +311,7 @@ async fn read(queues: &Queues, tx: &Tx, live: &Live, seq: u64) -> Result<Message
 }
 
 /// Where dead letters go. A queue that is gone takes none: its messages stay receivable.
-async fn dead_letters<'a>(
+pub(crate) async fn dead_letters<'a>(
     queues: &Queues,
     tx: &Tx,
     redrive: &'a Redrive,

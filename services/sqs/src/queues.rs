@@ -1,7 +1,7 @@
 //! The state of the service: what it keeps in memory about the queues in use. All of it can be
 //! made again from the store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +18,10 @@ use crate::rules::name::QueueId;
 
 /// The line on which delays and invisibilities end. Persisted.
 const LINE: &str = "sqs.visibility";
+/// The line on which what is remembered of FIFO queues is forgotten. Persisted.
+const FORGETTING: &str = "sqs.deduplication";
+/// Locks that the senders of a FIFO queue share, by message group.
+const GATES: usize = 256;
 /// Entries counted at once.
 const COUNT_PAGE: usize = 1000;
 
@@ -28,6 +32,7 @@ pub(crate) struct Queues(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) kit: Kit,
     pub(crate) line: Line,
+    pub(crate) forgetting: Line,
     pub(crate) keys: Keys,
     live: Mutex<HashMap<u64, Arc<OnceCell<Arc<Live>>>>>,
 }
@@ -42,7 +47,12 @@ impl std::ops::Deref for Queues {
 /// One `messages` number in use.
 pub(crate) struct Live {
     pub(crate) messages: u64,
+    pub(crate) is_fifo: bool,
+    /// The messages that can be received; of a FIFO queue, the groups.
     pub(crate) ready: Fifo,
+    /// Senders of one group wait here for each other, so that their transactions do not undo
+    /// each other. The order is that of the transactions, with or without it.
+    pub(crate) gates: Box<[tokio::sync::Mutex<()>]>,
     counts: Mutex<Counts>,
     /// No message is older than this: where the search for expired ones begins.
     oldest: AtomicU64,
@@ -63,8 +73,9 @@ pub(crate) struct Counts {
 impl Queues {
     pub(crate) fn open(kit: &Kit, delivery: &Delivery) -> Queues {
         let keys = Keys::new(&kit.account);
-        let (kit, line) = (kit.clone(), delivery.line(LINE));
-        Queues(Arc::new(Inner { kit, line, keys, live: Mutex::default() }))
+        let (line, forgetting) = (delivery.line(LINE), delivery.line(FORGETTING));
+        let kit = kit.clone();
+        Queues(Arc::new(Inner { kit, line, forgetting, keys, live: Mutex::default() }))
     }
 
     pub(crate) fn account(&self) -> &AccountId {
@@ -88,7 +99,7 @@ impl Queues {
     pub(crate) async fn find(&self, tx: &Tx, id: &QueueId) -> Result<(Queue, Arc<Live>)> {
         let queue: Option<Queue> = tx.get_record(&self.keys.queue(id)).await?;
         let queue = queue.ok_or(Error::QueueDoesNotExist)?;
-        let live = self.live(queue.messages).await?;
+        let live = self.live_of(&queue).await?;
         Ok((queue, live))
     }
 
@@ -100,13 +111,25 @@ impl Queues {
 
     /// What is known about some messages. Whoever changes messages asks for it first, and the
     /// first one to ask counts them: so nothing can change while they are counted.
-    pub(crate) async fn live(&self, messages: u64) -> Result<Arc<Live>> {
+    pub(crate) async fn live_of(&self, queue: &Queue) -> Result<Arc<Live>> {
+        self.live(queue.messages, queue.settings.fifo.is_some()).await
+    }
+
+    /// The same by their number, and whether they are those of a FIFO queue.
+    pub(crate) async fn live(&self, messages: u64, is_fifo: bool) -> Result<Arc<Live>> {
         let cell = Arc::clone(self.locked().entry(messages).or_default());
         let live = cell.get_or_try_init(|| async {
-            let counts = count(self.store(), &self.keys, messages).await?;
+            let keys = &self.keys;
+            let (standing, ready) = match is_fifo {
+                true => (keys.all_waiting(messages), keys.all_turns(messages)),
+                false => (keys.all_ready(messages), keys.all_ready(messages)),
+            };
+            let counts = count(self.store(), [standing, keys.all_away(messages)]).await?;
             Ok::<_, Error>(Arc::new(Live {
                 messages,
-                ready: self.store().fifo(self.keys.all_ready(messages)),
+                ready: self.store().fifo(ready),
+                is_fifo,
+                gates: (0..if is_fifo { GATES } else { 0 }).map(|_| Default::default()).collect(),
                 counts: Mutex::new(counts),
                 oldest: AtomicU64::new(0),
                 turn: tokio::sync::Mutex::default(),
@@ -176,6 +199,21 @@ impl Live {
             self.oldest.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Waits until no other sends to these groups.
+    pub(crate) async fn pass<'a>(
+        &self,
+        groups: impl Iterator<Item = &'a str>,
+    ) -> Vec<tokio::sync::MutexGuard<'_, ()>> {
+        // In their order, so that no two wait for each other.
+        let gates: BTreeSet<usize> =
+            groups.map(|group| crc32c::crc32c(group.as_bytes()) as usize % GATES).collect();
+        let mut passed = Vec::with_capacity(gates.len());
+        for gate in gates.into_iter().filter_map(|gate| self.gates.get(gate)) {
+            passed.push(gate.lock().await);
+        }
+        passed
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         *self.ended.borrow()
     }
@@ -213,9 +251,9 @@ impl Counts {
     }
 }
 
-async fn count(store: &Store, keys: &Keys, messages: u64) -> Result<Counts> {
+async fn count(store: &Store, places: [Key; 2]) -> Result<Counts> {
     let mut counts = Counts::default();
-    for prefix in [keys.all_ready(messages), keys.all_away(messages)] {
+    for prefix in places {
         let mut range = prefix.prefix();
         loop {
             let page = store.scan(range.clone(), Dir::Forward, COUNT_PAGE).await?;
@@ -232,7 +270,7 @@ async fn count(store: &Store, keys: &Keys, messages: u64) -> Result<Counts> {
     Ok(counts)
 }
 
-/// The last element of a READY, AWAY or MESSAGE key.
+/// The element behind the prefix of a key, a number.
 pub(crate) fn seq_of(key: &Key, prefix: &Key) -> store::Result<u64> {
     key.after(prefix)?.u64()
 }

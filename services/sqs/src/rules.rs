@@ -5,4 +5,5 @@ pub(crate) mod batch;
 pub(crate) mod digest;
 pub(crate) mod handle;
 pub(crate) mod name;
+pub(crate) mod order;
 pub(crate) mod settings;

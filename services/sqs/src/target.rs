@@ -11,9 +11,11 @@ use crate::data::{Attribute, Content, Value};
 use crate::error::{Error, Result};
 use crate::messages::{self, Draft};
 use crate::ops::message::check_size;
+use crate::ordered;
 use crate::queues::Queues;
 use crate::rules::attributes;
 use crate::rules::name::QueueId;
+use crate::rules::order::Given;
 
 pub(crate) struct Inbox(pub(crate) Queues);
 
@@ -29,10 +31,9 @@ impl Target for Inbox {
 
 async fn append(queues: &Queues, tx: &Tx, event: &Event) -> Result<()> {
     let id = QueueId::from_arn(queues.account(), &event.to).ok_or(Error::QueueDoesNotExist)?;
-    if event.group_id.is_some() || event.deduplication_id.is_some() {
-        return Err(Error::not_served("an event with a group for a sqs queue"));
-    }
     let (queue, live) = queues.find(tx, &id).await?;
+    let (group, deduplication_id) = (event.group_id.clone(), event.deduplication_id.clone());
+    let order = Given::read(group, deduplication_id, &event.body)?.on(&queue)?;
     attributes::check_text(&event.body)?;
     let attributes: BTreeMap<String, Attribute> =
         event.attributes.iter().map(|(name, given)| (name.clone(), attribute(given))).collect();
@@ -42,7 +43,10 @@ async fn append(queues: &Queues, tx: &Tx, event: &Event) -> Result<()> {
     let content = Content { body: event.body.clone(), attributes, trace_header };
     // A large body is written anew in each attempt; what an attempt that lost has left is swept.
     let draft = Draft::new(queues, &event.from.account, content).await?;
-    messages::add(queues, tx, &live, &draft, queue.settings.delay_secs)
+    match order {
+        Some(order) => ordered::send(queues, tx, (&queue, &live), &draft, &order).await.map(drop),
+        None => messages::add(queues, tx, &live, &draft, queue.settings.delay_secs),
+    }
 }
 
 fn attribute(given: &targets::Attribute) -> Attribute {

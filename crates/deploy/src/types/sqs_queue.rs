@@ -1,6 +1,6 @@
 //! AWS::SQS::Queue
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::property::Property;
 use super::work::{Work, attribute, gone, is_present, member};
@@ -14,6 +14,9 @@ const ATTRIBUTES: &[&str] = &[
     "MessageRetentionPeriod",
     "ReceiveMessageWaitTimeSeconds",
     "RedrivePolicy",
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "FifoThroughputLimit",
 ];
 
 /// What an attribute is when the template stops saying it.
@@ -24,6 +27,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("MessageRetentionPeriod", "345600"),
     ("ReceiveMessageWaitTimeSeconds", "0"),
     ("RedrivePolicy", ""),
+    ("ContentBasedDeduplication", "false"),
+    ("DeduplicationScope", "queue"),
+    ("FifoThroughputLimit", "perQueue"),
 ];
 
 const NAME_CHARS_MAX: usize = 80;
@@ -38,10 +44,10 @@ pub(super) const TYPE: Type = Type {
         Property::int("MessageRetentionPeriod"),
         Property::int("ReceiveMessageWaitTimeSeconds"),
         Property::any("RedrivePolicy"),
-        Property::refused("FifoQueue", "queues keep no strict order yet"),
-        Property::refused("ContentBasedDeduplication", "queues keep no strict order yet"),
-        Property::refused("DeduplicationScope", "queues keep no strict order yet"),
-        Property::refused("FifoThroughputLimit", "queues keep no strict order yet"),
+        Property::bool("FifoQueue").replaces(),
+        Property::bool("ContentBasedDeduplication"),
+        Property::text("DeduplicationScope"),
+        Property::text("FifoThroughputLimit").but("is kept, but throughput is not limited"),
         Property::unhonoured("RedriveAllowPolicy"),
         Property::unhonoured("KmsMasterKeyId"),
         Property::unhonoured("KmsDataKeyReusePeriodSeconds"),
@@ -56,10 +62,18 @@ pub(super) const TYPE: Type = Type {
 };
 
 async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
-    let name = work.name(properties.get("QueueName"), NAME_CHARS_MAX);
-    let set = ATTRIBUTES
-        .iter()
-        .filter_map(|key| properties.get(*key).map(|value| ((*key).to_owned(), attribute(value))));
+    let is_fifo = properties.get("FifoQueue") == Some(&Value::Bool(true));
+    let suffix = if is_fifo { ".fifo" } else { "" };
+    let name = match properties.get("QueueName") {
+        Some(given) => work.name(Some(given), NAME_CHARS_MAX),
+        None => work.name(None, NAME_CHARS_MAX - suffix.len()) + suffix,
+    };
+    // A standard queue knows nothing of FIFO queues, not even as false.
+    let says = |value: &&Value| is_fifo || **value != Value::Bool(false);
+    let set = ATTRIBUTES.iter().chain(["FifoQueue"].iter()).filter_map(|key| {
+        let value = properties.get(*key).filter(says)?;
+        Some(((*key).to_owned(), attribute(value)))
+    });
     let attributes: Properties = set.collect();
     let input = json!({ "QueueName": name, "Attributes": attributes });
     let url = match work.call("sqs", "CreateQueue", input).await {

@@ -18,7 +18,7 @@ pub(crate) async fn get(
     let id = QueueId::from_url(ctx, input.queue_url.as_deref())?;
     let queue = queues.peek(&id).await?;
     let names = &input.attribute_names;
-    if let Some(unknown) = names.iter().find(|name| !settings::is_known(name)) {
+    if let Some(unknown) = names.iter().find(|name| !settings::is_known(&queue.settings, name)) {
         return Err(Error::InvalidAttributeName(unknown.clone()));
     }
     let mut attributes = queue.settings.show();
@@ -30,7 +30,7 @@ pub(crate) async fn get(
 }
 
 async fn told(ctx: &Ctx, queues: &Queues, id: &QueueId, queue: &Queue) -> Result<Texts> {
-    let counts = queues.live(queue.messages).await?.counts();
+    let counts = queues.live_of(queue).await?.counts();
     let attributes = [
         ("ApproximateNumberOfMessages", counts.ready.to_string()),
         ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),

@@ -1,13 +1,18 @@
 //! Messages being sent.
 
+use std::sync::Arc;
+
 use kit::Ctx;
+use store::Tx;
 
 use crate::api;
-use crate::data::{Attribute, Content};
+use crate::data::{Attribute, Content, Queue};
 use crate::error::{Error, Result};
 use crate::messages::{self, Draft};
-use crate::queues::Queues;
+use crate::ordered;
+use crate::queues::{Live, Queues};
 use crate::rules::name::QueueId;
+use crate::rules::order::{self, Given};
 use crate::rules::settings::{DELAY_SECS_MAX, MESSAGE_BYTES_MAX};
 use crate::rules::{attributes, batch, digest};
 
@@ -20,8 +25,9 @@ pub(crate) async fn send(
     // Whatever comes with a single message, an id is no part of it.
     input.id = None;
     let ready = Ready::new(ctx, read(input)?).await?;
-    append(queues, &id, std::slice::from_ref(&ready)).await?.into_iter().next().transpose()?;
-    Ok(ready.sent)
+    let results = append(queues, &id, std::slice::from_ref(&ready)).await?;
+    let outcome = results.into_iter().next().transpose()?;
+    Ok(ready.told(outcome.flatten()))
 }
 
 pub(crate) async fn send_batch(
@@ -51,7 +57,7 @@ pub(crate) async fn send_batch(
     let mut successful = Vec::with_capacity(ready.len());
     for (ready, result) in ready.into_iter().zip(results) {
         match result {
-            Ok(()) => successful.push(ready.sent),
+            Ok(outcome) => successful.push(ready.told(outcome)),
             Err(error) => failed.push(error.in_batch(ready.sent.id.unwrap_or_default())),
         }
     }
@@ -64,20 +70,11 @@ struct Outgoing {
     content: Content,
     bytes: usize,
     delay_secs: Option<u32>,
+    order: Given,
 }
 
 /// Checks all that can be checked without the queue.
 fn read(input: api::SendMessageInput) -> Result<Outgoing> {
-    if input.message_deduplication_id.is_some() {
-        return Err(Error::InvalidParameter(
-            "The request include parameter MessageDeduplicationId which is not valid for this \
-             queue type"
-                .into(),
-        ));
-    }
-    if input.message_group_id.is_some() {
-        return Err(Error::not_served("sqs.SendMessage with MessageGroupId"));
-    }
     let body = input.message_body.filter(|body| !body.is_empty());
     let body = body.ok_or(Error::MissingParameter("MessageBody"))?;
     attributes::check_text(&body)?;
@@ -86,8 +83,9 @@ fn read(input: api::SendMessageInput) -> Result<Outgoing> {
     let trace_header = attributes::read_system(input.message_system_attributes)?;
     let bytes = body.len() + attributes::bytes(&message_attributes);
     check_size(bytes, MESSAGE_BYTES_MAX)?;
+    let order = Given::read(input.message_group_id, input.message_deduplication_id, &body)?;
     let content = Content { body, attributes: message_attributes, trace_header };
-    Ok(Outgoing { id: input.id, content, bytes, delay_secs })
+    Ok(Outgoing { id: input.id, content, bytes, delay_secs, order })
 }
 
 fn delay(secs: i64) -> Result<u32> {
@@ -126,12 +124,13 @@ struct Ready {
     draft: Draft,
     bytes: usize,
     delay_secs: Option<u32>,
+    order: Given,
     sent: api::SendMessageOutput,
 }
 
 impl Ready {
     async fn new(ctx: &Ctx, outgoing: Outgoing) -> Result<Ready> {
-        let Outgoing { id, mut content, bytes, delay_secs } = outgoing;
+        let Outgoing { id, mut content, bytes, delay_secs, order } = outgoing;
         let md5_of_attributes = digest::of_attributes(&content.attributes);
         let md5_of_system_attributes = attributes::of_trace_header(&content.trace_header);
         // Without one of its own, a message goes on with the trace of the request.
@@ -145,26 +144,69 @@ impl Ready {
             md5_of_body: draft.md5_of_body().to_owned(),
             md5_of_attributes,
             md5_of_system_attributes,
+            sequence_number: None,
         };
-        Ok(Ready { draft, bytes, delay_secs, sent })
+        Ok(Ready { draft, bytes, delay_secs, order, sent })
     }
 }
 
-/// Adds messages to a queue, all at once but for those that are too large for it.
-async fn append(queues: &Queues, id: &QueueId, all: &[Ready]) -> Result<Vec<Result<()>>> {
+impl Ready {
+    /// What its sender is told.
+    fn told(self, outcome: Option<(String, u64)>) -> api::SendMessageOutput {
+        let Some((message_id, seq)) = outcome else { return self.sent };
+        let sequence_number = Some(order::sequence_number(seq));
+        api::SendMessageOutput { message_id, sequence_number, ..self.sent }
+    }
+}
+
+/// What became of a message: on a FIFO queue the id and number of what was sent in its place.
+type Outcome = Result<Option<(String, u64)>>;
+
+/// Adds messages to a queue, all at once but for those that are not right for it.
+async fn append(queues: &Queues, id: &QueueId, all: &[Ready]) -> Result<Vec<Outcome>> {
+    let live = match id.is_fifo() {
+        true => Some(queues.live_of(&queues.peek(id).await?).await?),
+        false => None,
+    };
+    let groups = all.iter().filter_map(|ready| ready.order.group.as_deref());
+    let _turn = match &live {
+        Some(live) => live.pass(groups).await,
+        None => Vec::new(),
+    };
     queues
         .transact(|tx| async move {
             let (queue, live) = queues.find(&tx, id).await?;
             let mut results = Vec::with_capacity(all.len());
-            for Ready { draft, bytes, delay_secs, .. } in all {
-                let fits = check_size(*bytes, queue.settings.size_bytes_max as usize);
-                if fits.is_ok() {
-                    let delay_secs = delay_secs.unwrap_or(queue.settings.delay_secs);
-                    messages::add(queues, &tx, &live, draft, delay_secs)?;
+            for ready in all {
+                match add(queues, &tx, (&queue, &live), ready).await {
+                    Err(Error::Other(error)) if error.status >= 500 && error.status != 501 => {
+                        return Err(Error::Other(error));
+                    }
+                    outcome => results.push(outcome),
                 }
-                results.push(fits);
             }
             Ok(results)
         })
         .await
+}
+
+async fn add(
+    queues: &Queues,
+    tx: &Tx,
+    (queue, live): (&Queue, &Arc<Live>),
+    ready: &Ready,
+) -> Outcome {
+    let Ready { draft, bytes, delay_secs, order, .. } = ready;
+    let order = order.on(queue)?;
+    check_size(*bytes, queue.settings.size_bytes_max as usize)?;
+    let Some(order) = order else {
+        let delay_secs = delay_secs.unwrap_or(queue.settings.delay_secs);
+        messages::add(queues, tx, live, draft, delay_secs)?;
+        return Ok(None);
+    };
+    if let Some(secs) = delay_secs.filter(|secs| *secs > 0) {
+        let reason = "The request include parameter that is not valid for this queue type.";
+        return Err(Error::invalid("DelaySeconds", secs, reason));
+    }
+    ordered::send(queues, tx, (queue, live), draft, &order).await.map(Some)
 }

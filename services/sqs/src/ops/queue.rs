@@ -14,7 +14,7 @@ use crate::data::Queue;
 use crate::error::{Error, Result};
 use crate::queues::Queues;
 use crate::rules::name::QueueId;
-use crate::rules::settings::{Redrive, Settings};
+use crate::rules::settings::{self, Redrive, Settings};
 use crate::work::sweep::remove_page;
 
 /// Queues given in one answer.
@@ -27,7 +27,7 @@ const TAGS_MAX: usize = 50;
 pub(crate) async fn create(ctx: &Ctx, input: api::CreateQueueInput) -> Result<api::QueueUrlOutput> {
     let queues: &Queues = ctx.state();
     let name = input.queue_name.ok_or(Error::MissingParameter("QueueName"))?;
-    let id = QueueId::new(ctx, &name)?;
+    let id = QueueId::new(ctx, &name, settings::wants_fifo(&input.attributes))?;
     check_tags(&input.tags)?;
     let (id, input_attributes, tags) = (&id, &input.attributes, &input.tags);
     queues
@@ -36,7 +36,7 @@ pub(crate) async fn create(ctx: &Ctx, input: api::CreateQueueInput) -> Result<ap
             match tx.get_record::<Queue>(&key).await? {
                 Some(queue) => same(&queue.settings, input_attributes),
                 None => {
-                    let settings = Settings::default().apply(input_attributes)?;
+                    let settings = Settings::new(input_attributes)?;
                     check_redrive(queues, &tx, id, settings.redrive.as_ref()).await?;
                     let now = ctx.now();
                     let queue = Queue {
@@ -44,6 +44,7 @@ pub(crate) async fn create(ctx: &Ctx, input: api::CreateQueueInput) -> Result<ap
                         created: now,
                         modified: now,
                         purged: None,
+                        sent: id.is_fifo().then(|| ctx.kit.next_number()),
                         settings,
                         tags: tags.clone(),
                     };
@@ -75,6 +76,9 @@ pub(crate) async fn check_redrive(
     let invalid = |reason| Err(Error::invalid("RedrivePolicy", to, reason));
     match QueueId::from_arn(queues.account(), to) {
         Some(dead) if dead == *id => invalid("Dead letter target is the queue itself."),
+        Some(dead) if dead.is_fifo() != id.is_fifo() => {
+            invalid("Dead-letter queue must be same type of queue as the source.")
+        }
         Some(dead) if dead.region == id.region => match tx.get(&queues.keys.queue(&dead)).await? {
             Some(_) => Ok(()),
             None => invalid("Dead letter target does not exist."),

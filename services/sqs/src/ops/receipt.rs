@@ -21,7 +21,9 @@ pub(crate) async fn delete(ctx: &Ctx, input: api::DeleteMessageInput) -> Result<
     let queues: &Queues = ctx.state();
     let id = QueueId::from_url(ctx, input.queue_url.as_deref())?;
     let handle = Handle::read(&id.arn(&ctx.account), input.receipt_handle.as_deref())?;
-    delete_all(queues, &id, &[handle]).await?;
+    let results = delete_all(queues, &id, &[handle]).await?;
+    let text = input.receipt_handle.unwrap_or_default();
+    results.into_iter().try_for_each(|result| result.map_err(|error| with_handle(error, &text)))?;
     Ok(api::Nothing {})
 }
 
@@ -32,31 +34,54 @@ pub(crate) async fn delete_batch(
     let queues: &Queues = ctx.state();
     let queue = QueueId::from_url(ctx, input.queue_url.as_deref())?;
     let arn = queue.arn(&ctx.account);
-    let (mut successful, mut failed, mut handles) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    let (mut named, mut handles) = (Vec::new(), Vec::new());
     for (id, entry) in batch::check(input.entries)? {
         match Handle::read(&arn, entry.receipt_handle.as_deref()) {
             Ok(handle) => {
                 handles.push(handle);
-                successful.push(api::BatchSuccess { id });
+                named.push((id, entry.receipt_handle.unwrap_or_default()));
             }
             Err(error) => failed.push(error.in_batch(id)),
         }
     }
-    delete_all(queues, &queue, &handles).await?;
+    let results = delete_all(queues, &queue, &handles).await?;
+    for ((id, text), result) in named.into_iter().zip(results) {
+        match result {
+            Ok(()) => successful.push(api::BatchSuccess { id }),
+            Err(error) => failed.push(with_handle(error, &text).in_batch(id)),
+        }
+    }
     Ok(api::BatchOutput { successful, failed })
 }
 
-/// Deletes messages in one transaction.
-pub(crate) async fn delete_all(queues: &Queues, id: &QueueId, handles: &[Handle]) -> Result<()> {
+/// Deletes messages in one transaction; each succeeds or fails for itself.
+pub(crate) async fn delete_all(
+    queues: &Queues,
+    id: &QueueId,
+    handles: &[Handle],
+) -> Result<Vec<Result<()>>> {
     queues
         .transact(|tx| async move {
             let (_queue, live) = queues.find(&tx, id).await?;
+            let mut results = Vec::with_capacity(handles.len());
             for handle in handles {
-                messages::delete(queues, &tx, &live, handle).await?;
+                match messages::delete(queues, &tx, &live, handle).await {
+                    Err(Error::Other(error)) => return Err(Error::Other(error)),
+                    result => results.push(result),
+                }
             }
-            Ok(())
+            Ok(results)
         })
         .await
+}
+
+/// AWS repeats the handle that has expired.
+fn with_handle(error: Error, text: &str) -> Error {
+    match error {
+        Error::HandleExpired => Error::invalid("ReceiptHandle", text, Error::HandleExpired),
+        other => other,
+    }
 }
 
 pub(crate) async fn change(
@@ -150,7 +175,7 @@ async fn change_one(queues: &Queues, tx: &Tx, id: &QueueId, change: &Change) -> 
         return if *secs == 0 { Ok(()) } else { Err(Error::MessageNotInflight) };
     }
     if *secs == 0 {
-        return messages::put_back(queues, tx, &live, handle.seq, &state);
+        return messages::put_back(queues, tx, &live, handle.seq, &state).await;
     }
     let until = queues.kit.now() + Duration::from_secs((*secs).into());
     let longest = sent(handle.receipt) + Duration::from_secs(VISIBILITY_SECS_MAX.into());

@@ -8,17 +8,20 @@ use kit::Ctx;
 use store::fifo::Claim;
 
 use crate::api;
-use crate::data::{Content, sent};
+use crate::data::{Content, Order, sent};
 use crate::error::{Error, Result};
 use crate::messages::{self, Taken};
+use crate::ordered;
 use crate::queues::{Live, Queues};
 use crate::rules::name::QueueId;
 use crate::rules::settings::{VISIBILITY_SECS_MAX, WAIT_SECS_MAX};
-use crate::rules::{attributes, digest};
+use crate::rules::{attributes, digest, order};
 
 const MESSAGES_MAX: usize = 10;
 /// Messages that may be in flight from one queue.
 const IN_FLIGHT_MAX: i64 = 120_000;
+/// Between two looks at a FIFO queue of which so many are.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The system attributes of a message on a standard queue.
 const SYSTEM: [&str; 6] = [
@@ -44,12 +47,12 @@ pub(crate) async fn receive(
     if let Some(unknown) = system.iter().find(|name| !known(name)) {
         return Err(Error::InvalidAttributeName(unknown.clone()));
     }
-    if input.receive_request_attempt_id.is_some() {
-        return Err(Error::InvalidParameter(
-            "The request include parameter ReceiveRequestAttemptId which is not valid for this \
-             queue type"
-                .into(),
-        ));
+    let attempt = input.receive_request_attempt_id;
+    if let Some(attempt) = &attempt {
+        if !id.is_fifo() {
+            return Err(Error::for_other_type("ReceiveRequestAttemptId"));
+        }
+        order::check("ReceiveRequestAttemptId", attempt)?;
     }
     let max = input.max_number_of_messages.unwrap_or(1);
     let max = usize::try_from(max).ok().filter(|max| (1..=MESSAGES_MAX).contains(max));
@@ -80,7 +83,8 @@ pub(crate) async fn receive(
         Some(secs) => secs,
         None => queues.peek(&id).await?.settings.wait_secs,
     };
-    let ask = Ask { max, visibility_secs, wait: Duration::from_secs(wait_secs.into()) };
+    let wait = Duration::from_secs(wait_secs.into());
+    let ask = Ask { max, visibility_secs, wait, attempt };
     let arn = id.arn(&ctx.account);
     let mut received = Vec::new();
     for (taken, content) in poll(queues, &id, &ask).await? {
@@ -109,6 +113,8 @@ pub(crate) struct Ask {
     /// The queue's own, if none is given.
     pub(crate) visibility_secs: Option<u32>,
     pub(crate) wait: Duration,
+    /// Names the receive, on a FIFO queue, so that it can be tried again.
+    pub(crate) attempt: Option<String>,
 }
 
 /// Receives up to `max` messages, waiting for the first if there is none.
@@ -118,10 +124,25 @@ pub(crate) async fn poll(
     ask: &Ask,
 ) -> Result<Vec<(Taken, Content)>> {
     let until = queues.kit.now() + ask.wait;
+    if ask.attempt.is_some() {
+        let before = take(queues, id, ask, &[]).await?;
+        if !before.is_empty() {
+            return Ok(before);
+        }
+    }
     loop {
-        let live = queues.live(queues.peek(id).await?.messages).await?;
+        let live = queues.live_of(&queues.peek(id).await?).await?;
         if live.counts().in_flight >= IN_FLIGHT_MAX {
-            return Err(Error::OverLimit(id.name.clone()));
+            if !live.is_fifo {
+                return Err(Error::OverLimit(id.name.clone()));
+            }
+            // A FIFO queue just gives nothing more.
+            let now = queues.kit.now();
+            if now >= until || queues.kit.closing().begun() {
+                return Ok(Vec::new());
+            }
+            queues.kit.clock.sleep_until(until.min(now + FULL_PAUSE)).await;
+            continue;
         }
         let mut claims = live.ready.claim(ask.max, None).await?;
         if claims.is_empty() && !ask.wait.is_zero() {
@@ -154,7 +175,10 @@ async fn take(
 ) -> Result<Vec<(Taken, Content)>> {
     queues
         .transact(|tx| async move {
-            let taken = messages::take(queues, &tx, id, claims, ask.visibility_secs).await?;
+            let taken = match id.is_fifo() {
+                true => ordered::take(queues, &tx, id, claims, ask).await?,
+                false => messages::take(queues, &tx, id, claims, ask.visibility_secs).await?,
+            };
             let mut received = Vec::with_capacity(taken.len());
             for taken in taken {
                 // Read before the commit: a message that goes meanwhile makes it a conflict.
@@ -200,6 +224,11 @@ pub(crate) fn system_attributes(taken: &Taken, content: &Content) -> BTreeMap<St
         ("SenderId".to_owned(), message.sender.clone()),
         ("SentTimestamp".to_owned(), sent(handle.seq).as_millis().to_string()),
     ]);
+    if let Some(Order { group, deduplication_id }) = &message.order {
+        all.insert("MessageGroupId".to_owned(), group.clone());
+        all.insert("MessageDeduplicationId".to_owned(), deduplication_id.clone());
+        all.insert("SequenceNumber".to_owned(), order::sequence_number(handle.seq));
+    }
     if let Some(from) = &message.dead_from {
         all.insert("DeadLetterQueueSourceArn".to_owned(), from.to_string());
     }

@@ -6,6 +6,8 @@ use kit::Ctx;
 use crate::error::{Error, Result};
 
 const NAME_CHARS_MAX: usize = 80;
+/// How the name of each FIFO queue ends, and of no other.
+const FIFO_SUFFIX: &str = ".fifo";
 
 /// A queue of our account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,19 +18,21 @@ pub(crate) struct QueueId {
 
 impl QueueId {
     /// A queue to be made, under a name that is allowed.
-    pub(crate) fn new(ctx: &Ctx, name: &str) -> Result<QueueId> {
-        if name.ends_with(".fifo") {
-            return Err(Error::not_served("sqs.CreateQueue of a FIFO queue"));
-        }
+    pub(crate) fn new(ctx: &Ctx, name: &str, is_fifo: bool) -> Result<QueueId> {
+        let own = if is_fifo { name.strip_suffix(FIFO_SUFFIX) } else { Some(name) };
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(allowed) {
-            return Err(Error::InvalidParameter(
-                "Can only include alphanumeric characters, hyphens, or underscores. \
-                 1 to 80 in length"
-                    .into(),
-            ));
+        let fits = |own: &str| !own.is_empty() && own.chars().all(allowed);
+        if own.is_some_and(fits) && name.len() <= NAME_CHARS_MAX {
+            return Ok(QueueId::named(ctx, name));
         }
-        Ok(QueueId::named(ctx, name))
+        Err(Error::InvalidParameter(match is_fifo {
+            true => "The name of a FIFO queue can only include alphanumeric characters, hyphens, \
+                     or underscores, must end with .fifo suffix and be 1 to 80 in length"
+                .into(),
+            false => "Can only include alphanumeric characters, hyphens, or underscores. \
+                      1 to 80 in length"
+                .into(),
+        }))
     }
 
     /// A queue that may exist.
@@ -57,6 +61,10 @@ impl QueueId {
         let ours = arn.service == "sqs" && arn.account == account.as_str();
         let region = arn.region.parse().ok().filter(|_| ours)?;
         Some(QueueId { region, name: arn.resource.clone() })
+    }
+
+    pub(crate) fn is_fifo(&self) -> bool {
+        self.name.ends_with(FIFO_SUFFIX)
     }
 
     pub(crate) fn arn(&self, account: &AccountId) -> Arn {

@@ -28,9 +28,10 @@ const NOT_SERVED: [&str; 4] = [
     "SqsManagedSseEnabled",
 ];
 
-/// Says that a queue is FIFO. AWS does not know it on a standard queue, not even as `false`, nor
-/// the other attributes of FIFO queues.
-const FIFO: &str = "FifoQueue";
+/// The attributes of FIFO queues, the first of which says that it is one. AWS does not know them on
+/// a standard queue, not even as `false`.
+const FIFO: [&str; 4] =
+    ["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
 
 /// Attributes that are told, not set.
 pub(crate) const TOLD: [&str; 6] = [
@@ -53,6 +54,19 @@ pub(crate) struct Settings {
     pub(crate) redrive: Option<Redrive>,
     /// Kept for access control, which is to come.
     pub(crate) policy: Option<String>,
+    /// Of a FIFO queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fifo: Option<Fifo>,
+}
+
+/// How a FIFO queue behaves. What it may do in a second is not limited, so the limit is only kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fifo {
+    /// A message without a deduplication id has the sum of its body for one.
+    pub(crate) content_based: bool,
+    /// Ids are distinct in a group, not in the queue.
+    pub(crate) scope_is_group: bool,
+    pub(crate) limit_is_by_group: bool,
 }
 
 /// When a message is given up, and where it goes then.
@@ -72,6 +86,7 @@ impl Default for Settings {
             size_bytes_max: *SIZE_BYTES.end(),
             redrive: None,
             policy: None,
+            fifo: None,
         }
     }
 }
@@ -79,14 +94,25 @@ impl Default for Settings {
 impl Settings {
     /// Sets the attributes given, all or none.
     pub(crate) fn apply(&self, given: &BTreeMap<String, String>) -> Result<Settings> {
-        if given.get(FIFO).is_some_and(|value| value == "true") {
-            return Err(Error::not_served(format_args!("sqs queue attribute {FIFO}")));
-        }
         let mut settings = self.clone();
         for (name, value) in given {
             settings.set(name, value)?;
         }
+        if settings.fifo.as_ref().is_some_and(|fifo| fifo.limit_is_by_group && !fifo.scope_is_group)
+        {
+            return Err(Error::InvalidAttributeValue(
+                "FifoThroughputLimit. Reason: The perMessageGroupId value is allowed only when the \
+                 value for DeduplicationScope is messageGroup"
+                    .to_owned(),
+            ));
+        }
         Ok(settings)
+    }
+
+    /// Those of a queue that is made.
+    pub(crate) fn new(given: &BTreeMap<String, String>) -> Result<Settings> {
+        let fifo = wants_fifo(given).then(Fifo::default);
+        Settings { fifo, ..Settings::default() }.apply(given)
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
@@ -102,12 +128,37 @@ impl Settings {
             "MaximumMessageSize" => self.size_bytes_max = number(SIZE_BYTES)?,
             "RedrivePolicy" => self.redrive = redrive(value)?,
             "Policy" => self.policy = policy(value)?,
+            _ if FIFO.contains(&name) => self.set_fifo(name, value)?,
             _ if NOT_SERVED.contains(&name) => {
                 if !matches!(value, "" | "false") {
                     return Err(Error::not_served(format_args!("sqs queue attribute {name}")));
                 }
             }
             _ => return Err(Error::InvalidAttributeName(name.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn set_fifo(&mut self, name: &str, value: &str) -> Result<()> {
+        let one_of = |no: &str, yes: &str| match value {
+            _ if value == yes => Ok(true),
+            _ if value == no => Ok(false),
+            _ => Err(Error::InvalidAttributeValue(name.to_owned())),
+        };
+        let Some(fifo) = &mut self.fifo else {
+            return Err(match (name, value) {
+                ("FifoQueue", "true") => another_type(),
+                _ => Error::InvalidAttributeName(name.to_owned()),
+            });
+        };
+        match name {
+            "ContentBasedDeduplication" => fifo.content_based = one_of("false", "true")?,
+            "DeduplicationScope" => fifo.scope_is_group = one_of("queue", "messageGroup")?,
+            "FifoThroughputLimit" => {
+                fifo.limit_is_by_group = one_of("perQueue", "perMessageGroupId")?;
+            }
+            _ if one_of("false", "true")? => {}
+            _ => return Err(another_type()),
         }
         Ok(())
     }
@@ -125,6 +176,16 @@ impl Settings {
             .into_iter()
             .map(|(name, number)| (name.to_owned(), number.to_string()))
             .collect();
+        if let Some(fifo) = &self.fifo {
+            let either = |is, no: &str, yes: &str| if is { yes } else { no }.to_owned();
+            let values = [
+                "true".to_owned(),
+                either(fifo.content_based, "false", "true"),
+                either(fifo.scope_is_group, "queue", "messageGroup"),
+                either(fifo.limit_is_by_group, "perQueue", "perMessageGroupId"),
+            ];
+            shown.extend(FIFO.iter().map(|name| (*name).to_owned()).zip(values));
+        }
         if let Some(Redrive { to, receives_max }) = &self.redrive {
             let text = json!({"deadLetterTargetArn": to, "maxReceiveCount": receives_max});
             shown.insert("RedrivePolicy".to_owned(), text.to_string());
@@ -136,11 +197,20 @@ impl Settings {
     }
 }
 
-/// Whether this is the name of an attribute that can be asked for.
-pub(crate) fn is_known(name: &str) -> bool {
-    let set = Settings::default().show();
+/// Whether a queue is to be FIFO.
+pub(crate) fn wants_fifo(given: &BTreeMap<String, String>) -> bool {
+    given.get(FIFO[0]).is_some_and(|value| value == "true")
+}
+
+fn another_type() -> Error {
+    let reason = "FifoQueue. Reason: Modifying queue type is not supported";
+    Error::InvalidAttributeValue(reason.to_owned())
+}
+
+/// Whether this is the name of an attribute that this queue can be asked for.
+pub(crate) fn is_known(settings: &Settings, name: &str) -> bool {
     name == "All"
-        || set.contains_key(name)
+        || settings.show().contains_key(name)
         || ["Policy", "RedrivePolicy"].contains(&name)
         || TOLD.contains(&name)
         || NOT_SERVED.contains(&name)
@@ -210,7 +280,9 @@ mod tests {
         }
         check("Nonsense", "1", "InvalidAttributeName: Unknown Attribute Nonsense.");
         check("QueueArn", "x", "InvalidAttributeName: Unknown Attribute QueueArn.");
-        check("FifoQueue", "true", "NotImplemented: sqs queue attribute FifoQueue is not served");
+        let sentence = "InvalidAttributeValue: Invalid value for the parameter FifoQueue. Reason: \
+                        Modifying queue type is not supported.";
+        check("FifoQueue", "true", sentence);
         check("FifoQueue", "false", "InvalidAttributeName: Unknown Attribute FifoQueue.");
         let deduplication = "ContentBasedDeduplication";
         let unknown = format!("InvalidAttributeName: Unknown Attribute {deduplication}.");

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use base::{Region, Sequence};
 use kit::Ctx;
-use store::{Dir, Key, KeyRange};
+use store::{Dir, KeyRange};
 
-use crate::data::{Queue, State};
+use crate::data::Queue;
 use crate::error::Result;
 use crate::messages::{self, is_expired};
 use crate::queues::{Live, Queues, seq_of};
+use crate::rules::handle::Handle;
 use crate::rules::name::QueueId;
 
 /// Queues looked at in one page.
 const QUEUES_PAGE: usize = 1000;
 /// Messages of one queue removed in one tick, from each of the places they stand in.
 const EXPIRED_MAX: usize = 500;
+/// The same of a FIFO queue, whose messages are read for it: they may be 64 KB each.
+const EXPIRED_FIFO_MAX: usize = 100;
 
 pub(crate) async fn tick(ctx: &Ctx) -> Result<()> {
     let queues: &Queues = ctx.state();
@@ -39,23 +42,29 @@ pub(crate) async fn tick(ctx: &Ctx) -> Result<()> {
 }
 
 async fn expire(queues: &Queues, id: &QueueId, queue: &Queue) -> Result<()> {
-    let live = queues.live(queue.messages).await?;
+    let live = queues.live_of(queue).await?;
     let now = queues.kit.now();
     let retention = Duration::from_secs(queue.settings.retention_secs.into());
     let (from, to) =
         (live.oldest(), Sequence::first_at(now - retention + Duration::from_millis(1)));
     let (mut expired, mut done) = (Vec::new(), to);
-    for place in [queues.keys.all_ready(live.messages), queues.keys.all_away(live.messages)] {
+    let keys = &queues.keys;
+    // In the groups of a FIFO queue messages do not stand by time.
+    let (places, max) = match live.is_fifo {
+        true => (vec![keys.all_messages(live.messages)], EXPIRED_FIFO_MAX),
+        false => (vec![keys.all_ready(live.messages), keys.all_away(live.messages)], EXPIRED_MAX),
+    };
+    for place in places {
         let range = KeyRange::new(place.clone().u64(from), place.clone().u64(to));
         if range.is_empty() {
             return Ok(());
         }
-        let page = queues.store().scan(range, Dir::Forward, EXPIRED_MAX).await?;
+        let page = queues.store().scan(range, Dir::Forward, max).await?;
         for (key, _) in &page {
-            expired.push((key.clone(), seq_of(key, &place)?));
+            expired.push(seq_of(key, &place)?);
         }
-        if page.len() == EXPIRED_MAX {
-            done = done.min(expired.last().map_or(from, |(_, seq)| *seq));
+        if page.len() == max {
+            done = done.min(expired.last().map_or(from, |seq| *seq));
         }
     }
     if !expired.is_empty() {
@@ -69,7 +78,7 @@ async fn remove_all(
     queues: &Queues,
     id: &QueueId,
     live: &Arc<Live>,
-    expired: &[(Key, u64)],
+    expired: &[u64],
 ) -> Result<()> {
     queues
         .transact(|tx| async move {
@@ -77,8 +86,9 @@ async fn remove_all(
             if !Arc::ptr_eq(live, &live_now) {
                 return Ok(());
             }
-            for (key, seq) in expired {
-                let state: Option<State> = tx.get_record(key).await?;
+            for seq in expired {
+                let handle = Handle { messages: live.messages, seq: *seq, receipt: 0 };
+                let state = messages::find(queues, &tx, live, &handle).await?;
                 // The retention may have been made longer meanwhile.
                 let expired = is_expired(&queue, *seq, queues.kit.now());
                 if let Some(state) = state.filter(|_| expired) {

@@ -44,8 +44,13 @@ pub(crate) async fn remove_page(queues: &Queues, tx: &Tx, messages: u64) -> Resu
     let ready = page(keys.all_ready(messages)).await?;
     let away = page(keys.all_away(messages)).await?;
     let contents = page(keys.all_messages(messages)).await?;
-    let found = !(ready.is_empty() && away.is_empty() && contents.is_empty());
-    for (key, value) in away {
+    // Of a FIFO queue.
+    let waiting = page(keys.all_waiting(messages)).await?;
+    let groups = page(keys.all_groups(messages)).await?;
+    let turns = page(keys.all_turns(messages)).await?;
+    let all = [&ready, &away, &contents, &waiting, &groups, &turns];
+    let found = all.into_iter().any(|page| !page.is_empty());
+    for (key, value) in away.into_iter().chain(waiting) {
         let state: State = store::decode(&key, &value)?;
         if let Some(ticket) = state.ticket {
             queues.line.cancel(tx, ticket);
@@ -57,7 +62,7 @@ pub(crate) async fn remove_page(queues: &Queues, tx: &Tx, messages: u64) -> Resu
         message.content.unlink(tx, &key).await?;
         tx.delete(key);
     }
-    for (key, _) in ready {
+    for (key, _) in ready.into_iter().chain(groups).chain(turns) {
         tx.delete(key);
     }
     Ok(found)

@@ -36,13 +36,17 @@ impl Handler for Returns {
 }
 
 async fn end(queues: &Queues, tx: &Tx, due: &Due) -> Result<()> {
-    let Return { messages, seq } = due.work()?;
-    let away: Option<State> = tx.get_record(&queues.keys.away(messages, seq)).await?;
-    let Some(state) = away.filter(|state| state.ticket == Some(due.ticket)) else { return Ok(()) };
+    let Return { messages, seq, group } = due.work()?;
+    let mut found: Option<State> = tx.get_record(&queues.keys.away(messages, seq)).await?;
+    // A delayed message of a FIFO queue waits in its group.
+    if let (None, Some(group)) = (&found, &group) {
+        found = tx.get_record(&queues.keys.waiting(messages, group, seq)).await?;
+    }
+    let Some(state) = found.filter(|state| state.ticket == Some(due.ticket)) else { return Ok(()) };
     // Messages that no queue has any more are the sweeper's.
     if tx.get(&queues.keys.garbage(messages)).await?.is_some() {
         return Ok(());
     }
-    let live = queues.live(messages).await?;
-    messages::put_back(queues, tx, &live, seq, &state)
+    let live = queues.live(messages, group.is_some()).await?;
+    messages::put_back(queues, tx, &live, seq, &state).await
 }

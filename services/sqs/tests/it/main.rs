@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may end by it, in its helpers too")]
 
 mod batch;
+mod cost;
 mod dead_letter;
 mod faces;
+mod fifo;
 mod mistakes;
+mod model;
 mod poll;
 mod query;
 mod queue;
@@ -147,7 +150,7 @@ impl Server {
     pub(crate) async fn keys(&self) -> usize {
         let all = store::Space::new(&self.kit.account, "sqs");
         let mut found = 0;
-        for kind in 0..=9 {
+        for kind in 0..=10 {
             let range = all.key(kind).prefix();
             found += self.kit.store.scan(range, store::Dir::Forward, 100_000).await.unwrap().len();
         }

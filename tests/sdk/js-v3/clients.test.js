@@ -220,3 +220,26 @@ test('lambda: a response is read as it is produced', async () => {
   await queues.deleteQueue({ QueueUrl });
   await functions.deleteFunction({ FunctionName });
 });
+
+test('sqs: a FIFO queue', async () => {
+  const queues = new sqs.SQS(once);
+  const QueueName = `${name()}.fifo`;
+  const Attributes = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };
+  const { QueueUrl } = await queues.createQueue({ QueueName, Attributes });
+  const sent = [];
+  for (const MessageBody of ['1', '2', '1']) {
+    sent.push(await queues.sendMessage({ QueueUrl, MessageBody, MessageGroupId: 'g' }));
+  }
+  assert.equal(sent[0].SequenceNumber, sent[2].SequenceNumber);
+  assert.ok(sent[0].SequenceNumber < sent[1].SequenceNumber);
+  const ask = { QueueUrl, MaxNumberOfMessages: 10, ReceiveRequestAttemptId: 'try' };
+  const { Messages } = await queues.receiveMessage(ask);
+  assert.deepEqual(Messages.map(({ Body }) => Body), ['1', '2']);
+  const again = await queues.receiveMessage(ask);
+  assert.deepEqual(again.Messages, Messages);
+  await assert.rejects(
+    queues.sendMessage({ QueueUrl, MessageBody: 'x' }),
+    (error) => error.message === 'The request must contain the parameter MessageGroupId.',
+  );
+  await queues.deleteQueue({ QueueUrl });
+});

@@ -95,6 +95,8 @@ struct Poller {
     lambda: Arc<Lambda>,
     mapping: Arc<Mapping>,
     filters: Arc<Filters>,
+    /// The queue keeps an order, and what is done with one receive is done in it.
+    is_fifo: bool,
     /// How often in a row the queue could not be read or the function not be run.
     troubles: Arc<AtomicU32>,
 }
@@ -107,6 +109,8 @@ struct Taken {
     /// The trace it came with, and how often it has passed the function before.
     trace: Option<String>,
     passes: u32,
+    /// Its message group, from a FIFO queue.
+    group: Option<String>,
 }
 
 impl Poller {
@@ -114,6 +118,7 @@ impl Poller {
         Ok(Poller {
             lambda: Arc::clone(lambda),
             filters: Arc::new(Filters::read(&mapping.filters)?),
+            is_fifo: mapping.source.resource.ends_with(".fifo"),
             mapping: Arc::new(mapping.clone()),
             troubles: Arc::default(),
         })
@@ -195,6 +200,10 @@ impl Poller {
                 // be taken for a loop with one of them, or hide it.
                 let other = batch.first().is_some_and(|first| first.passes != taken.passes);
                 let full = !batch.is_empty() && bytes + taken.json.len() + 1 > BATCH_BYTES_MAX;
+                if self.is_fifo {
+                    batch.push(taken);
+                    continue;
+                }
                 if other {
                     left_over.push(taken);
                     continue;
@@ -245,7 +254,8 @@ impl Poller {
                 let json = serde_json::to_vec(&record).map_err(kit::Error::internal)?;
                 let trace = record["attributes"]["AWSTraceHeader"].as_str().map(str::to_owned);
                 let passes = lineage::passes(trace.as_deref(), &self.mapping.function);
-                wanted.push(Taken { id, handle, json, trace, passes });
+                let group = record["attributes"]["MessageGroupId"].as_str().map(str::to_owned);
+                wanted.push(Taken { id, handle, json, trace, passes, group });
             } else {
                 unwanted.push(handle);
             }
@@ -254,33 +264,91 @@ impl Poller {
         Ok(wanted)
     }
 
-    /// Gives a batch to the function and acknowledges what it succeeded with.
+    /// Gives a batch to the function and acknowledges what it succeeded with. What comes from a FIFO
+    /// queue and is too much for one event is given in parts, one after the other.
     async fn run(&self, target: &Target, batch: Vec<Taken>, place: OwnedSemaphorePermit) {
+        let began = self.lambda.kit.now();
+        let mut blocked: HashSet<Option<String>> = HashSet::new();
+        for (at, mut part) in self.parts(batch).into_iter().enumerate() {
+            part.retain(|taken| !blocked.contains(&taken.group));
+            if part.is_empty() {
+                continue;
+            }
+            if at > 0 && !self.has_time(target, began).await {
+                break;
+            }
+            let done = self.run_part(target, &part).await;
+            let failed = part.iter().filter(|taken| !done.contains(taken.id.as_str()));
+            blocked.extend(failed.map(|taken| taken.group.clone()));
+        }
+        // Held while resting, so that a throttled function is asked less often.
+        drop(place);
+    }
+
+    /// A batch of a standard queue is one already.
+    fn parts(&self, batch: Vec<Taken>) -> Vec<Vec<Taken>> {
+        if !self.is_fifo {
+            return vec![batch];
+        }
+        let (mut parts, mut bytes): (Vec<Vec<Taken>>, usize) = (Vec::new(), 0);
+        for taken in batch {
+            let size = taken.json.len() + 1;
+            match parts.last_mut() {
+                Some(part)
+                    if bytes + size <= BATCH_BYTES_MAX
+                        && part.last().is_some_and(|last| last.passes == taken.passes) =>
+                {
+                    bytes += size;
+                    part.push(taken);
+                }
+                _ => {
+                    bytes = size;
+                    parts.push(vec![taken]);
+                }
+            }
+        }
+        parts
+    }
+
+    /// Whether the lease of what was received still covers a run of the function: if not, others
+    /// might be given the same group meanwhile.
+    async fn has_time(&self, target: &Target, began: Time) -> bool {
+        let kit = &self.lambda.kit;
+        let Ok(source) = kit.sources.get(&self.mapping.source) else { return false };
+        let (Ok(terms), Ok(loaded)) =
+            (source.terms(&self.mapping.source).await, self.lambda.load(target).await)
+        else {
+            return false;
+        };
+        kit.now() + loaded.spec.timeout <= began + terms.lease
+    }
+
+    /// Gives one event to the function; the ids of what it succeeded with.
+    async fn run_part<'a>(&self, target: &Target, part: &'a [Taken]) -> HashSet<&'a str> {
         let call = Invoke {
             function: self.mapping.function.clone(),
-            payload: event(&batch),
+            payload: event(part),
             request_id: None,
             client_context: None,
-            trace: batch.first().and_then(|taken| taken.trace.clone()),
+            trace: part.first().and_then(|taken| taken.trace.clone()),
             tail: false,
         };
         match self.lambda.invoke(target, call).await {
             Ok(invoked) => {
                 self.troubles.store(0, Ordering::Relaxed);
                 if invoked.error.is_none() {
-                    self.settle(&batch, &invoked.payload).await;
+                    return self.settle(part, &invoked.payload).await;
                 }
             }
             // Its messages come back until they are dead letters; others need not wait for that.
             Err(Error::Recursive) => {}
             Err(error) => self.rest("the function cannot be run", &error.into()).await,
         }
-        // Held while resting, so that a throttled function is asked less often.
-        drop(place);
+        HashSet::new()
     }
 
-    /// Acknowledges what the function has succeeded with, by its answer.
-    async fn settle(&self, batch: &[Taken], answer: &[u8]) {
+    /// Acknowledges what the function has succeeded with, by its answer; the ids of that.
+    async fn settle<'a>(&self, batch: &'a [Taken], answer: &[u8]) -> HashSet<&'a str> {
         let ids: Vec<&str> = batch.iter().map(|taken| taken.id.as_str()).collect();
         let failed = if self.mapping.report_failures {
             batch_failures(answer, &ids)
@@ -290,16 +358,17 @@ impl Poller {
         let Failures::Some(failed) = failed else {
             let mapping = &self.mapping.uuid;
             tracing::info!(mapping, "answer names items that are not of its batch: all failed");
-            return;
+            return HashSet::new();
         };
-        let done = batch.iter().filter(|taken| !failed.contains(taken.id.as_str()));
-        let handles: Vec<String> = done.map(|taken| taken.handle.clone()).collect();
+        let done = || batch.iter().filter(|taken| !failed.contains(taken.id.as_str()));
+        let handles: Vec<String> = done().map(|taken| taken.handle.clone()).collect();
         match self.lambda.kit.sources.get(&self.mapping.source) {
             Ok(source) => self.acknowledge(&*source, &handles).await,
             Err(error) => {
                 warn!(mapping = self.mapping.uuid, %error, "batch done but has no source")
             }
         }
+        done().map(|taken| taken.id.as_str()).collect()
     }
 
     async fn acknowledge(&self, source: &dyn Source, handles: &[String]) {

@@ -361,3 +361,46 @@ async fn a_queue_feeds_an_alias() {
     let none = m.call("CreateEventSourceMapping", none).await.unwrap_err();
     assert!(none.starts_with("ResourceNotFoundException"), "{none}");
 }
+
+#[tokio::test]
+async fn what_is_too_much_of_a_fifo_queue_is_given_in_parts_until_one_fails() {
+    let m = &machine().await;
+    m.script.play(|_, call| {
+        let payload = String::from_utf8_lossy(&call.payload);
+        Ok(if payload.contains("bad") { failure("no") } else { answer(b"{}") })
+    });
+    let source = format!("{QUEUE}.fifo");
+    m.mapping("pay", json!({ "EventSourceArn": source })).await;
+    settle().await;
+    m.script.taken();
+    // Three megabytes each: two make an event.
+    let record = |id: &str, group: &str| {
+        let attributes = json!({ "MessageGroupId": group });
+        let body = "x".repeat(2_900_000);
+        json!({ "messageId": id, "body": body, "attributes": attributes })
+    };
+    m.queue.send_records(vec![
+        record("a1", "a"),
+        record("a2", "a"),
+        record("b1 bad", "b"),
+        record("c1", "c"),
+        record("b2", "b"),
+        record("a3", "a"),
+        record("c2", "c"),
+    ]);
+    settle().await;
+    let events: Vec<Vec<String>> = m
+        .script
+        .taken()
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line.splitn(3, ' ').nth(2)?).ok())
+        .map(|event| {
+            let ids = event["Records"].as_array().unwrap().iter();
+            ids.map(|record| record["messageId"].as_str().unwrap().to_owned()).collect()
+        })
+        .collect();
+    // What stood with the one that failed is blocked with it, the rest goes on.
+    assert_eq!(events, [vec!["a1", "a2"], vec!["b1 bad", "c1"], vec!["a3"]]);
+    assert_eq!(acknowledged(m), "a1 a2 a3");
+    assert_eq!(m.script.most_at_once.lock().unwrap().1, 1);
+}

@@ -6,7 +6,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 
-
 @pytest.fixture
 def fifo(aws, name):
     """`fifo(VisibilityTimeout="5")` makes a FIFO queue and gives its URL and ARN."""
@@ -66,6 +65,12 @@ def said(aws, function, word="got"):
     return [event["message"].partition(f"{word} ")[2].strip() for event in events]
 
 
+def enough(aws, function, count):
+    """What it said, once that is as much."""
+    lines = said(aws, function)
+    return lines if len(lines) >= count else None
+
+
 def test_a_group_is_one_receiver_s_and_nothing_is_twice(aws, fifo):
     sqs = aws("sqs")
     url, _ = fifo()
@@ -121,7 +126,7 @@ def test_a_function_gets_each_group_in_order(aws, function, fifo, mapping, event
     mapping(made, arn, BatchSize=3)
     messages = [f"{group}:{n:02}" for n in range(20) for group in "abcd"]
     send(aws, url, *messages)
-    got = eventually(lambda: (lines := said(aws, made)) and len(lines) >= 80 and lines, 40)
+    got = eventually(lambda: enough(aws, made, 80), 40)
     for group in "abcd":
         own = [body for body in got if body.startswith(group)]
         assert own == [body for body in messages if body.startswith(group)]
@@ -147,9 +152,9 @@ def test_a_failed_group_holds_up_only_itself(aws, function, fifo, mapping, event
     url, arn = fifo(VisibilityTimeout="12")
     mapping(made, arn, BatchSize=1, FunctionResponseTypes=["ReportBatchItemFailures"])
     send(aws, url, "a:1", "a:2", "b:1", "b:2", "c:1")
-    got = eventually(lambda: (lines := said(aws, made)) and len(lines) >= 3 and lines)
+    got = eventually(lambda: enough(aws, made, 3))
     assert sorted(got) == ["b:1", "b:2", "c:1"] and said(aws, made, "failed") == ["a:1"]
-    got = eventually(lambda: (lines := said(aws, made)) and len(lines) >= 5 and lines, 30)
+    got = eventually(lambda: enough(aws, made, 5), 30)
     assert [body for body in got if body[0] == "a"] == ["a:1", "a:2"]
 
 
@@ -158,7 +163,7 @@ def test_reported_failures_come_back_first(aws, function, fifo, mapping, eventua
     url, arn = fifo(VisibilityTimeout="12")
     send(aws, url, "a:0", "a:1", "a:2", "a:3")
     mapping(made, arn, FunctionResponseTypes=["ReportBatchItemFailures"])
-    got = eventually(lambda: (lines := said(aws, made)) and len(lines) >= 4 and lines, 30)
+    got = eventually(lambda: enough(aws, made, 4), 30)
     assert got == ["a:0", "a:1", "a:2", "a:3"]
     assert said(aws, made, "failed") == ["a:1", "a:2", "a:3"]
 
@@ -171,7 +176,7 @@ def test_what_a_filter_does_not_want_is_gone_and_order_stays(
     criteria = {"Filters": [{"Pattern": json.dumps({"body": [{"suffix": "x"}]})}]}
     mapping(made, arn, FilterCriteria=criteria)
     send(aws, url, "a:1x", "a:2", "a:3x", "b:4", "a:5x")
-    got = eventually(lambda: (lines := said(aws, made)) and len(lines) >= 3 and lines)
+    got = eventually(lambda: enough(aws, made, 3))
     assert got == ["a:1x", "a:3x", "a:5x"]
 
     def left():

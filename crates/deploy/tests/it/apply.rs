@@ -482,3 +482,42 @@ async fn the_orders_example_is_made_and_removed() {
     assert_eq!(removed.changes.len(), project.template.resources.len());
     assert_eq!(removed.leftovers, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn fifo_queues_are_made_with_their_suffix_and_changed() {
+    let fake = Fake::new().await;
+    let own = "Resources:\n  Own:\n    Type: AWS::SQS::Queue\n    Properties:\n      \
+               QueueName: own.fifo\n      FifoQueue: true\n";
+    let more =
+        format!("{own}      ContentBasedDeduplication: true\n      DeduplicationScope: queue\n");
+    check(
+        &fake,
+        &more,
+        "
+sqs.CreateQueue
+  QueueName: own.fifo
+  Attributes.ContentBasedDeduplication: true
+  Attributes.DeduplicationScope: queue
+  Attributes.FifoQueue: true
+",
+    )
+    .await;
+    check(
+        &fake,
+        own,
+        "
+sqs.SetQueueAttributes
+  QueueUrl: http://localhost:4566/000000000000/own.fifo
+  Attributes.ContentBasedDeduplication: false
+  Attributes.DeduplicationScope: queue
+",
+    )
+    .await;
+    let fresh = "Resources:\n  Own:\n    Type: AWS::SQS::Queue\n    Properties:\n      FifoQueue: \
+                 true\n      FifoThroughputLimit: perQueue\n";
+    let result = fake.apply(fresh).await;
+    let calls = fake.calls();
+    let name = calls.lines().find_map(|line| line.strip_prefix("  QueueName: ")).unwrap();
+    assert!(name.starts_with("shop-Own-") && name.ends_with(".fifo"), "{calls} {result:?}");
+    assert!(calls.contains("  Attributes.FifoQueue: true"), "{calls}");
+}

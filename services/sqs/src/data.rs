@@ -21,8 +21,9 @@
 //! `messages` numbers the contents of a queue: a purge gives it a new number and leaves the old
 //! one to the sweeper, so it is one small write however much it throws away. `seq` holds the time
 //! a message was sent, so that the order of keys is that of time. Each message stands in exactly
-//! one of READY and AWAY, or of WAITING and AWAY. A group has a TURN while it has messages, none of them is
-//! in flight, and the first is not delayed. What was SENT outlives a purge, so it has a number of its own.
+//! one of READY and AWAY, or of WAITING and AWAY. A group has a TURN while it has messages, none of
+//! them is in flight, and the first is not delayed. What was SENT outlives a purge, so it has a
+//! number of its own.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,8 @@
 //! A message is received under a lease (its visibility timeout) that ends by itself, so a
 //! receiver that dies loses nothing. Sending writes and reads nothing that another sender writes;
 //! receivers share out messages in memory ([`store::fifo`]) and never wait for each other's
-//! transactions. On FIFO queues both go by message groups. Delays and leases end as entries of one delivery line, many in a transaction.
+//! transactions. On FIFO queues both go by message groups. Delays and leases end as entries of one
+//! delivery line, many in a transaction.
 
 mod api;
 mod data;

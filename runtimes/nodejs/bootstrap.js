@@ -9,12 +9,15 @@
 const Module = require('node:module');
 const path = require('node:path');
 const aws = require('./aws.js');
+const debug = require('./debug.js');
 const errors = require('./errors.js');
 const fork = require('./fork.js');
 const log = require('./log.js');
 const stream = require('./stream.js');
 const { load } = require('./handler.js');
-const { Kind, isReading, mute, offer, read, whenRead, write } = require('./pipe.js');
+const {
+  Kind, hasFrame, isReading, mute, offer, read, readLater, whenRead, write,
+} = require('./pipe.js');
 
 // Loaded while nobody waits: what SDKs and frameworks ask for first.
 for (const name of [
@@ -73,7 +76,7 @@ async function rehearse() {
 
 /** Runs an event of nobody, to which nobody gets the answer. */
 function rehearseEvent() {
-  const texts = ['rehearsal', 'Root=0', ''].map((text) => Buffer.from(text));
+  const texts = ['rehearsal', 'Root=0', '', ''].map((text) => Buffer.from(text));
   const lengths = texts.map(({ length }) => Buffer.from(Uint32Array.of(length).buffer));
   const parts = texts.flatMap((text, at) => [lengths[at], text]);
   assigned = { function: {} };
@@ -89,6 +92,7 @@ async function main() {
   const started = performance.now();
   assigned = JSON.parse(frame.body.toString());
   try {
+    if (assigned.debug) debug.open();
     prepare(assigned);
     handler = await load(assigned.code, assigned.handler);
     streams = stream.isStreaming(handler);
@@ -111,10 +115,12 @@ function becomeTemplate(loading) {
   }
   fork.compact();
   write(Kind.READY, [micros(loading)], '');
-  const { logStreamName } = fork.serve();
+  const { logStreamName, initializationType } = fork.serve();
   const started = performance.now();
   assigned.function.logStreamName = logStreamName;
   process.env.AWS_LAMBDA_LOG_STREAM_NAME = logStreamName;
+  const type = 'AWS_LAMBDA_INITIALIZATION_TYPE';
+  if (process.env[type] !== initializationType) process.env[type] = initializationType;
   memorySampled = -Infinity;
   write(Kind.READY, [micros(started)], '');
   setImmediate(next);
@@ -146,9 +152,14 @@ function install() {
   process.on('beforeExit', () => current?.idle());
 }
 
-/** Blocks until the next event and starts it. */
+/** Blocks until the next event and starts it. A debugger must be answered, so that the event loop
+ * goes on until there is an event. */
 function next() {
   if (isReading()) return whenRead(next);
+  if (assigned.debug && !hasFrame()) {
+    whenRead(next);
+    return readLater();
+  }
   const event = decode(read().body);
   const { context, callback } = begin(event);
   if (streams) run(event, context);
@@ -209,9 +220,9 @@ function decode(body) {
     at += 4 + length;
     return body.toString('utf8', at - length, at);
   };
-  const [requestId, trace, client] = [text(), text(), text()];
+  const [requestId, trace, client, arn] = [text(), text(), text(), text()];
   const payload = body.toString('utf8', at) || '{}';
-  return { started: performance.now(), timeout, requestId, trace, client, payload };
+  return { started: performance.now(), timeout, requestId, trace, client, arn, payload };
 }
 
 function begin(event) {
@@ -243,11 +254,13 @@ function begin(event) {
     logStreamName,
     clientContext: event.client ? JSON.parse(event.client) : undefined,
     identity: undefined,
-    invokedFunctionArn,
+    invokedFunctionArn: event.arn || invokedFunctionArn,
     awsRequestId: event.requestId,
     // Our own clock and the host's may disagree about the hour, not about how long it has been.
-    getRemainingTimeInMillis: () =>
-      Math.max(0, Math.floor(event.timeout - (performance.now() - event.started))),
+    getRemainingTimeInMillis: () => {
+      if (assigned.debug) return current === event ? debug.timeLeft() : 0;
+      return Math.max(0, Math.floor(event.timeout - (performance.now() - event.started)));
+    },
   };
   return { context, callback };
 }

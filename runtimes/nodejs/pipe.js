@@ -6,6 +6,7 @@
 'use strict';
 
 const fs = require('node:fs');
+const net = require('node:net');
 
 const FROM_HOST = 3;
 const TO_HOST = 4;
@@ -20,6 +21,7 @@ const Kind = {
   ASSIGN: 1,
   INVOKE: 2,
   MORE: 3,
+  TIME: 4,
   READY: 16,
   INIT_ERROR: 17,
   RESULT: 18,
@@ -29,6 +31,8 @@ const Kind = {
   BEGIN: 22,
   CHUNK: 23,
   END: 24,
+  DEBUG: 25,
+  ASK_TIME: 26,
 };
 
 /** Where replies go: nowhere while events are rehearsed. */
@@ -36,6 +40,8 @@ let to = TO_HOST;
 let inbox = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 let start = 0;
 let end = 0;
+/** What the event loop reads by, where it does. */
+let socket;
 const outbox = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 /** How much of responses may be sent. */
 let window = WINDOW_BYTES;
@@ -87,17 +93,35 @@ function whenRoom(callback) {
   sort();
   if (window > 0) return callback();
   whenRead(() => whenRoom(callback));
+  readLater();
+}
+
+/** Whether the next frame is here. */
+function hasFrame() {
+  sort();
+  return early.length > 0;
+}
+
+/** Reads without blocking, if that is not under way. */
+function readLater() {
   if (reading) return;
   reading = true;
+  if (socket) return void socket.resume();
   makeRoom(missing());
   fs.read(FROM_HOST, inbox, end, inbox.length - end, null, (error, got) => {
     if (error && error.code !== 'EINTR') throw error;
     if (got === 0) process.exit(0); // as in `need`
     end += got ?? 0;
-    reading = false;
-    sort();
-    for (const waiting of afterRead.splice(0)) waiting();
+    endRead();
   });
+}
+
+function endRead() {
+  if (!reading) return;
+  socket?.pause();
+  reading = false;
+  sort();
+  for (const waiting of afterRead.splice(0)) waiting();
 }
 
 /** Takes the frames that lie in the buffer, and keeps those that are not of the window. */
@@ -144,8 +168,45 @@ function receive() {
     try {
       return fs.readSync(FROM_HOST, inbox, end, inbox.length - end, null);
     } catch (error) {
-      if (error.code !== 'EINTR') throw error;
+      // Only where the event loop reads does it not block.
+      if (error.code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      else if (error.code !== 'EINTR') throw error;
     }
+  }
+}
+
+/**
+ * From now on the event loop reads, where no thread may: what is asked of the host meanwhile is read
+ * at once, and a thread that waits for something else would take the answer.
+ */
+function turnLoose() {
+  const callback = (count, buffer) => {
+    makeRoom(count);
+    end += buffer.copy(inbox, end, 0, count);
+    setImmediate(endRead);
+    return false; // one piece at a time: what comes next may be an answer
+  };
+  const onread = { buffer: Buffer.alloc(BUFFER_BYTES), callback };
+  socket = new net.Socket({ fd: FROM_HOST, readable: true, writable: false, onread });
+  for (const event of ['end', 'error']) socket.on(event, () => process.exit(0));
+  socket.pause();
+}
+
+/** Asks the host something, and blocks until the answer, a frame of some kind, is here. */
+function ask(question, kind) {
+  write(question, [], '');
+  for (;;) {
+    need(HEADER);
+    need(4 + inbox.readUInt32LE(start));
+    const frame = take();
+    if (frame.kind === kind) {
+      const body = Buffer.from(frame.body);
+      // What was waited for may have come before the answer.
+      if (reading && window > 0) setImmediate(endRead);
+      return body;
+    }
+    if (frame.kind === Kind.MORE) window += frame.body.readUInt32LE(0);
+    else early.push({ kind: frame.kind, body: Buffer.from(frame.body) });
   }
 }
 
@@ -197,11 +258,15 @@ function offer(kind, body) {
 module.exports = {
   CHUNK_BYTES,
   Kind,
+  ask,
+  hasFrame,
   isReading,
   mute,
   offer,
   read,
+  readLater,
   room,
+  turnLoose,
   whenRead,
   whenRoom,
   write,

@@ -193,6 +193,30 @@ def test_functions_shows_what_they_did(app):
     assert "minutes is a number from 1 to 20160" in wrong.stderr
 
 
+def test_one_function_is_described(app):
+    server, *_ = app
+    done = server.cli("describe", "fails")
+    assert done.returncode == 0, done.stderr
+    title, *sections = done.stdout.split("\n\n")
+    assert title.splitlines()[0] == "extras-dev-fails"
+    parts = {part.splitlines()[0]: part.splitlines()[1:] for part in sections}
+    assert re.search(r"runtime +python3\.11, (on 3\.11|not installed: it runs on 3\.)", title)
+    assert "timeout" in title and "sandbox" in title
+    assert any("ValueError: as it is meant to" in line for line in parts["Last errors"])
+    assert re.match(r" +\$LATEST +python3\.11 +template: (yes|no, \w)", parts["Versions"][0])
+    head, *rows = parts["Environments"]
+    assert head.split()[:2] == ["VERSION", "STATE"]
+    started = r"(spare )?fork of template|(booted worker|fresh process) \(.+\)"
+    assert rows and all(re.search(started, row) for row in rows), rows
+    held = server.cli("describe", "held").stdout
+    assert "provisioned  1 of 1 ready  ready" in held
+    assert re.search(r"1 +(idle|frozen|busy) .*, provisioned", held), held
+    logged = server.cli("logs", "fails").stdout
+    assert re.search(r"^(INIT|RESTORE)_START .*\tStart: ", logged), logged
+    unknown = server.cli("describe", "nobody")
+    assert unknown.returncode == 1 and "there is no function 'nobody'" in unknown.stderr
+
+
 def test_a_change_publishes_another_version_and_keeps_the_first(app):
     server, folder, deploy, _ = app
     (folder / "src" / "hello.py").write_text(CODE.replace('"said"', '"told"'))

@@ -11,7 +11,7 @@ use server::Server;
 use tokio::sync::{mpsc, watch};
 
 use crate::tail::{self, Names};
-use crate::{project, serve, show};
+use crate::{debug, project, serve, show};
 
 /// How long a folder must be quiet before it is read again: an editor saves in several steps.
 const QUIET: Duration = Duration::from_millis(50);
@@ -27,29 +27,38 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     options: project::Options,
     #[command(flatten)]
+    debug: debug::Debugging,
+    #[command(flatten)]
     platform: serve::Platform,
 }
 
 /// Serves, deploys, watches.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     serve::start_logging();
-    let Arguments { folder, options, platform } = arguments;
+    let Arguments { folder, options, debug, platform } = arguments;
     // What is wrong with the application is said before anything is started.
     let read = project::read(&folder, &options)?;
     let region = read.region.parse()?;
-    let server = Arc::new(serve::start(&platform, false, region).await?);
+    let debugged = debug.of(&read)?;
+    let server = Arc::new(serve::start(&platform, false, region, debugged.clone()).await?);
+    let debuggers = debug::Shown::all(server.doors(), &read);
     let (names, named) = watch::channel(Names::default());
     base::task::spawn("show logs", tail::show(server.logs().subscribe(), named));
     let (changes, changed) = mpsc::channel(CHANGES_MAX);
     let sources = Sources::new(&folder)?;
     let watcher = sources.watch(changes)?;
-    let packager = project::packager();
+    let packager = project::packager().for_debugging(debug::names(&debugged, &read));
     let mut watched =
         Watched { folder, options, packager, sources, watcher, names, shown: String::new() };
     if let Err(error) = watched.deploy(&server).await {
         drop(watched);
         stop(server).await;
         return Err(error);
+    }
+    for mut debugger in debuggers {
+        // What loads is there when its deploy is done.
+        debugger.say_now();
+        base::task::spawn("show debugger", debugger.run());
     }
     show::line("ready");
     let watching = base::task::spawn("watch", redeploy(Arc::clone(&server), watched, changed));
@@ -90,6 +99,12 @@ impl Watched {
         self.names.send_replace(Names::of(&read.functions));
         let applied = server.deploy(&package).await?;
         project::show_changes(&applied);
+        // A debugger finds the new environment before its first event.
+        for door in server.doors() {
+            if let Err(error) = server.prepare(&door.function).await {
+                show::progress(format_args!("{} cannot be debugged: {error}", door.function));
+            }
+        }
         let overview = project::overview(&applied, &read.report);
         if overview != self.shown {
             show::line(&overview);

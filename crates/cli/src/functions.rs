@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use http::Method;
-use serde::Deserialize;
 use serde_json::Value;
+use server::Function;
 
 use crate::client::{self, Client};
 use crate::show;
@@ -27,27 +27,6 @@ pub(crate) struct Arguments {
     minutes: u64,
     #[command(flatten)]
     connection: client::Connection,
-}
-
-/// As the control plane tells it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Function {
-    name: String,
-    idle: usize,
-    busy: usize,
-    start: Option<String>,
-    invocations: f64,
-    errors: f64,
-    throttles: f64,
-    duration_ms: f64,
-    duration_max_ms: f64,
-    loaded: u64,
-    load_ms: f64,
-    forked: u64,
-    fork_ms: f64,
-    concurrent_max: f64,
-    memory_max_mb: f64,
 }
 
 /// Shows what functions do, again and again on a terminal.

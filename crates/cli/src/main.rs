@@ -1,7 +1,9 @@
 //! `cumulet`: the serverless platform in one binary. One file per command.
 
 mod client;
+mod debug;
 mod deploy;
+mod describe;
 mod dev;
 mod functions;
 mod invoke;
@@ -41,6 +43,8 @@ enum Command {
     Invoke(invoke::Arguments),
     /// Show what functions do: runs, errors, durations, cold starts, memory
     Functions(functions::Arguments),
+    /// Show one function: its versions, its environments and how they were started, its errors
+    Describe(describe::Arguments),
     /// Print what a function has logged
     Logs(logs::Arguments),
     /// Start functions for a server: what the server starts, and nobody else
@@ -87,6 +91,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Remove(arguments) => remove::run(arguments).await,
         Command::Invoke(arguments) => invoke::run(arguments).await,
         Command::Functions(arguments) => functions::run(arguments).await,
+        Command::Describe(arguments) => describe::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
         #[cfg(target_os = "linux")]
         Command::Launcher { .. } => anyhow::bail!("the launcher has a process of its own"),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use base::Region;
 use clap::Args;
-use server::{Config, Server, Storage};
+use server::{Config, Debugged, Server, Storage};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::show;
@@ -135,7 +135,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     start_logging();
     let Arguments { platform, auth, region } = arguments;
-    let server = start(&platform, auth, region).await?;
+    let server = start(&platform, auth, region, Vec::new()).await?;
     show::line("ready");
     until_asked(&server).await?;
     Ok(drain(server.stop()).await)
@@ -146,8 +146,10 @@ pub(crate) async fn start(
     platform: &Platform,
     auth: bool,
     region: Region,
+    debug: Vec<Debugged>,
 ) -> anyhow::Result<Server> {
-    let server = Server::start(platform.config(auth, region)).await?;
+    let config = Config { debug, ..platform.config(auth, region) };
+    let server = Server::start(config).await?;
     show::line(format_args!("cumulet {} on {}", env!("CARGO_PKG_VERSION"), server.url()));
     show::line(format_args!("sandbox {}", server.confinement()));
     show::line(format_args!("egress {}", server.egress()));

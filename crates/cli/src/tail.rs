@@ -95,6 +95,9 @@ fn readable(text: &str) -> Option<(Style, String)> {
     if text.starts_with("START RequestId: ") || text.starts_with("END RequestId: ") {
         return None;
     }
+    if let Some(figures) = start(text) {
+        return Some((show::dim(), figures));
+    }
     if let Some(figures) = text.strip_prefix("REPORT RequestId: ") {
         return Some((show::dim(), report(figures)));
     }
@@ -108,6 +111,15 @@ fn readable(text: &str) -> Option<(Style, String)> {
         _ => Style::new(),
     };
     Some((style, thrown(message).unwrap_or_else(|| message.to_owned())))
+}
+
+/// `environment started: booted worker (its template is being made)`.
+fn start(text: &str) -> Option<String> {
+    let known = text.starts_with("INIT_START ") || text.starts_with("RESTORE_START ");
+    let part = |name: &str| text.split('\t').find_map(|part| part.strip_prefix(name));
+    let way = part("Start: ").filter(|_| known)?;
+    let why = part("Reason: ").map(|why| format!(" ({why})")).unwrap_or_default();
+    Some(format!("environment started: {way}{why}"))
 }
 
 /// Level and message of `time\trequest\tlevel\tmessage`, as the Node runtime writes it.
@@ -191,6 +203,15 @@ mod tests {
         assert_eq!(shown(figures).unwrap(), "pay     │ 1.20 ms, 40 MB");
         let cold = format!("{figures}Init Duration: 90.00 ms\tStatus: timeout");
         assert_eq!(shown(&cold).unwrap(), "pay     │ 1.20 ms, 40 MB, cold start 90.00 ms, timeout");
+    }
+
+    #[test]
+    fn how_an_environment_was_started_is_said_in_passing() {
+        let line = "INIT_START Runtime Version: nodejs:20.v20.1.2\tRuntime Version ARN: arn:aws:x\t\
+                    Start: booted worker\tReason: it has no template yet";
+        let expected = "pay     │ environment started: booted worker (it has no template yet)";
+        assert_eq!(shown(line).unwrap(), expected);
+        assert_eq!(shown("INIT_START is mine").unwrap(), "pay     │ INIT_START is mine");
     }
 
     #[test]

@@ -120,6 +120,7 @@ fn event() -> Invocation {
         payload: Bytes::from(format!(r#"{{"name":"x","pad":"{}"}}"#, "y".repeat(1000))),
         client_context: None,
         trace_header: None,
+        function_arn: None,
         tail: false,
         response: None,
     }

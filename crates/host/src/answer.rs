@@ -70,6 +70,8 @@ impl<'a> Answer<'a> {
                     tracing::warn!("a worker sent a response out of turn");
                     return None;
                 }
+                // It goes on after that.
+                Reply::AskTime => return Some(Reply::AskTime),
                 last => {
                     worker.settle();
                     return Some(self.conclude(last));

@@ -9,6 +9,7 @@ use base::hex;
 use bytes::BytesMut;
 use telemetry::{GroupName, StreamName};
 
+use crate::environment::Origin;
 use crate::function::FunctionSpec;
 use crate::protocol;
 use crate::runtimes::Runtime;
@@ -26,9 +27,21 @@ pub(crate) struct Assignment {
     /// The whole environment.
     pub(crate) env: BTreeMap<String, String>,
     /// Where it finds its package.
-    code: PathBuf,
+    pub(crate) code: PathBuf,
     /// And its layers, the uppermost first.
     layers: Vec<PathBuf>,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To run events: as many are to be ready, or because one waits.
+    Slot { provisioned: bool },
+    /// The same with a debugger.
+    Debug,
+    /// To be forked.
+    Template,
 }
 
 impl Assignment {
@@ -36,24 +49,29 @@ impl Assignment {
         around: Surroundings<'_>,
         runtime: &Runtime,
         spec: &Arc<FunctionSpec>,
+        purpose: Purpose,
     ) -> Assignment {
         let stream = stream_name(around, spec);
         let code = around.sandbox.shown(Shown::Code, &spec.code);
         let shown = |layer: &PathBuf| around.sandbox.shown(Shown::Layers, layer);
         let mut layers: Vec<_> = spec.layers.iter().rev().map(shown).collect();
         layers.dedup();
-        let env = environment(around.sandbox, runtime, spec, &stream, &layers);
-        Assignment { spec: Arc::clone(spec), stream: Arc::new(stream), env, code, layers }
+        let mut env = environment(around.sandbox, runtime, spec, &stream, &layers);
+        let provisioned = purpose == Purpose::Slot { provisioned: true };
+        let initialization = Origin::initialization(provisioned).to_owned();
+        env.insert("AWS_LAMBDA_INITIALIZATION_TYPE".to_owned(), initialization);
+        Assignment { spec: Arc::clone(spec), stream: Arc::new(stream), env, code, layers, purpose }
     }
 
     /// As a worker that speaks frames is told.
-    pub(crate) fn frame(&self, template: bool) -> BytesMut {
+    pub(crate) fn frame(&self) -> BytesMut {
         let spec = &*self.spec;
         protocol::assign(&protocol::Assign {
             code: &self.code,
             layers: &self.layers,
             handler: &spec.handler,
-            template,
+            template: self.purpose == Purpose::Template,
+            debug: self.purpose == Purpose::Debug,
             env: &self.env,
             function: protocol::Function {
                 function_name: &spec.name,
@@ -104,7 +122,6 @@ fn environment(
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.name.clone()),
         ("AWS_REGION", spec.region.to_string()),

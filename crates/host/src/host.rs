@@ -1,17 +1,21 @@
-use std::collections::{HashMap, VecDeque};
+mod start;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use base::{Arn, Clock, Random, sleep, task};
 use telemetry::{LogSink, Measure, MetricSink};
 use tokio::sync::{Notify, oneshot};
 
-use crate::assignment::Assignment;
-use crate::places::{Asked, Grant, Lease, Place, Places, Ran};
+use crate::debug::{Debugged, Debugger, Debuggers, Door};
+use crate::environment::Environs;
+use crate::failures::{Failure, Failures};
+use crate::places::{Asked, Grant, Lease, Places, Ran};
 use crate::pool::Pool;
-use crate::runtimes::Runtime;
-use crate::slot::{Failed, InitFailure, Run, Slot, Surroundings, function_name};
+use crate::runtimes::{Program, Runtime};
+use crate::slot::{Run, Surroundings, function_name};
 use crate::templates::{Start, Templates};
 use crate::{
     Config, EVENT_BYTES_MAX, FunctionSpec, HostError, Invocation, Invoked, Runtimes, Sandbox,
@@ -19,11 +23,6 @@ use crate::{
 
 /// How often a slot may turn out to be dead before its event is given up.
 const TRIES_MAX: usize = 5;
-/// How long a start waits with booting the next worker: longer than loading and answering takes.
-const REFILL_AFTER: Duration = Duration::from_millis(20);
-/// How long the making of a template waits: who deploys often calls at once, and a boot takes a
-/// processor for longer than that call.
-const TEMPLATE_AFTER: Duration = Duration::from_millis(200);
 /// How long a slot keeps the processor after an event: not so long that what it left running does
 /// much, and so long that a slot that is used again and again is never frozen.
 const FREEZE_AFTER: Duration = Duration::from_millis(100);
@@ -57,6 +56,8 @@ struct Inner {
     pool: Pool,
     templates: Templates,
     places: Arc<Places>,
+    debuggers: OnceLock<Debuggers>,
+    failures: Failures,
     accepted: AtomicUsize,
     closing: AtomicBool,
     /// Told when `accepted` falls to zero.
@@ -87,6 +88,7 @@ pub struct Live {
     /// Slots that run an event or are being started.
     pub busy: usize,
     pub start: Start,
+    pub environments: Vec<Environs>,
 }
 
 impl Host {
@@ -106,6 +108,8 @@ impl Host {
                 pool,
                 templates: Templates::new(config.templates_max),
                 places: Arc::new(Places::new(&config, run)),
+                debuggers: OnceLock::new(),
+                failures: Failures::default(),
                 config,
                 clock,
                 random,
@@ -144,13 +148,42 @@ impl Host {
         result.await.unwrap_or_else(|_panicked| Err(HostError::NoWorker("a task failed".into())))
     }
 
-    /// Makes sure that the first event of this function meets a booted worker.
+    /// Lets these functions be debugged, each in one environment that stays. To be called once,
+    /// before any of them runs.
     ///
     /// # Errors
-    /// If its runtime cannot be used here.
+    /// If a runtime cannot be debugged, or a port is in use: what to do about it.
+    pub fn debug(&self, wanted: Vec<Debugged>) -> Result<Vec<Door>, String> {
+        let functions = wanted.iter().map(|one| one.function.clone()).collect();
+        let with_language = |one: Debugged| {
+            let runtime = self.0.runtimes.find(&one.runtime);
+            let Some(debug) = runtime.and_then(|runtime| runtime.debug()) else {
+                let Debugged { function, runtime, .. } = one;
+                return Err(format!(
+                    "{function} cannot be debugged: nothing is known of debuggers \
+                                    for {runtime}\nhelp: leave --debug {function} out"
+                ));
+            };
+            Ok((one, debug.language, debug.port))
+        };
+        let wanted = wanted.into_iter().map(with_language).collect::<Result<_, _>>()?;
+        let (debuggers, doors) = Debuggers::listen(wanted)?;
+        self.0.places.keep_one_of(functions);
+        let _said_once = self.0.debuggers.set(debuggers);
+        Ok(doors)
+    }
+
+    /// Makes sure that the first event of this function meets a booted worker; that it can be
+    /// debugged already, if it is to be.
+    ///
+    /// # Errors
+    /// If its runtime cannot be used here; if it is to be debugged and does not load.
     pub async fn warm(&self, spec: &Arc<FunctionSpec>) -> Result<(), HostError> {
         let _accepted = self.accept()?;
         let runtime = self.0.runtime(spec)?;
+        if self.0.debugger(spec).is_some() {
+            return self.0.start_debugged(spec).await;
+        }
         self.0.pool.refill(runtime, spec).await?;
         self.0.make_template(runtime, spec);
         Ok(())
@@ -193,9 +226,17 @@ impl Host {
         self.0.places.end_idle();
     }
 
+    /// Takes debuggers away: what they have stopped goes on, and would not end otherwise.
+    pub fn let_go(&self) {
+        if let Some(debuggers) = self.0.debuggers.get() {
+            debuggers.close();
+        }
+    }
+
     /// Takes no more invocations, lets the accepted ones end, then ends every process.
     pub async fn drain(&self) {
         self.0.closing.store(true, Ordering::SeqCst);
+        self.let_go();
         loop {
             let quiet = self.0.quiet.notified();
             if self.0.accepted.load(Ordering::SeqCst) == 0 {
@@ -204,6 +245,7 @@ impl Host {
             quiet.await;
         }
         self.0.places.provision(HashMap::new());
+        self.0.places.keep_one_of(HashSet::new());
         self.0.places.end_idle();
         self.0.templates.clear();
         self.0.pool.clear();
@@ -211,19 +253,29 @@ impl Host {
 
     /// What lives at the moment, by revision.
     pub fn live(&self) -> Vec<Live> {
-        let forks = self.0.pool.sandbox().forks();
         let mut all: HashMap<Arc<FunctionSpec>, Live> = HashMap::new();
-        for (spec, start) in self.0.templates.each() {
-            all.insert(Arc::clone(&spec), Live { spec, idle: 0, busy: 0, start });
+        let none = |spec: &Arc<FunctionSpec>| {
+            let (spec, start) = (Arc::clone(spec), self.0.how_started(spec));
+            Live { spec, idle: 0, busy: 0, start, environments: Vec::new() }
+        };
+        for (spec, _) in self.0.templates.each() {
+            all.insert(Arc::clone(&spec), none(&spec));
         }
-        for (spec, idle, busy) in self.0.places.each() {
-            let why = forks.clone().err().unwrap_or_else(|| "its runtime is not forked".into());
-            let fresh =
-                || Live { spec: Arc::clone(&spec), idle: 0, busy: 0, start: Start::Load(why) };
-            let live = all.entry(Arc::clone(&spec)).or_insert_with(fresh);
-            (live.idle, live.busy) = (idle, busy);
+        for (spec, idle, busy, environments) in self.0.places.each() {
+            let live = all.entry(Arc::clone(&spec)).or_insert_with(|| none(&spec));
+            (live.idle, live.busy, live.environments) = (idle, busy, environments);
         }
         all.into_values().collect()
+    }
+
+    /// What the functions of a runtime run on, once one was looked for.
+    pub fn program(&self, runtime: &str) -> Option<Program> {
+        self.0.runtimes.find(runtime)?.program(runtime)
+    }
+
+    /// How events of a function failed lately, the last one first.
+    pub fn failures(&self, function: &str) -> Vec<Failure> {
+        self.0.failures.of(function)
     }
 
     /// Counts an event that was not run because too many did.
@@ -284,6 +336,7 @@ impl Drop for Accepted {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.places.thawed.notify_one();
+        self.places.keep_one_of(HashSet::new());
         self.places.end_idle();
     }
 }
@@ -302,6 +355,12 @@ impl Inner {
             Asked::WaitsFor(patience) => {
                 task::spawn("host.patience", Arc::clone(self).look_after(spec, patience));
             }
+        }
+    }
+
+    fn note_failure(&self, spec: &FunctionSpec, event: &Invocation, invoked: &Invoked) {
+        if invoked.error.is_some() {
+            self.failures.note(spec, event, invoked, self.clock.now());
         }
     }
 
@@ -360,6 +419,7 @@ impl Inner {
             let Some(job) = told.pop_front() else { return };
             match lease.slot.run(self.around(), &job.event).await {
                 Run::Ended(invoked) => {
+                    self.note_failure(&job.spec, &job.event, &invoked);
                     let memory_mb = f64::from(invoked.memory_used_kb) / 1024.0;
                     let ran = Ran { millis: invoked.duration_ms, memory_mb };
                     let next = self.places.next(lease, self.clock.now(), Some(ran), told.len());
@@ -368,6 +428,7 @@ impl Inner {
                     (lease, news) = next;
                 }
                 Run::Last(invoked) => {
+                    self.note_failure(&job.spec, &job.event, &invoked);
                     job.answer(Ok(invoked));
                     break;
                 }
@@ -391,146 +452,20 @@ impl Inner {
         }
     }
 
-    /// Starts a slot; `Ok(Err(_))` is the answer to the event where the function fails to load.
-    async fn start(
-        self: &Arc<Self>,
-        spec: &Arc<FunctionSpec>,
-        place: Place,
-        event: &Invocation,
-    ) -> Result<Result<Lease, Invoked>, HostError> {
-        // As on Lambda: who does not finish loading in time may try once more, within the time of
-        // the event itself.
-        let limits = (self.config.init_timeout, Some(spec.timeout));
-        let started = self.begin(spec, place, limits).await?;
-        Ok(started.map_err(|failed| failed.conclude(self.around(), spec, event)))
+    /// Where the debugger of a function is, if it is debugged.
+    fn debugger(&self, spec: &FunctionSpec) -> Option<&Debugger> {
+        self.debuggers.get()?.find(spec)
     }
 
-    /// Starts a slot: forks it, or else has a worker load the function within the first limit and,
-    /// if that was too short, another one within the second.
-    async fn begin(
-        self: &Arc<Self>,
-        spec: &Arc<FunctionSpec>,
-        mut place: Place,
-        limits: (Duration, Option<Duration>),
-    ) -> Result<Result<Lease, Failed>, HostError> {
-        let began = self.clock.now();
-        let runtime = self.runtime(spec)?;
-        let forked = self.fork(runtime, spec).await;
-        let forks = forked.is_some();
-        let slot = match forked {
-            Some(slot) => slot,
-            None => {
-                let slot = match self.load(runtime, spec, limits).await? {
-                    Ok(slot) => slot,
-                    Err(failed) => return Ok(Err(failed)),
-                };
-                self.refill_later(runtime, spec);
-                self.make_template(runtime, spec);
-                slot
-            }
-        };
-        let took = self.clock.now().since(began).as_secs_f64() * 1000.0;
-        self.places.note_start(&mut place, forks, took.max(1.0));
-        Ok(Ok(Lease { slot, place }))
-    }
-
-    async fn load(
-        &self,
-        runtime: &Arc<Runtime>,
-        spec: &Arc<FunctionSpec>,
-        (mut limit, mut again): (Duration, Option<Duration>),
-    ) -> Result<Result<Slot, Failed>, HostError> {
-        loop {
-            let assignment = Assignment::new(self.around(), runtime, spec);
-            let worker = self.pool.take(runtime, &assignment).await?;
-            let done = Slot::start(self.around(), assignment, worker, limit).await;
-            let late = matches!(&done, Err(Failed { why: InitFailure::TimedOut, .. }));
-            match again.take().filter(|_| late) {
-                Some(next) => limit = next,
-                None => return Ok(done),
-            }
+    /// How slots of a revision are started.
+    fn how_started(&self, spec: &FunctionSpec) -> Start {
+        let forks = self.runtimes.find(&spec.runtime).is_some_and(|runtime| runtime.forks());
+        match self.pool.sandbox().forks() {
+            _ if self.debugger(spec).is_some() => Start::Load("it is debugged".into()),
+            _ if !forks => Start::Load("its runtime is not forked".into()),
+            Err(why) => Start::Load(why),
+            Ok(()) => self.templates.start(spec),
         }
-    }
-
-    /// Boots the next worker, off the path of the event that took the last one: the boot takes a
-    /// processor for as long as a cold start lasts.
-    fn refill_later(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
-        let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
-        task::spawn("host.refill", async move {
-            sleep(&*host.clock, REFILL_AFTER).await;
-            if let Err(error) = host.pool.refill(&runtime, &spec).await {
-                tracing::warn!(runtime = runtime.id, %error, "no worker could be booted");
-            }
-        });
-    }
-
-    /// Starts the provisioned slots that are missing, one after the other: nobody waits for them.
-    async fn start_provisioned(self: &Arc<Self>) {
-        while let Some(place) = self.places.take_provisioned() {
-            if !self.start_ahead(place).await {
-                return;
-            }
-        }
-    }
-
-    /// Starts a slot for which there is no event yet; whether that went well. If not, the next
-    /// event will say why.
-    async fn start_ahead(self: &Arc<Self>, place: Place) -> bool {
-        let spec = Arc::clone(place.spec());
-        let limit = self.config.init_timeout.max(spec.timeout);
-        let Ok(Ok(lease)) = self.begin(&spec, place, (limit, None)).await else { return false };
-        // As if it had run an event: there may be one for it by now.
-        if let Some((lease, jobs)) = self.places.next(Box::new(lease), self.clock.now(), None, 0) {
-            let mut jobs = jobs.into_iter();
-            if let Some(first) = jobs.next() {
-                self.drive(Grant::Slot(lease), first);
-            }
-            jobs.for_each(|job| self.submit(job));
-        }
-        true
-    }
-
-    /// A slot of the function's template, if it has one.
-    async fn fork(
-        self: &Arc<Self>,
-        runtime: &Arc<Runtime>,
-        spec: &Arc<FunctionSpec>,
-    ) -> Option<Slot> {
-        let template = self.templates.find(spec)?;
-        match template.slot(self.around(), spec).await {
-            Ok(slot) => {
-                let (host, spec) = (Arc::clone(self), Arc::clone(spec));
-                task::spawn("host.spare", async move {
-                    sleep(&*host.clock, REFILL_AFTER).await;
-                    if let Err(error) = template.refill(host.around(), &spec).await {
-                        tracing::debug!(function = spec.name, %error, "no spare slot");
-                    }
-                });
-                Some(slot)
-            }
-            Err(error) => {
-                tracing::warn!(function = spec.name, %error, "the template is made anew");
-                self.templates.forget(spec);
-                self.make_template(runtime, spec);
-                None
-            }
-        }
-    }
-
-    /// Makes the template of a function in the background, unless there is one, or cannot be.
-    fn make_template(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
-        if !runtime.forks() || self.pool.sandbox().forks().is_err() || !self.templates.claim(spec) {
-            return;
-        }
-        let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
-        task::spawn("host.template", async move {
-            sleep(&*host.clock, TEMPLATE_AFTER).await;
-            let (pool, around) = (&host.pool, host.around());
-            host.templates.make(pool, &host.config, around, &runtime, &spec).await;
-            if host.templates.made(&spec).await.is_ok() {
-                host.places.note_template(&spec);
-            }
-        });
     }
 
     fn runtime(&self, spec: &FunctionSpec) -> Result<&Arc<Runtime>, HostError> {
@@ -575,7 +510,7 @@ async fn tidy(host: Weak<Inner>) {
         for place in host.places.tidy(now) {
             let host = Arc::clone(&host);
             task::spawn("host.ahead", async move {
-                host.start_ahead(place).await;
+                host.start_ahead(place, false).await;
             });
         }
         if (host.config.is_short)() && !host.places.relieve(now) {

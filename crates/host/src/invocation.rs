@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::ResponseWriter;
+use crate::{FunctionSpec, ResponseWriter};
 
 /// The largest event of a synchronous invocation.
 pub const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -18,10 +18,20 @@ pub struct Invocation {
     pub client_context: Option<String>,
     /// `X-Amzn-Trace-Id`, given to the handler as `_X_AMZN_TRACE_ID`.
     pub trace_header: Option<String>,
+    /// The ARN that was called, if it is not the one of the [`FunctionSpec`]:
+    /// an alias. Given to the handler as `context.invokedFunctionArn`.
+    pub function_arn: Option<String>,
     /// Whether the log's tail is wanted.
     pub tail: bool,
     /// Where the response goes as it is produced; without, it is gathered.
     pub response: Option<ResponseWriter>,
+}
+
+impl Invocation {
+    /// The ARN that was called.
+    pub(crate) fn function_arn(&self, spec: &FunctionSpec) -> String {
+        self.function_arn.clone().unwrap_or_else(|| spec.arn.to_string())
+    }
 }
 
 /// How an invocation ended. A failure of the function is an ending like any other.

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use self::pace::Pace;
 use self::state::{Idle, Revision, State, Waiting};
+use crate::environment::{Environment, Environs};
 use crate::host::Job;
 use crate::slot::Slot;
 use crate::{Config, FunctionSpec, HostError};
@@ -50,7 +51,8 @@ pub(crate) struct Places {
 pub(crate) struct Place {
     places: Arc<Places>,
     spec: Arc<FunctionSpec>,
-    started: bool,
+    /// What was started there.
+    started: Option<Arc<Environment>>,
     /// Nobody asked for it yet: its function's next event will.
     ahead: bool,
 }
@@ -132,7 +134,10 @@ impl Places {
                 || loads && (self.is_saturated)();
             crowd.then_some(START_WAIT)
         });
+        let full = !state.may_start(&job.spec);
+        let patience = patience.filter(|_| !full);
         if patience.is_none()
+            && !full
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec, now)
         {
             drop(state);
@@ -193,6 +198,9 @@ impl Places {
         spec: &Arc<FunctionSpec>,
         now: Time,
     ) -> Option<(Place, Option<Lease>)> {
+        if !state.may_start(spec) {
+            return None;
+        }
         let full = state.taken >= self.slots_max;
         let evicted =
             if full || (self.is_short)() { state.evict(now, self.keep_alive) } else { None };
@@ -209,24 +217,25 @@ impl Places {
         let revision = state.revision(spec);
         revision.taken += 1;
         revision.starting += 1;
-        Place { places: Arc::clone(self), spec: Arc::clone(spec), started: false, ahead: false }
+        Place { places: Arc::clone(self), spec: Arc::clone(spec), started: None, ahead: false }
     }
 
-    /// Notes that a slot is up, whether by a fork, and how long that took from the decision on. The
-    /// next one may be started, where one is still wanted.
-    pub(crate) fn note_start(self: &Arc<Self>, place: &mut Place, forked: bool, millis: f64) {
-        place.started = true;
+    /// Notes that a slot is up. The next one may be started, where one is still wanted.
+    pub(crate) fn note_start(self: &Arc<Self>, place: &mut Place, environment: &Arc<Environment>) {
+        place.started = Some(Arc::clone(environment));
         let mut state = self.lock();
         state.starting -= 1;
         let revision = state.revision(&place.spec);
         revision.starting -= 1;
-        revision.forks = forked;
-        Pace::blend(&mut revision.pace.start_us, millis * 1000.0);
+        revision.forks = environment.origin.way.is_fork();
+        revision.environments.push(Arc::clone(environment));
+        Pace::blend(&mut revision.pace.start_us, environment.took_ms.max(1.0) * 1000.0);
         let saturated = (self.is_saturated)();
         let wanted = state.waiting.iter().find(|waiting| {
             let revision = state.revisions.get(&waiting.job.spec);
             revision.is_some_and(|revision| {
-                revision.wants_start(self.starts_max)
+                revision.taken < state.most(&waiting.job.spec)
+                    && revision.wants_start(self.starts_max)
                     && !(saturated && revision.taken > 0 && !revision.forks)
             })
         });
@@ -293,11 +302,14 @@ impl Places {
     }
 
     /// Takes the processor from slots that are idle since `since` or longer: what a handler left
-    /// running goes on with the next event. Whether there are others, to be frozen later.
+    /// running goes on with the next event. A debugger must be answered. Whether there are others,
+    /// to be frozen later.
     pub(crate) fn freeze(&self, since: Time) -> bool {
         let mut later = false;
         let mut state = self.lock();
-        let all = state.revisions.values_mut().flat_map(|revision| &mut revision.idle);
+        let State { revisions, single, .. } = &mut *state;
+        let all = revisions.iter_mut().filter(|(spec, _)| !single.contains(&spec.name));
+        let all = all.flat_map(|(_, revision)| &mut revision.idle);
         for idle in all.filter(|idle| !idle.frozen) {
             if idle.since <= since {
                 idle.frozen = true;
@@ -310,11 +322,13 @@ impl Places {
     }
 
     /// Every revision that has slots, with how many are idle and how many run an event or are being
-    /// started.
-    pub(crate) fn each(&self) -> Vec<(Arc<FunctionSpec>, usize, usize)> {
+    /// started, and those that are up.
+    pub(crate) fn each(&self) -> Vec<(Arc<FunctionSpec>, usize, usize, Vec<Environs>)> {
         let state = self.lock();
         let each = state.revisions.iter();
-        each.map(|(spec, one)| (Arc::clone(spec), one.idle.len(), one.busy())).collect()
+        let each =
+            each.map(|(spec, one)| (spec.clone(), one.idle.len(), one.busy(), one.environments()));
+        each.collect()
     }
 
     /// How many slots of a revision run an event or are being started.
@@ -330,21 +344,27 @@ impl Places {
         (state.idle, frozen, state.taken - state.idle, state.waiting.len())
     }
 
-    fn free(self: &Arc<Self>, spec: &Arc<FunctionSpec>, started: bool) {
+    fn free(self: &Arc<Self>, spec: &Arc<FunctionSpec>, started: Option<&Arc<Environment>>) {
         let mut state = self.lock();
         state.taken -= 1;
         let revision = state.revision(spec);
         revision.taken -= 1;
-        revision.starting -= usize::from(!started);
+        match started {
+            Some(ended) => revision.environments.retain(|one| !Arc::ptr_eq(one, ended)),
+            None => revision.starting -= 1,
+        }
         let nobody = revision.taken == 0 && revision.waiting == 0;
-        state.starting -= usize::from(!started);
+        state.starting -= usize::from(started.is_none());
         if nobody {
             state.revisions.remove(spec);
         }
         // Whoever waits longest may start a slot in its stead. Not where the place was made free
         // for somebody, who has it already.
+        let mut waiting = state.waiting.iter().map(|waiting| &waiting.job.spec);
+        let wanted = waiting.find(|spec| state.may_start(spec)).map(Arc::clone);
         if state.taken < self.slots_max
-            && let Some(job) = state.next_waiting(|_| true)
+            && let Some(spec) = wanted
+            && let Some(job) = state.next_waiting(|job| job.spec == spec)
         {
             let place = self.place(&mut state, &job.spec);
             drop(state);
@@ -361,6 +381,6 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.free(&self.spec, self.started);
+        self.places.free(&self.spec, self.started.as_ref());
     }
 }

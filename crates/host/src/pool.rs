@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, Purpose};
+use crate::debug::DEBUGGER_BYTES;
+use crate::environment::Way;
 use crate::interpreter::Interpreter;
 use crate::runtimes::Runtime;
 use crate::worker::Worker;
@@ -36,23 +38,31 @@ impl Pool {
         Pool { config, sandbox, booted: Mutex::default() }
     }
 
-    /// A worker that may be told to become this function, booted already if there is one.
+    /// A worker that may be told to become this function, booted already if there is one; what it
+    /// is, and why it is no booted one.
     pub(crate) async fn take(
         &self,
         runtime: &Arc<Runtime>,
         assignment: &Assignment,
-    ) -> Result<Worker, HostError> {
+    ) -> Result<(Worker, Way, Option<String>), HostError> {
         let spec = &*assignment.spec;
         let interpreter = self.interpreter(runtime, spec).await?;
         let env = runtime.boot_env(spec, &assignment.env);
-        // Its /tmp is as large as most have it.
-        if env.is_empty()
-            && spec.limits().tmp_bytes == Limits::default().tmp_bytes
-            && let Some(worker) = self.take_booted(&interpreter.program)
-        {
-            return Ok(worker);
-        }
-        self.launch_known(runtime, &interpreter, env, spec, false).await
+        let why = match env.first() {
+            _ if assignment.purpose == Purpose::Debug => None,
+            _ if !self.boots_ahead(runtime) => Some("none is booted ahead of its function".into()),
+            Some((name, _)) => Some(format!("{name} is read when the interpreter starts")),
+            // Its /tmp is as large as most have it.
+            None if spec.limits().tmp_bytes != Limits::default().tmp_bytes => {
+                Some("its /tmp has a size of its own".into())
+            }
+            None => match self.take_booted(&interpreter.program) {
+                Some(worker) => return Ok((worker, Way::Booted, None)),
+                None => Some("no booted worker was left".into()),
+            },
+        };
+        let worker = self.launch_known(runtime, &interpreter, env, assignment).await?;
+        Ok((worker, Way::Fresh, why))
     }
 
     /// A worker that has this function's code before it and is to be forked.
@@ -64,7 +74,7 @@ impl Pool {
         let spec = &*assignment.spec;
         let interpreter = self.interpreter(runtime, spec).await?;
         let env = runtime.boot_env(spec, &assignment.env);
-        self.launch_known(runtime, &interpreter, env, spec, true).await
+        self.launch_known(runtime, &interpreter, env, assignment).await
     }
 
     /// A worker that is not of the pool sees its code from its start: what its variables name may
@@ -74,11 +84,17 @@ impl Pool {
         runtime: &Runtime,
         interpreter: &Interpreter,
         env: Vec<(String, String)>,
-        spec: &FunctionSpec,
-        template: bool,
+        assignment: &Assignment,
     ) -> Result<Worker, HostError> {
-        let (code, layers, limits) = (Some(spec.code.clone()), spec.layers.clone(), spec.limits());
-        let launch = runtime.launch(interpreter, &self.config.search_path, env, &*self.sandbox);
+        let spec = &*assignment.spec;
+        let template = assignment.purpose == Purpose::Template;
+        let mut launch = runtime.launch(interpreter, &self.config.search_path, env, &*self.sandbox);
+        let mut limits = spec.limits();
+        if assignment.purpose == Purpose::Debug {
+            limits.memory_bytes += DEBUGGER_BYTES;
+            launch.args.splice(0..0, runtime.debug_args());
+        }
+        let (code, layers) = (Some(spec.code.clone()), spec.layers.clone());
         let launch = Launch { code, layers, limits, template, ..launch };
         self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }

@@ -7,8 +7,9 @@
 //! | kind | to | body |
 //! |---|---|---|
 //! | 1 Assign | worker | JSON [`Assign`]: what to load; the first frame, sent once |
-//! | 2 Invoke | worker | ms of timeout; request id, trace, client context; the event |
+//! | 2 Invoke | worker | ms of timeout; request id, trace, client context, function; the event |
 //! | 3 More | worker | bytes of responses it may send in addition |
+//! | 4 Time | worker | ms that are left of the event that runs |
 //! | 16 Ready | host | µs of loading |
 //! | 17 InitError | host | µs of loading; the error. The worker exits |
 //! | 18 Result | host | µs of running; KB of memory; the result |
@@ -18,9 +19,12 @@
 //! | 22 Begin | host | a response that is streamed begins: its content type |
 //! | 23 Chunk | host | some of it |
 //! | 24 End | host | there is no more of it; the handler may still run |
+//! | 25 Debug | host | the port of its debugger; the path of that debugger's address |
+//! | 26 AskTime | host | |
 //!
-//! Numbers are u32. Each of an Invoke's three texts has its length before it; what comes last in a
-//! body is the rest of it. An error is `{errorType, errorMessage, trace}`, JSON.
+//! Numbers are u32. Each of an Invoke's four texts has its length before it; what comes last in a
+//! body is the rest of it. Its function is the ARN that was called, where that is not the one of
+//! Assign. An error is `{errorType, errorMessage, trace}`, JSON.
 //!
 //! A worker that is told to become a template answers Ready or Unfit, and from then on takes orders
 //! from descriptor 5 (crate `fork`). Each slot it makes has pipes of its own, over which it says
@@ -30,6 +34,10 @@
 //! missing, comes Result, which is empty, or Error. At its start a worker may send 256 KB in all
 //! Chunks; More adds to that what has been read of them. The worker is to be able to read More
 //! while its handler runs, and finds later Invokes before it.
+//!
+//! A worker that is to be debugged says where (Debug) before it loads its function. No time passes
+//! while it is stopped, which only the host sees: so it asks what time is left, and reads the answer
+//! while its event runs. It is never told an event before the one that runs has ended.
 //!
 //! Assign is answered by Ready or InitError, Invoke by Result or Error; any number of Log may come
 //! before. The host sends the next Invoke only after the answer: one event at a time. The timeout
@@ -51,6 +59,7 @@ const HEADER_BYTES: usize = 4;
 const ASSIGN: u8 = 1;
 const INVOKE: u8 = 2;
 const MORE: u8 = 3;
+const TIME: u8 = 4;
 const READY: u8 = 16;
 const INIT_ERROR: u8 = 17;
 const RESULT: u8 = 18;
@@ -60,6 +69,8 @@ const UNFIT: u8 = 21;
 const BEGIN: u8 = 22;
 const CHUNK: u8 = 23;
 const END: u8 = 24;
+const DEBUG: u8 = 25;
+const ASK_TIME: u8 = 26;
 
 /// What a booted worker is told to become.
 #[derive(Serialize)]
@@ -70,6 +81,8 @@ pub(crate) struct Assign<'a> {
     pub(crate) handler: &'a str,
     /// Whether it is to be forked instead of given events.
     pub(crate) template: bool,
+    /// Whether a debugger is to be let in before it is loaded.
+    pub(crate) debug: bool,
     /// The whole environment.
     pub(crate) env: &'a BTreeMap<String, String>,
     /// What the handler's context says about the function.
@@ -100,6 +113,8 @@ pub(crate) enum Reply {
     Begin(Bytes),
     Chunk(Bytes),
     End,
+    Debug { port: u16, path: Bytes },
+    AskTime,
 }
 
 /// What a slot is told that was forked: all in which it differs from its template.
@@ -110,6 +125,7 @@ pub(crate) struct Forked<'a> {
     /// For its runtime to draw them takes longer.
     pub(crate) seed: [u32; 4],
     pub(crate) log_stream_name: &'a str,
+    pub(crate) initialization_type: &'a str,
 }
 
 /// Bytes that are no frame. Whoever sends them is not one of our workers any more.
@@ -129,6 +145,7 @@ pub(crate) fn invoke(invocation: &Invocation, timeout_ms: u32) -> BytesMut {
         invocation.request_id.as_str(),
         invocation.trace_header.as_deref().unwrap_or_default(),
         invocation.client_context.as_deref().unwrap_or_default(),
+        invocation.function_arn.as_deref().unwrap_or_default(),
     ];
     let head: usize = 4 + texts.iter().map(|text| 4 + text.len()).sum::<usize>();
     let mut frame = begin(INVOKE, head + invocation.payload.len());
@@ -144,6 +161,13 @@ pub(crate) fn invoke(invocation: &Invocation, timeout_ms: u32) -> BytesMut {
 pub(crate) fn more(bytes: u32) -> BytesMut {
     let mut frame = begin(MORE, 4);
     frame.put_u32_le(bytes);
+    finish(frame)
+}
+
+/// The answer to [`Reply::AskTime`].
+pub(crate) fn time(left_ms: u32) -> BytesMut {
+    let mut frame = begin(TIME, 4);
+    frame.put_u32_le(left_ms);
     finish(frame)
 }
 
@@ -193,6 +217,11 @@ fn reply(mut frame: Bytes) -> Result<Reply, Broken> {
         BEGIN => Reply::Begin(frame),
         CHUNK => Reply::Chunk(frame),
         END => Reply::End,
+        DEBUG => {
+            let port = u16::try_from(number()?).map_err(|_large| Broken)?;
+            Reply::Debug { port, path: frame }
+        }
+        ASK_TIME => Reply::AskTime,
         _ => return Err(Broken),
     })
 }
@@ -208,10 +237,11 @@ mod tests {
             payload: Bytes::from_static(b"{}"),
             client_context: None,
             trace_header: Some("t".into()),
+            function_arn: Some("arn".into()),
             tail: false,
             response: None,
         };
-        let expected = b"\x16\0\0\0\x02\xb8\x0b\0\0\x02\0\0\0id\x01\0\0\0t\0\0\0\0{}";
+        let expected = b"\x1d\0\0\0\x02\xb8\x0b\0\0\x02\0\0\0id\x01\0\0\0t\0\0\0\0\x03\0\0\0arn{}";
         assert_eq!(&invoke(&invocation, 3000)[..], expected);
     }
 
@@ -231,9 +261,13 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_refused() {
-        for sent in
-            [&b"\0\0\0\0"[..], b"\xff\xff\xff\xff", b"\x01\0\0\0\x63", b"\x03\0\0\0\x10\0\0"]
-        {
+        for sent in [
+            &b"\0\0\0\0"[..],
+            b"\xff\xff\xff\xff",
+            b"\x01\0\0\0\x63",
+            b"\x03\0\0\0\x10\0\0",
+            b"\x05\0\0\0\x19\0\0\x01\0",
+        ] {
             assert_eq!(take(&mut BytesMut::from(sent)), Err(Broken), "{sent:?}");
         }
     }

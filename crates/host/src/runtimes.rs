@@ -6,8 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base::Region;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
+use crate::debug::Language;
 use crate::interpreter::{Interpreter, Lookup, Version};
 use crate::{Config, FunctionSpec, Launch, Limits, Sandbox, Shown};
 
@@ -33,6 +36,20 @@ struct About {
     /// Without one it is a shell script that is started.
     interpreter: Option<Lookup>,
     boot: Boot,
+    /// Without it functions cannot be debugged.
+    debug: Option<Debug>,
+}
+
+/// How its functions are debugged.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Debug {
+    pub(crate) language: Language,
+    /// Where debuggers expect it.
+    pub(crate) port: u16,
+    /// What its interpreter is started with, too.
+    #[serde(default)]
+    args: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +75,15 @@ struct Boot {
 
 fn reserved_mb() -> u32 {
     512
+}
+
+/// What functions run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    pub path: PathBuf,
+    pub version: String,
+    /// Whether the version is the one that the runtime's name asks for.
+    pub asked_for: bool,
 }
 
 const SHELL: &str = "/bin/sh";
@@ -123,6 +149,29 @@ impl Runtime {
         Ok(found)
     }
 
+    /// What functions of this name run on, once it was looked for.
+    pub(crate) fn program(&self, name: &str) -> Option<Program> {
+        self.about.interpreter.as_ref()?;
+        let found = self.known(name)?;
+        let asked_for = found.version.is(&Version::of(name));
+        Some(Program { path: found.program, version: found.version.to_string(), asked_for })
+    }
+
+    /// The version that a function of this name runs on, in the words of Lambda's logs:
+    /// `nodejs:18.v20.20.2` for a `nodejs18.x` that runs on 20.20.2, and an ARN that changes with it.
+    pub(crate) fn version_line(&self, name: &str, region: &Region) -> (String, String) {
+        let asked = name.trim_start_matches(&self.id).trim_end_matches(".x").trim_matches('.');
+        let mut text = format!("{}:{asked}", self.id);
+        if self.about.interpreter.is_some()
+            && let Some(found) = self.known(name)
+        {
+            text = format!("{text}.v{}", found.version);
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        (text, format!("arn:aws:lambda:{region}::runtime:{digits}"))
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Version, Interpreter>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,6 +212,16 @@ impl Runtime {
     /// The folder of all runtimes.
     fn all(&self) -> &Path {
         self.folder.parent().unwrap_or(&self.folder)
+    }
+
+    /// How its functions are debugged.
+    pub(crate) fn debug(&self) -> Option<&Debug> {
+        self.about.debug.as_ref()
+    }
+
+    /// What a program is started with that is to be debugged.
+    pub(crate) fn debug_args(&self) -> impl Iterator<Item = OsString> {
+        self.about.debug.iter().flat_map(|debug| debug.args.iter().map(OsString::from))
     }
 
     /// Whether its workers can be templates.

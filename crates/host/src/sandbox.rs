@@ -1,9 +1,10 @@
 use std::ffi::OsString;
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use base::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub trait Sandbox: Send + Sync + 'static {
     /// Starts a program. Called within a tokio runtime.
     fn launch(&self, launch: Launch) -> BoxFuture<'_, io::Result<Process>>;
 }
+
+/// Connects to a port of a program's own 127.0.0.1.
+pub type Dial = Arc<dyn Fn(u16) -> BoxFuture<'static, io::Result<TcpStream>> + Send + Sync>;
 
 /// What a function is shown of the machine's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +121,9 @@ pub trait Running: Send + Sync {
     /// Makes a slot of a worker that was launched as a template and has said that it is one. The
     /// text is for the slot.
     fn fork(&self, text: String, limits: Limits) -> BoxFuture<'_, io::Result<Process>>;
+
+    /// How it is reached from outside, as long as it runs.
+    fn dial(&self) -> Dial;
 
     /// Gives it no processor, or gives it back.
     fn freeze(&mut self, frozen: bool);

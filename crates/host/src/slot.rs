@@ -1,5 +1,6 @@
 //! A worker that was told what to become, and the events it runs, one at a time.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use telemetry::{FunctionName, LogSink, Measure, MetricSink, StreamName};
 use crate::Sandbox;
 use crate::answer::Answer;
 use crate::assignment::{Assignment, stream_name};
+use crate::debug::{Debugger, Inside, Language, Opened, Pauses, Timer};
+use crate::environment::{Environment, Origin};
 use crate::function::FunctionSpec;
 use crate::invocation::{Invocation, Invoked};
 use crate::journal::{Figures, Journal, Tail};
@@ -38,7 +41,11 @@ pub(crate) struct Slot {
     pub(crate) spec: Arc<FunctionSpec>,
     of: Arc<FunctionName>,
     worker: Worker,
-    stream: Arc<StreamName>,
+    pub(crate) stream: Arc<StreamName>,
+    /// Where debuggers are led to.
+    opened: Option<Opened>,
+    /// How it came to be, once it is one of its function's environments.
+    pub(crate) environment: Option<Arc<Environment>>,
     /// What its start took, until it is reported with the first event.
     began: Began,
     /// What it was forked of, which must not end before it.
@@ -72,6 +79,19 @@ pub(crate) enum InitFailure {
     Error(Bytes),
 }
 
+impl fmt::Display for InitFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InitFailure::TimedOut => f.write_str("it did not load in time"),
+            InitFailure::Exited(End { how, .. }) => f.write_str(how),
+            InitFailure::Error(payload) => {
+                let report: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
+                f.write_str(report["errorMessage"].as_str().unwrap_or("it failed to load"))
+            }
+        }
+    }
+}
+
 /// What became of an event.
 pub(crate) enum Run {
     /// It has ended, and the slot may run the next one.
@@ -83,17 +103,21 @@ pub(crate) enum Run {
 }
 
 impl Slot {
-    /// Tells a worker what to become and waits until it has loaded it.
+    /// Tells a worker what to become and waits until it has loaded it. `first_line` begins its log.
     pub(crate) async fn start(
         around: Surroundings<'_>,
         assignment: Assignment,
         mut worker: Worker,
-        limit: Duration,
+        (limit, first_line): (Duration, String),
+        debug: Option<(&Debugger, Language)>,
     ) -> Result<Slot, Failed> {
         let started = around.clock.now();
         let stream = Arc::clone(&assignment.stream);
         let mut journal = journal(around, &stream, None);
+        journal.write(first_line);
         journal.tail = Some(Tail::default());
+        let mut opened: Option<Opened> = None;
+        let mut timer = Timer::start(started, limit, None);
         let failed = |why, journal: Journal<'_>| Failed {
             why,
             stream: Arc::clone(&stream),
@@ -106,18 +130,35 @@ impl Slot {
             }
             hear(&mut worker, &mut journal).await
         };
-        let reply = tokio::select! {
+        let mut reply = tokio::select! {
             reply = loading => reply,
-            () = around.clock.sleep_until(started + limit) => {
+            () = timer.over(&**around.clock) => {
                 return Err(failed(InitFailure::TimedOut, journal));
             }
         };
+        if let (Some(Reply::Debug { port, path }), Some((debugger, language))) = (&reply, debug)
+            && let Some(dial) = worker.dial()
+        {
+            let path = String::from_utf8_lossy(path).into_owned();
+            let inside = Inside { path, code: assignment.code.clone() };
+            let open = debugger.open(around.clock, dial, language, *port, inside);
+            // What the debugger itself took does not count.
+            timer = Timer::start(around.clock.now(), limit, Some(&open.debuggee.pauses));
+            opened = Some(open);
+            reply = tokio::select! {
+                reply = hear(&mut worker, &mut journal) => reply,
+                () = timer.over(&**around.clock) => {
+                    return Err(failed(InitFailure::TimedOut, journal));
+                }
+            };
+        }
         match reply {
             Some(Reply::Ready { micros }) => {
                 let began = Began { init_ms: Some(f64::from(micros) / 1000.0), restore_ms: None };
                 let spec = assignment.spec;
                 let of = function_name(&spec);
-                Ok(Slot { spec, of, worker, stream, began, template: None })
+                let (template, environment) = (None, None);
+                Ok(Slot { spec, of, worker, stream, opened, environment, began, template })
             }
             Some(Reply::InitError { payload, .. }) => {
                 Err(failed(InitFailure::Error(payload), journal))
@@ -135,13 +176,15 @@ impl Slot {
         around: Surroundings<'_>,
         spec: &Arc<FunctionSpec>,
         template: &Worker,
+        provisioned: bool,
     ) -> io::Result<Slot> {
         let began = around.clock.now();
         let stream = Arc::new(stream_name(around, spec));
         let mut bytes = [[0; 4]; 4];
         bytes.iter_mut().for_each(|word| around.random.fill(word));
         let seed = bytes.map(u32::from_ne_bytes);
-        let told = protocol::Forked { seed, log_stream_name: &stream.name };
+        let initialization_type = Origin::initialization(provisioned);
+        let told = protocol::Forked { seed, log_stream_name: &stream.name, initialization_type };
         let text = serde_json::to_string(&told).expect("text is always JSON");
         let late = || io::Error::other("the fork did not become a slot");
         // A hostile function may take orders of its template away from it.
@@ -161,7 +204,13 @@ impl Slot {
         let spec = Arc::clone(spec);
         let began = Began { init_ms: None, restore_ms };
         let of = function_name(&spec);
-        Ok(Slot { spec, of, worker, stream, began, template: None })
+        let (template, opened, environment) = (None, None, None);
+        Ok(Slot { spec, of, worker, stream, opened, environment, began, template })
+    }
+
+    /// Writes the first line of its log, where that was not done at its start.
+    pub(crate) fn write_first(&self, around: Surroundings<'_>, line: String) {
+        journal(around, &self.stream, None).write(line);
     }
 
     /// Hands events to the worker, which runs them in this order, one at a time. An error means
@@ -184,24 +233,39 @@ impl Slot {
         self.worker.freeze(frozen);
     }
 
+    fn pauses(&self) -> Option<&Arc<Pauses>> {
+        self.opened.as_ref().map(|opened| &opened.debuggee.pauses)
+    }
+
     /// Waits until the first event of those told has ended, or its time has.
     pub(crate) async fn run(&mut self, around: Surroundings<'_>, event: &Invocation) -> Run {
         let timeout = self.spec.timeout;
-        let started = around.clock.now();
+        let timer = Timer::start(around.clock.now(), timeout, self.pauses());
         let request_id: Arc<str> = event.request_id.as_str().into();
         let mut journal = journal(around, &self.stream, Some(Arc::clone(&request_id)));
         journal.tail = event.tail.then(Tail::default);
         journal.write(start_line(&request_id, &self.spec));
         let mut answer = Answer::new(event.response.as_ref());
-        let heard = tokio::select! {
-            biased;
-            reply = answer.hear(&mut self.worker, &mut journal) => Some(reply),
-            () = around.clock.sleep_until(started + timeout) => None,
+        if let Some(environment) = &self.environment {
+            environment.count_event();
+        }
+        let heard = loop {
+            let heard = tokio::select! {
+                biased;
+                reply = answer.hear(&mut self.worker, &mut journal) => Some(reply),
+                () = timer.over(&**around.clock) => None,
+            };
+            // Nobody else has a reason to ask, and answers that nobody reads would pile up.
+            if self.opened.is_none() || !matches!(heard, Some(Some(Reply::AskTime))) {
+                break heard;
+            }
+            self.worker.tell_time(timer.left(around.clock.now()));
         };
-        let taken = millis(around.clock.now().since(started));
+        let taken = millis(timer.passed(around.clock.now()));
+        let paused = millis(timer.paused());
         let began = std::mem::take(&mut self.began);
         let figures = |micros, memory_kb| Figures {
-            duration_ms: f64::from(micros) / 1000.0,
+            duration_ms: (f64::from(micros) / 1000.0 - paused).max(0.0),
             began,
             memory_kb,
         };

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::Arn;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, Purpose};
+use crate::environment::Way;
 use crate::pool::Pool;
 use crate::protocol::Reply;
 use crate::runtimes::Runtime;
@@ -49,6 +50,17 @@ enum State {
     Ready(Arc<Template>),
     /// The function cannot have one: why.
     Unfit(String),
+}
+
+impl State {
+    fn start(&self) -> Start {
+        match self {
+            State::Ready(_) => Start::Fork,
+            State::Making => Start::Load("its template is being made".into()),
+            State::Absent => Start::Load("templates of others are of more use".into()),
+            State::Unfit(why) => Start::Load(why.clone()),
+        }
+    }
 }
 
 /// How slots of a function are started.
@@ -212,13 +224,15 @@ impl Templates {
 
     /// Every revision that is known here, and how its slots are started.
     pub(crate) fn each(&self) -> Vec<(Arc<FunctionSpec>, Start)> {
-        let start = |entry: &Entry| match &entry.state {
-            State::Ready(_) => Start::Fork,
-            State::Making => Start::Load("its template is being made".into()),
-            State::Absent => Start::Load("templates of others are of more use".into()),
-            State::Unfit(why) => Start::Load(why.clone()),
-        };
-        self.lock().iter().map(|(spec, entry)| (Arc::clone(spec), start(entry))).collect()
+        let state = self.lock();
+        state.iter().map(|(spec, entry)| (Arc::clone(spec), entry.state.start())).collect()
+    }
+
+    /// How slots of a revision are started.
+    pub(crate) fn start(&self, spec: &FunctionSpec) -> Start {
+        let state = self.lock();
+        let unknown = || Start::Load("it has no template yet".into());
+        state.get(spec).map_or_else(unknown, |entry| entry.state.start())
     }
 
     /// How many there are.
@@ -229,19 +243,20 @@ impl Templates {
 }
 
 impl Template {
-    /// A slot: the spare if there is one.
+    /// A slot: the spare if there is one. A spare has been told already that it is not provisioned.
     pub(crate) async fn slot(
         self: &Arc<Self>,
         around: Surroundings<'_>,
         spec: &Arc<FunctionSpec>,
-    ) -> io::Result<Slot> {
-        let spare = self.spares().pop();
-        let mut slot = match spare {
-            Some(spare) => spare,
-            None => Slot::fork(around, spec, &self.worker).await?,
+        provisioned: bool,
+    ) -> io::Result<(Slot, Way)> {
+        let spare = if provisioned { None } else { self.spares().pop() };
+        let (mut slot, way) = match spare {
+            Some(spare) => (spare, Way::Spare),
+            None => (Slot::fork(around, spec, &self.worker, provisioned).await?, Way::Fork),
         };
         slot.template = Some(Arc::clone(self));
-        Ok(slot)
+        Ok((slot, way))
     }
 
     /// Makes the spare that was taken.
@@ -251,7 +266,7 @@ impl Template {
         spec: &Arc<FunctionSpec>,
     ) -> io::Result<()> {
         if self.spares().len() < SPARES_MAX {
-            let spare = Slot::fork(around, spec, &self.worker).await?;
+            let spare = Slot::fork(around, spec, &self.worker, false).await?;
             self.spares().push(spare);
         }
         Ok(())
@@ -270,7 +285,7 @@ async fn load(
     runtime: &Arc<Runtime>,
     spec: &Arc<FunctionSpec>,
 ) -> Result<Worker, String> {
-    let assignment = Assignment::new(around, runtime, spec);
+    let assignment = Assignment::new(around, runtime, spec, Purpose::Template);
     let mut worker =
         pool.template(runtime, &assignment).await.map_err(|error| error.to_string())?;
     let mut journal = slot::journal(around, &assignment.stream, None);

@@ -14,10 +14,10 @@ use tokio::runtime::Handle;
 
 use crate::assignment::Assignment;
 use crate::frames::{Frames, PIPE_BYTES};
-use crate::protocol::Reply;
+use crate::protocol::{self, Reply};
 use crate::runtime_api::{Api, SHUTDOWN};
 use crate::slot::Surroundings;
-use crate::{Invocation, Limits, Process, Running};
+use crate::{Dial, Invocation, Limits, Process, Running};
 
 /// The longest line that is kept; the rest of a longer one becomes the next line.
 pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -80,7 +80,7 @@ impl Worker {
                 if let Some(running) = &mut self.running {
                     running.assign(&spec.code, &spec.layers, spec.limits()).await?;
                 }
-                frames.say(assignment.frame(false))
+                frames.say(assignment.frame())
             }
             // It has been this function's from its start.
             Talk::RuntimeApi(api) => api.begin(spec, around.clock, around.random),
@@ -90,9 +90,22 @@ impl Worker {
     /// Tells it to load a function, whose code it sees already, and to be forked then.
     pub(crate) fn assign_template(&mut self, assignment: &Assignment) -> io::Result<()> {
         match &mut self.talk {
-            Talk::Frames(frames) => frames.say(assignment.frame(true)),
+            Talk::Frames(frames) => frames.say(assignment.frame()),
             Talk::RuntimeApi(_) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Answers what time is left of the event that runs. That it has ended is heard of.
+    pub(crate) fn tell_time(&mut self, left: Duration) {
+        let left_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
+        if let Talk::Frames(frames) = &mut self.talk {
+            let _gone = frames.say(protocol::time(left_ms));
+        }
+    }
+
+    /// How it is reached from outside.
+    pub(crate) fn dial(&self) -> Option<Dial> {
+        self.running.as_ref().map(|running| running.dial())
     }
 
     /// Gives it no processor, or gives it back.

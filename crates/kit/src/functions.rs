@@ -99,6 +99,12 @@ pub trait Functions: Send + Sync + 'static {
     /// As of [`Functions::invoke`].
     fn stream<'a>(&'a self, call: Invoke) -> BoxFuture<'a, Result<Streamed, Error>>;
 
+    /// Makes ready for the next event of a function.
+    ///
+    /// # Errors
+    /// If it does not exist, or cannot be run here.
+    fn prepare<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<(), Error>>;
+
     /// Whose a function URL is; `None` where there is no such URL.
     fn url<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Url>, Error>>;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::{AccountId, Clock, Random, Region, SystemClock, SystemRandom};
+use host::Debugged;
 
 /// What a server is started with.
 pub struct Config {
@@ -23,6 +24,8 @@ pub struct Config {
     pub search_path: OsString,
     /// Where interpreters of version managers are looked for: `HOME`.
     pub home: Option<PathBuf>,
+    /// Functions that can be debugged.
+    pub debug: Vec<Debugged>,
     /// The planted bug of `CUMULET_FAULT=ack-before-commit`; see `fault`.
     pub acknowledge_early: bool,
 }
@@ -87,6 +90,7 @@ impl Config {
             random: Arc::new(SystemRandom),
             search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
             home: None,
+            debug: Vec::new(),
             acknowledge_early: false,
         }
     }

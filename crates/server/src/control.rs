@@ -30,18 +30,24 @@ pub(crate) struct Controls {
     pub(crate) host: Host,
     pub(crate) logs: LogStore,
     pub(crate) stacks: Arc<Stacks>,
+    /// In a line.
+    pub(crate) confinement: String,
 }
 
 impl Control for Controls {
     fn serve<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Option<Response<Body>>> {
         Box::pin(async move {
             let stack = request.path.strip_prefix("stacks/");
-            Some(match (request.method, request.path, stack) {
-                (&Method::POST, "deploy", _) => self.deploy(&request.body).await,
-                (&Method::GET, "stacks", _) => answer(self.stacks.list().await),
-                (&Method::DELETE, _, Some(stack)) => answer(self.stacks.remove(stack).await),
-                (&Method::GET, "logs", _) => self.logs(&request.query).await,
-                (&Method::GET, "functions", _) => self.functions(&request.query).await,
+            let function = request.path.strip_prefix("functions/");
+            Some(match (request.method, request.path, stack, function) {
+                (&Method::POST, "deploy", ..) => self.deploy(&request.body).await,
+                (&Method::GET, "stacks", ..) => answer(self.stacks.list().await),
+                (&Method::DELETE, _, Some(stack), _) => answer(self.stacks.remove(stack).await),
+                (&Method::GET, "logs", ..) => self.logs(&request.query).await,
+                (&Method::GET, "functions", ..) => self.functions(&request.query, None).await,
+                (&Method::GET, _, _, Some(name)) => {
+                    self.functions(&request.query, Some(name)).await
+                }
                 _ => return None,
             })
         })
@@ -67,8 +73,8 @@ impl Controls {
         }
     }
 
-    /// What functions do, and did within the last `minutes`.
-    async fn functions(&self, query: &[(String, String)]) -> Response<Body> {
+    /// What functions do, and did within the last `minutes`; of one, in detail.
+    async fn functions(&self, query: &[(String, String)], one: Option<&str>) -> Response<Body> {
         let given = query.iter().find(|(key, _)| key == "minutes").map(|(_, value)| value.parse());
         let minutes = match given {
             None => MINUTES,
@@ -79,7 +85,10 @@ impl Controls {
             }
         };
         let now = self.kit.now();
-        answer(functions::list(&self.host, &self.logs, now, minutes).await)
+        let list = functions::list(&self.host, &self.logs, now, minutes).await;
+        let Some(name) = one else { return answer(list) };
+        let describe = |list| functions::describe(&self.host, list, name, &self.confinement, now);
+        answer(list.map(describe))
     }
 
     /// The lines of one function, a JSON text each: those stored, then those that come.

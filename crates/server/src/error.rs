@@ -22,6 +22,8 @@ pub enum StartError {
     Folder { folder: PathBuf, error: io::Error },
     #[error("functions cannot be run: {0}")]
     Host(io::Error),
+    #[error("{0}")]
+    Debug(String),
     #[error(
         "functions would be confined less than required: {wanted} is, and this is what there is: \
          {found}\nhelp: the documentation of --require-sandbox says what each level needs"

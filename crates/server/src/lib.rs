@@ -17,6 +17,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use base::Arn;
 use delivery::Delivery;
 use gateway::apis::Apis;
 use gateway::{Gateway, Listener};
@@ -29,7 +30,8 @@ use tokio::task::JoinHandle;
 pub use config::{Config, Confinement, Sandbox, Storage};
 pub use credentials::RootKey;
 pub use error::StartError;
-pub use host::{Egress, Rule as EgressRule};
+pub use functions::{Described, Environment, Failure, Function, Program, Version};
+pub use host::{Debugged, Door, Egress, Inside, Language, Rule as EgressRule};
 #[cfg(target_os = "linux")]
 pub use sandbox_linux::launch;
 pub use stacks::{Package, Stack};
@@ -49,6 +51,7 @@ pub struct Server {
     address: SocketAddr,
     confinement: String,
     egress: String,
+    doors: Vec<Door>,
     new_root_key: Option<RootKey>,
     listening: JoinHandle<()>,
     /// Files that no later run can use.
@@ -92,6 +95,10 @@ impl Server {
             return Err(StartError::Confinement { wanted: config.confinement_min, found: what });
         }
         let host = host(&config, sandbox, &opened.cache, &logs).map_err(StartError::Host)?;
+        let doors = match config.debug.is_empty() {
+            true => Vec::new(),
+            false => host.debug(config.debug).map_err(StartError::Debug)?,
+        };
         let apis = Arc::new(Apis::open(store.clone(), config.account.clone()).await?);
         let delivery = Delivery::new(&kit);
         let services = services::all(&kit, &delivery, &host, &logs, &apis);
@@ -105,6 +112,7 @@ impl Server {
             host: host.clone(),
             logs: logs.clone(),
             stacks: Arc::clone(&stacks),
+            confinement: what.clone(),
         };
         let keyring = Keyring { kit: kit.clone(), root };
         let gateway =
@@ -124,6 +132,7 @@ impl Server {
             address,
             confinement: what,
             egress,
+            doors,
             new_root_key,
             listening,
             scratch,
@@ -138,6 +147,21 @@ impl Server {
     /// What functions may connect to besides the platform, in a line: `none`.
     pub fn egress(&self) -> &str {
         &self.egress
+    }
+
+    /// Where functions can be debugged.
+    pub fn doors(&self) -> &[Door] {
+        &self.doors
+    }
+
+    /// Makes ready for the next event of a function, or for its debugger.
+    ///
+    /// # Errors
+    /// If there is no such function, or it cannot be run here.
+    pub async fn prepare(&self, function: &str) -> Result<(), kit::Error> {
+        let resource = format!("function:{function}");
+        let arn = Arn::new("lambda", &self.kit.region, &self.kit.account, resource);
+        self.kit.functions()?.prepare(&arn).await
     }
 
     /// Where it is reached from this machine.
@@ -181,6 +205,7 @@ impl Server {
     /// Takes no new requests, lets the accepted ones end, and leaves the data in order.
     pub async fn stop(self) {
         self.kit.close();
+        self.host.let_go();
         let _ended = self.listening.await;
         self.delivery.drain().await;
         self.host.drain().await;

@@ -4,8 +4,11 @@ import json
 from time import perf_counter
 from typing import Optional
 
-from . import log
+from . import log, pipe
 from .errors import Fault
+
+
+is_debugged = False  # whether only the host knows what time is left
 
 
 class _Fields:
@@ -42,7 +45,13 @@ class ClientContext(_Fields):
 
 class LambdaContext:
     def __init__(
-        self, function: dict, request_id: str, client: str, began: float, timeout_ms: int
+        self,
+        function: dict,
+        request_id: str,
+        client: str,
+        arn: str,
+        began: float,
+        timeout_ms: int,
     ):
         self.aws_request_id = request_id
         self.log_group_name = function["logGroupName"]
@@ -50,7 +59,7 @@ class LambdaContext:
         self.function_name = function["functionName"]
         self.memory_limit_in_mb = function["memoryLimitInMB"]
         self.function_version = function["functionVersion"]
-        self.invoked_function_arn = function["invokedFunctionArn"]
+        self.invoked_function_arn = arn or function["invokedFunctionArn"]
         self.tenant_id = None
         self.client_context = _client_context(client) if client else None
         self.identity = CognitoIdentity({})
@@ -58,6 +67,8 @@ class LambdaContext:
         self._deadline = began + timeout_ms / 1000
 
     def get_remaining_time_in_millis(self) -> int:
+        if is_debugged:  # no time passes at a breakpoint
+            return pipe.time_left()
         return max(0, int((self._deadline - perf_counter()) * 1000))
 
     def log(self, msg) -> None:

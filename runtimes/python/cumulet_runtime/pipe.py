@@ -16,6 +16,8 @@ RESULT = 18
 ERROR = 19
 LOG = 20
 UNFIT = 21
+DEBUG = 25
+ASK_TIME = 26
 
 _one_number = Struct("<IBI").pack
 _two_numbers = Struct("<IBII").pack
@@ -23,6 +25,7 @@ _three_numbers = Struct("<IBIII").pack
 
 _pending = b""
 _writing = threading.Lock()
+_asking = threading.Lock()
 
 
 def install() -> None:
@@ -70,6 +73,17 @@ def ready(micros: int) -> None:
 def unfit(why: str) -> None:
     text = why.encode()
     _write((1 + len(text)).to_bytes(4, "little") + bytes([UNFIT]) + text)
+
+
+def debug(port: int) -> None:
+    _write(_one_number(5, DEBUG, port))
+
+
+def time_left() -> int:
+    """What is left of the running event's time in milliseconds, as the host sees it."""
+    with _asking:
+        _write((1).to_bytes(4, "little") + bytes([ASK_TIME]))
+        return int.from_bytes(read(), "little")
 
 
 def init_error(micros: int, report: bytes) -> None:

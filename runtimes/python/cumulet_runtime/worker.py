@@ -14,7 +14,7 @@ from struct import Struct
 from time import perf_counter
 from typing import Callable, Set
 
-from . import aws, encode, errors, fork, handler, log, pipe
+from . import aws, context, debug, encode, errors, fork, handler, log, pipe
 from .context import LambdaContext
 from .encode import to_json
 
@@ -58,6 +58,9 @@ def main(folder: str) -> None:
     began = perf_counter()
     try:
         prepare(assigned, ahead)
+        if assigned["debug"]:
+            debug.listen()
+            context.is_debugged = True
         function = handler.load(assigned["handler"])
     except Exception as error:
         report = errors.report(error, "")
@@ -78,7 +81,9 @@ def become_template(assigned: dict, began: float) -> None:
         pipe.unfit(why)
         os._exit(0)
     pipe.ready(micros(began))
-    name = fork.serve()["logStreamName"]
+    told = fork.serve()
+    name = told["logStreamName"]
+    os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] = told["initializationType"]
     began = perf_counter()
     assigned["function"]["logStreamName"] = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = name
     pipe.ready(micros(began))
@@ -90,7 +95,7 @@ def rehearse(waiting: "select.poll", hello: str) -> None:
     sys.dont_write_bytecode = True  # a function's code is not ours to write to
     aws.install()
     about = {name: "" for name in FUNCTION}
-    event = b"\0\0\0\0" + 3 * b"\0\0\0\0" + b"{}"
+    event = b"\0\0\0\0" + 4 * b"\0\0\0\0" + b"{}"
     assigned = {"code": hello, "env": {**os.environ, "REHEARSAL": ""}}
     path, folder = list(sys.path), os.getcwd()
     for _ in range(REHEARSALS):
@@ -189,14 +194,16 @@ def run(function: Callable, about: dict, body: bytes) -> bytes:
     trace = body[start:at].decode()
     start, at = at + 4, at + 4 + _number(body, at)[0]
     client = body[start:at].decode()
+    start, at = at + 4, at + 4 + _number(body, at)[0]
+    arn = body[start:at].decode()
     set_trace(trace)
-    context = LambdaContext(about, request_id, client, began, timeout_ms)
+    about_event = LambdaContext(about, request_id, client, arn, began, timeout_ms)
     try:
         event = _decode(body[at:].decode()) if len(body) > at else {}
     except ValueError as error:
         message = f"Unable to unmarshal input: {error}"
         raise errors.Fault("Runtime.UnmarshalError", message) from None
-    response = function(event, context)
+    response = function(event, about_event)
     if isinstance(response, bytes):
         return response
     try:

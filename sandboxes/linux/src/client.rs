@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use base::BoxFuture;
-use host::{Egress, Launch, Limits, Process, Running, Sandbox, Shown};
+use host::{Dial, Egress, Launch, Limits, Process, Running, Sandbox, Shown};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -354,6 +354,25 @@ impl Running for Room {
             let door = inner.port;
             let fork = |id| Request::Fork { id, template, text, limits, door };
             inner.start(false, fork).await
+        })
+    }
+
+    /// Where there are no namespaces its network is the machine's.
+    fn dial(&self) -> Dial {
+        let (inner, room) = (self.inner.clone(), self.id);
+        Arc::new(move |port| {
+            let inner = inner.clone();
+            Box::pin(async move {
+                let inner = inner.upgrade().ok_or_else(gone)?;
+                if inner.level.namespaces.is_err() {
+                    let connected = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+                    return connected.await?.into_std();
+                }
+                let id = inner.next.fetch_add(1, Ordering::Relaxed);
+                let (_, sockets) = inner.ask(id, &Request::Dial { id, room, port }, &[]).await?;
+                let socket = sockets.into_iter().next();
+                socket.map(TcpStream::from).ok_or_else(|| io::Error::other("no connection came"))
+            })
         })
     }
 

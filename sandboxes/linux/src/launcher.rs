@@ -12,6 +12,7 @@ mod slots;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -202,6 +203,10 @@ impl Launcher {
                 }
                 (id, done)
             }
+            Request::Dial { id, room, port } => match self.dial(id, room, port) {
+                Ok(()) => return Ok(()),
+                failed => (id, failed),
+            },
             Request::Freeze { id, frozen } => {
                 if let Some(room) = self.rooms.get_mut(&id) {
                     room.frozen = frozen;
@@ -350,6 +355,31 @@ impl Launcher {
             }
         }
         Ok(())
+    }
+
+    /// Has a process that goes into a sandbox's network connect to a port there, and tell the server:
+    /// this one could not leave that network again.
+    fn dial(&self, id: u64, room: u64, port: u16) -> io::Result<()> {
+        let room = self.rooms.get(&room).filter(|room| room.started);
+        let room = room.ok_or_else(|| io::Error::other("it has ended"))?;
+        let network = fs::File::open(format!("/proc/{}/ns/net", room.pid))?;
+        // SAFETY: we have one thread.
+        match unsafe { sys::clone(0) }? {
+            Cloned::Parent { .. } => Ok(()),
+            Cloned::Child => {
+                let connected = sys::enter_network(network.as_fd())
+                    .and_then(|()| TcpStream::connect((Ipv4Addr::LOCALHOST, port)));
+                let _server_gone = match connected {
+                    Ok(stream) => {
+                        let started = Report::Started { id, pid: 0 };
+                        message::send(&self.server, &started, &[stream.as_fd()])
+                    }
+                    Err(error) => self.report(&Report::Failed { id, why: error.to_string() }),
+                };
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(0) }
+            }
+        }
     }
 
     /// One of a room's descriptors has something to read, or is closed.

@@ -32,6 +32,8 @@ pub(crate) enum Request {
     Fork { id: u64, template: u64, text: String, limits: Limits, door: u16 },
     /// Let it have no processor, or have it again.
     Freeze { id: u64, frozen: bool },
+    /// Connect to a port of the 127.0.0.1 of a sandbox. Answered by `Started`, with the connection.
+    Dial { id: u64, room: u64, port: u16 },
     /// End it and all it started.
     Kill { id: u64 },
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -144,6 +144,13 @@ pub(crate) fn pivot() -> io::Result<()> {
 pub(crate) fn unshare(namespaces: c_int) -> io::Result<()> {
     // SAFETY: no memory is involved.
     check(c_long::from(unsafe { libc::unshare(namespaces) }))?;
+    Ok(())
+}
+
+/// Goes into a network, for good where we may not go back.
+pub(crate) fn enter_network(network: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    check(c_long::from(unsafe { libc::setns(network.as_raw_fd(), libc::CLONE_NEWNET) }))?;
     Ok(())
 }
 

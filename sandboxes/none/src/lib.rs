@@ -10,10 +10,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use base::BoxFuture;
-use host::{Launch, Limits, Process, Running, Sandbox, Shown};
+use host::{Dial, Launch, Limits, Process, Running, Sandbox, Shown};
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
@@ -167,6 +167,16 @@ impl Running for Group {
 
     fn fork(&self, _: String, _: Limits) -> BoxFuture<'_, io::Result<Process>> {
         Box::pin(std::future::ready(Err(io::ErrorKind::Unsupported.into())))
+    }
+
+    /// Its network is the machine's.
+    fn dial(&self) -> Dial {
+        Arc::new(|port| {
+            Box::pin(async move {
+                let connected = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+                connected.and_then(|stream| stream.into_std())
+            })
+        })
     }
 
     /// Whoever does without a sandbox does without this.

@@ -325,6 +325,7 @@ impl Lambda {
             payload: call.payload,
             client_context: call.client_context,
             trace_header: Some(self.pass(loaded, call.trace)),
+            function_arn: (call.function != loaded.spec.arn).then(|| call.function.to_string()),
             tail: call.tail,
             response: None,
         })
@@ -371,6 +372,13 @@ impl Functions for Lambda {
         Box::pin(async move {
             let target = Target::of(&call.function)?;
             Ok(stream::start(self, &target, call).await?)
+        })
+    }
+
+    fn prepare<'a>(&'a self, function: &'a Arn) -> BoxFuture<'a, Result<(), kit::Error>> {
+        Box::pin(async move {
+            let loaded = self.load(&Target::of(function)?).await?;
+            self.runner.warm(&loaded.spec).await.map_err(run::refusal)
         })
     }
 

@@ -51,7 +51,9 @@ def test_reserved_concurrency_is_the_most_that_runs(lambda_, function):
 
 
 def test_provisioned_concurrency_becomes_ready(lambda_, function, eventually):
-    made = function(Publish=True)
+    made = function(
+        "exports.handler = async () => process.env.AWS_LAMBDA_INITIALIZATION_TYPE;", Publish=True
+    )
     target = {"FunctionName": made, "Qualifier": "1"}
     put = lambda_.put_provisioned_concurrency_config(**target, ProvisionedConcurrentExecutions=2)
     assert put["Status"] == "IN_PROGRESS"
@@ -61,6 +63,14 @@ def test_provisioned_concurrency_becomes_ready(lambda_, function, eventually):
         return (got["Status"], got["AllocatedProvisionedConcurrentExecutions"]) == ("READY", 2)
 
     assert eventually(ready)
+
+    def kind(qualifier):
+        reply = lambda_.invoke(FunctionName=made, Qualifier=qualifier)
+        return json.loads(reply["Payload"].read())
+
+    # Some of them are forks.
+    assert [kind("1") for _ in range(4)] == ["provisioned-concurrency"] * 4
+    assert kind("$LATEST") == "on-demand"
     listed = lambda_.list_provisioned_concurrency_configs(FunctionName=made)
     assert listed["ProvisionedConcurrencyConfigs"][0]["FunctionArn"].endswith(f":{made}:1")
     lambda_.delete_provisioned_concurrency_config(**target)

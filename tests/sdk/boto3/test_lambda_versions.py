@@ -142,3 +142,23 @@ def test_layers_are_published_listed_and_used(lambda_, function, name):
     gone = {"LayerName": name, "VersionNumber": 1}
     assert refused(lambda_.get_layer_version, **gone) == "ResourceNotFoundException"
     assert run(lambda_, user)
+
+
+@pytest.mark.parametrize("runtime", ["nodejs20.x", "python3.11"])
+def test_a_function_is_told_what_was_called(lambda_, function, runtime):
+    node = "exports.handler = async (e, c) => c.invokedFunctionArn;"
+    python = "def handler(event, context):\n    return context.invoked_function_arn\n"
+    code, file = (node, "index_js") if runtime.startswith("node") else (python, "index_py")
+    made = function(code, file=file, Runtime=runtime, Publish=True)
+    lambda_.create_alias(FunctionName=made, Name="live", FunctionVersion="1")
+    own = lambda_.get_function_configuration(FunctionName=made)["FunctionArn"]
+
+    def told(**how):
+        return json.loads(lambda_.invoke(FunctionName=made, Payload="{}", **how)["Payload"].read())
+
+    # The same environments run all of these: a fork or two, and those that loaded it.
+    for _ in range(3):
+        assert told() == own
+        assert told(Qualifier="$LATEST") == f"{own}:$LATEST"
+        assert told(Qualifier="live") == f"{own}:live"
+        assert told(Qualifier="1") == f"{own}:1"

@@ -1,5 +1,6 @@
 """Logs: what functions write is found by group, stream and words."""
 
+import re
 import time
 
 import pytest
@@ -36,12 +37,14 @@ def test_the_group_and_the_stream_of_a_function(logs, written):
         logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
     )
     lines = [event["message"].rstrip("\n") for event in events["events"]]
-    assert lines[0].startswith("START RequestId: ")
-    assert lines[1].endswith("\tINFO\tplain line")
-    assert lines[2].endswith('\tWARN\t{"level":"warn","n":7}')
-    assert lines[3].endswith("\tERROR\tERROR it broke")
-    assert lines[4].startswith("END RequestId: ")
-    assert lines[5].startswith("REPORT RequestId: ")
+    assert re.match(r"(INIT|RESTORE)_START Runtime Version: nodejs:20\.v[\d.]+\tRuntime Version ARN: "
+                    r"arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}\tStart: \w", lines[0])
+    assert lines[1].startswith("START RequestId: ")
+    assert lines[2].endswith("\tINFO\tplain line")
+    assert lines[3].endswith('\tWARN\t{"level":"warn","n":7}')
+    assert lines[4].endswith("\tERROR\tERROR it broke")
+    assert lines[5].startswith("END RequestId: ")
+    assert lines[6].startswith("REPORT RequestId: ")
     times = [event["timestamp"] for event in events["events"]]
     assert times == sorted(times)
     assert before <= times[0]
@@ -59,7 +62,7 @@ def test_the_group_and_the_stream_of_a_function(logs, written):
 @pytest.mark.parametrize(
     ("pattern", "count"),
     [
-        ("", 6),
+        ("", 7),
         ("plain", 1),
         ("plain line", 1),
         ('"plain line"', 1),
@@ -80,7 +83,7 @@ def test_filter_patterns(logs, written, pattern, count):
 def test_only_a_span_of_time(logs, written):
     group, before = written
     assert logs.filter_log_events(logGroupName=group, endTime=before - 1)["events"] == []
-    assert len(logs.filter_log_events(logGroupName=group, startTime=before)["events"]) == 6
+    assert len(logs.filter_log_events(logGroupName=group, startTime=before)["events"]) == 7
 
 
 def test_a_group_and_a_stream_made_by_hand(logs, name):

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::handler::Handler;
@@ -29,6 +31,7 @@ const ESM_BANNER: &str = "import { createRequire as __createRequire } from 'node
 pub(super) struct Settings {
     target: String,
     is_esm: bool,
+    debugged: bool,
 }
 
 /// What came out for one function.
@@ -38,7 +41,12 @@ pub(super) struct Bundle {
     pub(super) inputs: Vec<PathBuf>,
 }
 
-pub(super) fn settings(project: &Project, function: &Function, handler: &Handler) -> Settings {
+pub(super) fn settings(
+    project: &Project,
+    function: &Function,
+    handler: &Handler,
+    debugged: bool,
+) -> Settings {
     let bundling = &project.bundling;
     // nodejs20.x → node20
     let version = function.runtime.trim_start_matches("nodejs").trim_end_matches(".x");
@@ -48,7 +56,7 @@ pub(super) fn settings(project: &Project, function: &Function, handler: &Handler
         ("cjs" | "cts", _) | (_, Some("cjs" | "iife")) => false,
         _ => npm::is_module(&project.dir),
     };
-    Settings { target, is_esm }
+    Settings { target, is_esm, debugged }
 }
 
 /// The bundler's program.
@@ -140,7 +148,7 @@ pub(super) fn run(
     functions
         .iter()
         .map(|(function, handler)| {
-            collect(project, &out.0, &meta, handler, extension)
+            collect(project, &out.0, &meta, handler, (extension, settings.debugged))
                 .map_err(|error| failed(&function.handler_at, "bundling", &error))
         })
         .collect()
@@ -171,7 +179,7 @@ fn command(
     } else {
         command.arg("--format=cjs");
     }
-    if bundling.minify {
+    if bundling.minify && !settings.debugged {
         command.arg("--minify");
     }
     for name in &bundling.external {
@@ -207,16 +215,19 @@ fn collect(
     out: &Path,
     meta: &Value,
     handler: &Handler,
-    extension: &str,
+    (extension, debugged): (&str, bool),
 ) -> std::io::Result<Bundle> {
     let name = format!("{}.{extension}", handler.module);
     let mut files = Files::new();
-    files.insert(name.clone(), std::fs::read(out.join(&name))?);
+    let code = std::fs::read(out.join(&name))?;
     let map = format!("{name}.map");
-    if let Ok(content) = std::fs::read(out.join(&map))
-        && content.len() <= SOURCE_MAP_BYTES_MAX
-    {
-        files.insert(map, content);
+    let content = std::fs::read(out.join(&map));
+    if debugged {
+        files.insert(name, with_map(code, &content?)?);
+    } else {
+        files.insert(name, code);
+        files
+            .extend(content.ok().filter(|map| map.len() <= SOURCE_MAP_BYTES_MAX).map(|c| (map, c)));
     }
     let entry = handler.file();
     let outputs = meta["outputs"].as_object().into_iter().flatten();
@@ -226,6 +237,27 @@ fn collect(
     inputs.extend(["package.json", "tsconfig.json"].map(|name| project.dir.join(name)));
     inputs.retain(|path| path.exists());
     Ok(Bundle { files, inputs })
+}
+
+/// A bundle with its map in it, whatever its size: where it runs nobody may read files beside it.
+/// Sources are named relative to the bundle as if it lay in the project, not two folders below
+/// ([`Scratch`]).
+fn with_map(mut code: Vec<u8>, map: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut map: Value = serde_json::from_slice(map)?;
+    for source in map["sources"].as_array_mut().into_iter().flatten() {
+        if let Some(inside) = source.as_str().and_then(|path| path.strip_prefix("../../")) {
+            *source = Value::from(inside);
+        }
+    }
+    let link = b"//# sourceMappingURL=";
+    if let Some(at) = code.windows(link.len()).rposition(|window| window == link) {
+        code.truncate(at);
+    }
+    code.extend_from_slice(link);
+    code.extend_from_slice(b"data:application/json;base64,");
+    code.extend_from_slice(STANDARD.encode(map.to_string()).as_bytes());
+    code.push(b'\n');
+    Ok(code)
 }
 
 /// The bundler's first error as a diagnostic:

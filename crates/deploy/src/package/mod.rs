@@ -13,7 +13,7 @@ mod layers;
 mod npm;
 mod python;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -37,6 +37,8 @@ const PACKAGE_BYTES_MAX: usize = 250 << 20;
 pub struct Packager {
     /// Where tools are kept, `~/.cache/cumulet`.
     cache: PathBuf,
+    /// Functions that will be debugged: their bundles name their sources themselves.
+    debugged: BTreeSet<String>,
     built: HashMap<String, Built>,
     interpreters: python::Interpreters,
 }
@@ -60,7 +62,19 @@ fn stamp(path: &Path) -> Stamp {
 impl Packager {
     /// A packager that keeps its tools in this folder.
     pub fn new(cache: &Path) -> Packager {
-        Packager { cache: cache.to_owned(), built: HashMap::new(), interpreters: BTreeMap::new() }
+        Packager {
+            cache: cache.to_owned(),
+            debugged: BTreeSet::new(),
+            built: HashMap::new(),
+            interpreters: BTreeMap::new(),
+        }
+    }
+
+    /// Bundles these functions, by their names in the template, so that they can be debugged: a
+    /// debugger elsewhere finds in the bundle itself what it was made of, and it is not minified.
+    #[must_use]
+    pub fn for_debugging(self, functions: BTreeSet<String>) -> Packager {
+        Packager { debugged: functions, ..self }
     }
 
     /// Packages all functions and layers. Blocks on the file system and on the bundler; `say` is told of
@@ -130,7 +144,8 @@ impl Packager {
         let mut groups: BTreeMap<esbuild::Settings, Vec<(&Function, Handler, String)>> =
             BTreeMap::new();
         for (function, handler, settings) in functions {
-            let key = esbuild::settings(project, function, &handler);
+            let debugged = self.debugged.contains(&function.name);
+            let key = esbuild::settings(project, function, &handler, debugged);
             groups.entry(key).or_default().push((function, handler, settings));
         }
         for (settings, members) in groups {

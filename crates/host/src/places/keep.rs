@@ -1,6 +1,6 @@
 //! How long slots live: as long as their function's events let them be of use, and as memory lasts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use base::{Arn, Time};
@@ -81,6 +81,19 @@ impl Places {
         drop(state);
     }
 
+    /// Lets these functions, and no others, have one slot each, which stays: its debugger has one
+    /// port.
+    pub(crate) fn keep_one_of(&self, functions: HashSet<String>) {
+        self.lock().single = functions;
+    }
+
+    /// The right to start the slot of a function that is debugged, if it has none yet.
+    pub(crate) fn take_single(self: &Arc<Self>, spec: &Arc<FunctionSpec>) -> Option<Place> {
+        let mut state = self.lock();
+        let wanted = state.is_single(spec) && state.may_start(spec);
+        (wanted && state.taken < self.slots_max).then(|| self.place(&mut state, spec))
+    }
+
     /// Keeps so many slots of these revisions, and none of others.
     pub(crate) fn provision(&self, wanted: HashMap<Arc<FunctionSpec>, usize>) {
         self.lock().provisioned = wanted;
@@ -96,7 +109,10 @@ impl Places {
             state.revisions.get(spec).map_or(0, |revision| revision.taken)
         };
         let mut all = state.provisioned.iter();
-        let spec = all.find(|(spec, wanted)| taken(spec) < **wanted).map(|(spec, _)| spec)?;
+        let missing = |(spec, wanted): &(&Arc<FunctionSpec>, &usize)| {
+            taken(spec) < (**wanted).min(state.most(spec))
+        };
+        let spec = all.find(missing).map(|(spec, _)| spec)?;
         let spec = Arc::clone(spec);
         Some(self.place(&mut state, &spec))
     }

@@ -1,6 +1,6 @@
 //! The slots of each revision, and the jobs that wait.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::pace::Pace;
 use super::{BRIEF_WAIT, Lease};
 use crate::FunctionSpec;
 use crate::arrivals::{Arrivals, GAP_MIN};
+use crate::environment::{Doing, Environment, Environs};
 use crate::host::Job;
 
 /// Brief events handed to a slot before the first of them has ended, so that the worker finds the
@@ -26,6 +27,8 @@ pub(super) struct State {
     pub(super) known: HashMap<Arn, Known>,
     /// Slots that are kept ready, whether they are used or not.
     pub(super) provisioned: HashMap<Arc<FunctionSpec>, usize>,
+    /// Functions that have one slot, which stays: those that are debugged.
+    pub(super) single: HashSet<String>,
     /// Places taken: slots that are idle, busy or being started.
     pub(super) taken: usize,
     /// Those among the taken that are being started.
@@ -41,6 +44,8 @@ pub(super) struct Revision {
     pub(super) taken: usize,
     /// Those among the taken that are being started.
     pub(super) starting: usize,
+    /// The others.
+    pub(super) environments: Vec<Arc<Environment>>,
     pub(super) waiting: usize,
     pub(super) pace: Pace,
     /// What a slot of it has used, in the mean.
@@ -82,6 +87,22 @@ impl Revision {
         self.taken - self.idle.len()
     }
 
+    /// Those that are up, and what they do.
+    pub(super) fn environments(&self) -> Vec<Environs> {
+        let doing = |environment: &Arc<Environment>| {
+            let is_it = |idle: &&Idle| {
+                let own = idle.lease.slot.environment.as_ref();
+                own.is_some_and(|own| Arc::ptr_eq(own, environment))
+            };
+            match self.idle.iter().find(is_it) {
+                None => Doing::Busy,
+                Some(Idle { frozen: true, .. }) => Doing::Frozen,
+                Some(_) => Doing::Idle,
+            }
+        };
+        self.environments.iter().map(|one| one.show(doing(one))).collect()
+    }
+
     /// Whether those who wait are better off with one more slot.
     pub(super) fn wants_start(&self, starts_max: usize) -> bool {
         let ahead = self.waiting.saturating_sub(1);
@@ -90,6 +111,27 @@ impl Revision {
 }
 
 impl State {
+    /// Slots that a revision may have.
+    pub(super) fn most(&self, spec: &FunctionSpec) -> usize {
+        if self.is_single(spec) { 1 } else { usize::MAX }
+    }
+
+    pub(super) fn is_single(&self, spec: &FunctionSpec) -> bool {
+        !self.single.is_empty() && self.single.contains(&spec.name)
+    }
+
+    /// Whether a revision may have one more.
+    pub(super) fn may_start(&self, spec: &FunctionSpec) -> bool {
+        let taken = self.revisions.get(spec).map_or(0, |revision| revision.taken);
+        taken < self.most(spec)
+    }
+
+    /// Slots of a revision that stay, whether they are used or not.
+    fn floor(&self, spec: &FunctionSpec) -> usize {
+        let provisioned = self.provisioned.get(spec).copied().unwrap_or(0);
+        provisioned.max(usize::from(self.is_single(spec)))
+    }
+
     pub(super) fn revision(&mut self, spec: &Arc<FunctionSpec>) -> &mut Revision {
         // Looked up by reference first: this is on the path of every event.
         if !self.revisions.contains_key(spec) {
@@ -114,8 +156,10 @@ impl State {
         told: usize,
         slots_brief: usize,
     ) -> Vec<Job> {
+        // A debugged one is asked what time is left where it would find its next event.
+        let told_max = if self.is_single(spec) { 1 } else { TOLD_MAX };
         let revision = self.revision(spec);
-        if revision.retired || revision.waiting == 0 || told > TOLD_MAX / 2 {
+        if revision.retired || revision.waiting == 0 || told > told_max / 2 {
             return Vec::new();
         }
         let brief = revision.pace.is_brief();
@@ -126,7 +170,7 @@ impl State {
         if surplus && longest.is_some_and(|waiting| now.since(waiting.since) < BRIEF_WAIT / 2) {
             return Vec::new();
         }
-        let room = if brief { TOLD_MAX } else { 1 }.saturating_sub(told);
+        let room = if brief { told_max } else { 1 }.saturating_sub(told);
         let mut jobs = Vec::new();
         while jobs.len() < room {
             let first = told + jobs.len() == 0;
@@ -195,10 +239,9 @@ impl State {
         due
     }
 
-    /// Takes as many of a revision's slots out that are idle for longest, but for those that are
-    /// provisioned.
+    /// Takes as many of a revision's slots out that are idle for longest, but for those that stay.
     pub(super) fn end(&mut self, spec: &Arc<FunctionSpec>, count: usize) -> Vec<Lease> {
-        let floor = self.provisioned.get(spec).copied().unwrap_or(0);
+        let floor = self.floor(spec);
         let Some(revision) = self.revisions.get_mut(spec) else { return Vec::new() };
         let count = count.min(revision.idle.len()).min(revision.taken.saturating_sub(floor));
         let ended: Vec<_> = revision.idle.drain(..count).collect();
@@ -217,8 +260,7 @@ impl State {
     pub(super) fn evict(&mut self, now: Time, unknown: Duration) -> Option<Lease> {
         let worth = |spec: &FunctionSpec, revision: &Revision| {
             let idle = revision.idle.first().map(|idle| now.since(idle.since))?;
-            let floor = self.provisioned.get(spec).copied().unwrap_or(0);
-            if revision.taken <= floor {
+            if revision.taken <= self.floor(spec) {
                 return None;
             }
             let known = self.known.get(&spec.arn);

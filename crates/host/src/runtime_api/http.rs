@@ -156,7 +156,7 @@ fn event(shared: &Shared, current: &Current) -> Answer {
     for (name, value) in [
         ("lambda-runtime-aws-request-id", event.request_id.as_str()),
         ("lambda-runtime-deadline-ms", &deadline),
-        ("lambda-runtime-invoked-function-arn", &shared.spec.arn.to_string()),
+        ("lambda-runtime-invoked-function-arn", &event.function_arn(&shared.spec)),
         ("lambda-runtime-trace-id", event.trace_header.as_deref().unwrap_or_default()),
         ("lambda-runtime-client-context", event.client_context.as_deref().unwrap_or_default()),
     ] {

@@ -135,7 +135,7 @@ impl State {
         let event = self.waiting.pop_front()?;
         let current = Current { event, deadline: now + spec.timeout, began: Instant::now() };
         self.phase = Phase::Running;
-        self.extensions.invoke(&current, &spec.arn.to_string());
+        self.extensions.invoke(&current, &current.event.function_arn(spec));
         self.current = Some(current.clone());
         Some(current)
     }

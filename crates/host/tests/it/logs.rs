@@ -4,11 +4,22 @@ use serde_json::json;
 
 use crate::world::{Function, World};
 
+/// The first line of an environment without what differs between two machines.
+fn version(text: &str) -> String {
+    let Some((head, rest)) = text.split_once(".v") else { return text.to_owned() };
+    let Some((_version, rest)) = rest.split_once("\tRuntime Version ARN: ") else {
+        return text.to_owned();
+    };
+    let Some((arn, rest)) = rest.split_once('\t') else { return text.to_owned() };
+    assert!(arn.starts_with("arn:aws:lambda:us-east-1::runtime:") && arn.len() == 98, "{arn}");
+    format!("{head}.V\tRuntime Version ARN: ARN\t{rest}")
+}
+
 /// The lines with what differs between two runs replaced.
 fn plain(texts: &[String]) -> Vec<String> {
     let id = "11111111-2222-4333-8444-555555555555";
     let plain = |text: &String| {
-        let text = text.replace(id, "ID");
+        let text = version(&text.replace(id, "ID"));
         match text.split_once("Z\t") {
             Some((time, rest)) if time.len() == 23 => format!("TIME\t{rest}"),
             _ => text.split("Duration").next().unwrap().trim_end().to_owned(),
@@ -46,6 +57,8 @@ async fn lines_stand_between_start_and_report() {
     assert_eq!(
         raw,
         [
+            "INIT_START Runtime Version: nodejs:20.V\tRuntime Version ARN: ARN\t\
+             Start: fresh process\tReason: there is no sandbox; no booted worker was left",
             "START RequestId: ID Version: $LATEST",
             "raw",
             "unendedchild",
@@ -81,11 +94,12 @@ async fn a_killed_worker_keeps_what_it_wrote() {
     );
     world.try_invoke(&function, json!({})).await.unwrap();
     let lines = plain(&world.texts());
-    assert_eq!(lines[1], "TIME\tID\tINFO\tbefore");
-    assert_eq!(lines[2], "raw");
-    assert!(lines[3].ends_with(" ID Task timed out after 0.70 seconds"), "{lines:?}");
-    assert_eq!(lines[4..], ["END RequestId: ID", "REPORT RequestId: ID"]);
-    assert!(world.texts()[5].ends_with("\tStatus: timeout"), "{:?}", world.texts());
+    assert!(lines[0].starts_with("INIT_START ") && lines[1].starts_with("START "), "{lines:?}");
+    assert_eq!(lines[2], "TIME\tID\tINFO\tbefore");
+    assert_eq!(lines[3], "raw");
+    assert!(lines[4].ends_with(" ID Task timed out after 0.70 seconds"), "{lines:?}");
+    assert_eq!(lines[5..], ["END RequestId: ID", "REPORT RequestId: ID"]);
+    assert!(world.texts()[6].ends_with("\tStatus: timeout"), "{:?}", world.texts());
 }
 
 #[tokio::test]

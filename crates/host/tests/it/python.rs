@@ -353,6 +353,7 @@ def handler(event, context):
     let mut expected = vec!["loading", start, "one 2", "error", "child", "unended"];
     expected.extend(["END RequestId: ID", "REPORT RequestId: ID"]);
     let mut raw = raw;
+    assert!(raw.remove(0).starts_with("INIT_START Runtime Version: python:3."), "{raw:?}");
     // What is printed while loading may be read before START or behind it.
     let loading = raw.iter().position(|line| line == "loading").unwrap();
     let line = raw.remove(loading);

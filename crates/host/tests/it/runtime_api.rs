@@ -288,7 +288,7 @@ while True:
     assert!(invoked.init_ms.is_some() && invoked.duration_ms > 0.0);
     let first_words = |text: &String| text.split(' ').next().unwrap().to_owned();
     let words: Vec<String> = world.texts().iter().map(first_words).collect();
-    assert_eq!(words, ["loading", "START", "running", "END", "REPORT"]);
+    assert_eq!(words, ["INIT_START", "loading", "START", "running", "END", "REPORT"]);
     assert!(!invoked.log_tail.contains("Max Memory Used: 0 MB"), "{}", invoked.log_tail);
 }
 

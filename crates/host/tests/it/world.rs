@@ -168,6 +168,7 @@ pub(crate) fn invocation(event: Value) -> Invocation {
         payload: Bytes::from(event.to_string()),
         client_context: None,
         trace_header: None,
+        function_arn: None,
         tail: true,
         response: None,
     }

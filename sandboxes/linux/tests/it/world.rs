@@ -111,6 +111,7 @@ impl World {
             payload: "{}".into(),
             client_context: None,
             trace_header: None,
+            function_arn: None,
             tail: true,
             response,
         };

@@ -42,13 +42,13 @@ async fn what_a_function_writes_is_found() {
     let count = |word: &str| {
         all.iter().filter(|event| event.message().is_some_and(|text| text.contains(word))).count()
     };
-    assert_eq!((count("START "), count("heard "), count("REPORT ")), (3, 3, 3));
+    assert_eq!((count("START RequestId"), count("heard "), count("REPORT ")), (3, 3, 3));
 
     let streams = logs.describe_log_streams().log_group_name(&group).send().await.unwrap();
     let stream = streams.log_streams()[0].log_stream_name().unwrap();
     let read = logs.get_log_events().log_group_name(&group).log_stream_name(stream);
     let first = read.start_from_head(true).limit(1).send().await.unwrap();
-    assert!(first.events()[0].message().unwrap().starts_with("START RequestId: "), "{first:?}");
+    assert!(first.events()[0].message().unwrap().contains("_START Runtime Version: "), "{first:?}");
     assert!(first.next_forward_token().is_some());
 }
 

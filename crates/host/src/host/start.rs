@@ -1,0 +1,223 @@
+//! How slots are started: forked of a template, else loaded, and what is made ready meanwhile for
+//! those that follow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{sleep, task};
+
+use super::{Grant, Inner};
+use crate::assignment::{Assignment, Purpose};
+use crate::environment::{Environment, Origin, Way};
+use crate::places::{Lease, Place};
+use crate::runtimes::Runtime;
+use crate::slot::{Failed, InitFailure, Slot};
+use crate::templates::Start;
+use crate::{FunctionSpec, HostError, Invocation, Invoked};
+
+/// How long a start waits with booting the next worker: longer than loading and answering takes.
+const REFILL_AFTER: Duration = Duration::from_millis(20);
+/// How long the making of a template waits: who deploys often calls at once, and a boot takes a
+/// processor for longer than that call.
+const TEMPLATE_AFTER: Duration = Duration::from_millis(200);
+
+impl Inner {
+    /// Starts a slot; `Ok(Err(_))` is the answer to the event where the function fails to load.
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        spec: &Arc<FunctionSpec>,
+        place: Place,
+        event: &Invocation,
+    ) -> Result<Result<Lease, Invoked>, HostError> {
+        // As on Lambda: who does not finish loading in time may try once more, within the time of
+        // the event itself.
+        let limits = (self.config.init_timeout, Some(spec.timeout));
+        let started = self.begin(spec, place, limits, false).await?;
+        Ok(started.map_err(|failed| {
+            let invoked = failed.conclude(self.around(), spec, event);
+            self.note_failure(spec, event, &invoked);
+            invoked
+        }))
+    }
+
+    /// Starts a slot: forks it, or else has a worker load the function within the first limit and,
+    /// if that was too short, another one within the second.
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        spec: &Arc<FunctionSpec>,
+        mut place: Place,
+        limits: (Duration, Option<Duration>),
+        provisioned: bool,
+    ) -> Result<Result<Lease, Failed>, HostError> {
+        let began = self.clock.now();
+        let runtime = self.runtime(spec)?;
+        let debugged = self.debugger(spec).is_some();
+        let forked = match debugged {
+            false => self.fork(runtime, spec, provisioned).await,
+            true => Err("it is debugged".to_owned()),
+        };
+        let (mut slot, origin) = match forked {
+            Ok((slot, way)) => (slot, Origin { way, why: None, provisioned }),
+            Err(why) => {
+                let loaded = match self.load(runtime, spec, limits, (why, provisioned)).await? {
+                    Ok(loaded) => loaded,
+                    Err(failed) => return Ok(Err(failed)),
+                };
+                if !debugged {
+                    self.refill_later(runtime, spec);
+                    self.make_template(runtime, spec);
+                }
+                loaded
+            }
+        };
+        let now = self.clock.now();
+        let took_ms = now.since(began).as_secs_f64() * 1000.0;
+        let stream = Arc::clone(&slot.stream);
+        let environment = Arc::new(Environment::new(stream, origin, now, took_ms));
+        self.places.note_start(&mut place, &environment);
+        slot.environment = Some(environment);
+        Ok(Ok(Lease { slot, place }))
+    }
+
+    async fn load(
+        &self,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+        (mut limit, mut again): (Duration, Option<Duration>),
+        (why_not_forked, provisioned): (String, bool),
+    ) -> Result<Result<(Slot, Origin), Failed>, HostError> {
+        let debug = self.debugger(spec).zip(runtime.debug().map(|debug| debug.language));
+        let purpose = match debug {
+            Some(_) => Purpose::Debug,
+            None => Purpose::Slot { provisioned },
+        };
+        loop {
+            let assignment = Assignment::new(self.around(), runtime, spec, purpose);
+            let (worker, way, why) = self.pool.take(runtime, &assignment).await?;
+            let why = Some(std::iter::once(why_not_forked.clone()).chain(why).collect::<Vec<_>>());
+            let why = why.map(|all| all.join("; "));
+            let origin = Origin { way, why, provisioned };
+            let (version, arn) = runtime.version_line(&spec.runtime, &spec.region);
+            let begin = (limit, origin.line(&version, &arn));
+            let done = Slot::start(self.around(), assignment, worker, begin, debug).await;
+            let done = done.map(|slot| (slot, origin));
+            let late = matches!(&done, Err(Failed { why: InitFailure::TimedOut, .. }));
+            match again.take().filter(|_| late) {
+                Some(next) => limit = next,
+                None => return Ok(done),
+            }
+        }
+    }
+
+    /// Boots the next worker, off the path of the event that took the last one: the boot takes a
+    /// processor for as long as a cold start lasts.
+    pub(super) fn refill_later(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
+        let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
+        task::spawn("host.refill", async move {
+            sleep(&*host.clock, REFILL_AFTER).await;
+            if let Err(error) = host.pool.refill(&runtime, &spec).await {
+                tracing::warn!(runtime = runtime.id, %error, "no worker could be booted");
+            }
+        });
+    }
+
+    /// Starts the provisioned slots that are missing, one after the other: nobody waits for them.
+    pub(super) async fn start_provisioned(self: &Arc<Self>) {
+        while let Some(place) = self.places.take_provisioned() {
+            if !self.start_ahead(place, true).await {
+                return;
+            }
+        }
+    }
+
+    /// Starts the slot of a function that is debugged, so that a debugger can set its breakpoints
+    /// before the first event.
+    pub(super) async fn start_debugged(
+        self: &Arc<Self>,
+        spec: &Arc<FunctionSpec>,
+    ) -> Result<(), HostError> {
+        let Some(place) = self.places.take_single(spec) else { return Ok(()) };
+        let limit = self.config.init_timeout.max(spec.timeout);
+        let begun = self.begin(spec, place, (limit, None), false).await?;
+        self.offer(begun.map_err(|failed| HostError::NoWorker(failed.why.to_string()))?);
+        Ok(())
+    }
+
+    /// Starts a slot for which there is no event yet; whether that went well. If not, the next
+    /// event will say why.
+    pub(super) async fn start_ahead(self: &Arc<Self>, place: Place, provisioned: bool) -> bool {
+        let spec = Arc::clone(place.spec());
+        let limit = self.config.init_timeout.max(spec.timeout);
+        let begun = self.begin(&spec, place, (limit, None), provisioned).await;
+        let Ok(Ok(lease)) = begun else { return false };
+        self.offer(lease);
+        true
+    }
+
+    /// As if a slot had run an event: there may be one for it by now.
+    fn offer(self: &Arc<Self>, lease: Lease) {
+        if let Some((lease, jobs)) = self.places.next(Box::new(lease), self.clock.now(), None, 0) {
+            let mut jobs = jobs.into_iter();
+            if let Some(first) = jobs.next() {
+                self.drive(Grant::Slot(lease), first);
+            }
+            jobs.for_each(|job| self.submit(job));
+        }
+    }
+
+    /// A slot of the function's template; if it has none, why.
+    async fn fork(
+        self: &Arc<Self>,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+        provisioned: bool,
+    ) -> Result<(Slot, Way), String> {
+        let Some(template) = self.templates.find(spec) else {
+            return Err(match self.how_started(spec) {
+                Start::Load(why) => why,
+                Start::Fork => "its template was made just now".into(),
+            });
+        };
+        match template.slot(self.around(), spec, provisioned).await {
+            Ok((slot, way)) => {
+                let (version, arn) = runtime.version_line(&spec.runtime, &spec.region);
+                let origin = Origin { way, why: None, provisioned };
+                slot.write_first(self.around(), origin.line(&version, &arn));
+                let (host, spec) = (Arc::clone(self), Arc::clone(spec));
+                task::spawn("host.spare", async move {
+                    sleep(&*host.clock, REFILL_AFTER).await;
+                    if let Err(error) = template.refill(host.around(), &spec).await {
+                        tracing::debug!(function = spec.name, %error, "no spare slot");
+                    }
+                });
+                Ok((slot, way))
+            }
+            Err(error) => {
+                tracing::warn!(function = spec.name, %error, "the template is made anew");
+                self.templates.forget(spec);
+                self.make_template(runtime, spec);
+                Err("its template could not be forked".into())
+            }
+        }
+    }
+
+    /// Makes the template of a function in the background, unless there is one, or cannot be.
+    pub(super) fn make_template(
+        self: &Arc<Self>,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+    ) {
+        if !runtime.forks() || self.pool.sandbox().forks().is_err() || !self.templates.claim(spec) {
+            return;
+        }
+        let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
+        task::spawn("host.template", async move {
+            sleep(&*host.clock, TEMPLATE_AFTER).await;
+            let (pool, around) = (&host.pool, host.around());
+            host.templates.make(pool, &host.config, around, &runtime, &spec).await;
+            if host.templates.made(&spec).await.is_ok() {
+                host.places.note_template(&spec);
+            }
+        });
+    }
+}

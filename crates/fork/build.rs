@@ -11,18 +11,26 @@ fn main() {
     let out = PathBuf::from(given("OUT_DIR"));
     let (library, init) = (out.join("fork.so"), out.join("init"));
     let known = ["x86_64", "aarch64"].contains(&given("CARGO_CFG_TARGET_ARCH").as_str());
-    // The C library matters to what finds the threads: see worker/threads.rs.
-    if given("CARGO_CFG_TARGET_OS") == "linux" && given("CARGO_CFG_TARGET_ENV") == "gnu" && known {
+    let known = known && given("CARGO_CFG_TARGET_OS") == "linux";
+    let musl = given("CARGO_CFG_TARGET_ENV") == "musl";
+    for file in [&library, &init] {
+        std::fs::write(file, "").expect("the output folder can be written to");
+    }
+    // The C library matters to what finds the threads: see worker/threads.rs. Where that is another
+    // one nothing is carried: booted workers serve, and the server says so.
+    if known && given("CARGO_CFG_TARGET_ENV") == "gnu" {
         compile("worker/lib.rs", &library, &["--crate-type=cdylib", "--crate-name=fork", "-Clto"]);
+    }
+    if known {
         let bare = ["-nostartfiles", "-nostdlib", "-static"].map(|arg| format!("-Clink-arg={arg}"));
-        let bare: Vec<_> = bare.iter().map(String::as_str).collect();
-        let init_is = ["--crate-type=bin", "--crate-name=init", "-Crelocation-model=static"];
-        compile("worker/init.rs", &init, &[&init_is[..], &bare].concat());
-    } else {
-        // Nothing to carry: booted workers serve, and the server says so.
-        for file in [library, init] {
-            std::fs::write(file, "").expect("the output folder can be written to");
+        let mut arguments = vec!["--crate-type=bin", "--crate-name=init"];
+        arguments.push("-Crelocation-model=static");
+        arguments.extend(bare.iter().map(String::as_str));
+        if musl {
+            // The compiler brings a C library's start along, which this has no use for.
+            arguments.push("-Clink-self-contained=no");
         }
+        compile("worker/init.rs", &init, &arguments);
     }
 }
 

@@ -4,8 +4,8 @@
 //! code that does it is under `worker/`; it runs in the worker, not here. This crate carries it and
 //! knows how to order a slot.
 //!
-//! Both programs are empty where nothing can be forked: on systems other than Linux with glibc on
-//! x86-64 or aarch64.
+//! Nothing can be forked but on Linux with glibc on x86-64 or aarch64: elsewhere the library is
+//! empty. The first process needs no C library; it is empty on other systems and processors.
 
 /// The library: a Node addon that exports `serve(control, init)`, and the C function
 /// `cumulet_serve` for everybody else.

@@ -27,8 +27,12 @@ impl fmt::Display for Level {
             version => write!(f, ", Landlock {version}")?,
         }
         match self.cgroups {
-            Some(version) => write!(f, ", cgroups {version}"),
-            None => write!(f, ", no cgroups: memory is limited per process only"),
+            Some(version) => write!(f, ", cgroups {version}")?,
+            None => write!(f, ", no cgroups: memory is limited per process only")?,
         }
+        if !fork::AVAILABLE {
+            write!(f, ", no templates: booted workers serve")?;
+        }
+        Ok(())
     }
 }

@@ -298,7 +298,7 @@ def handler(event, context):
     assert_eq!(env["LAMBDA_TASK_ROOT"], folder);
     assert_eq!((&env["STAGE"], &env["_HANDLER"]), (&json!("dev"), &json!("index.handler")));
     assert!(env["LAMBDA_RUNTIME_DIR"].as_str().unwrap().ends_with("/python"));
-    assert_eq!(env.as_object().unwrap().len(), 21, "{env}");
+    assert_eq!(env.as_object().unwrap().len(), 25, "{env}");
     assert_eq!((&found[1], &found[3]), (&json!(folder), &json!("CET")));
     assert_eq!((&found[2][0], &found[2][2]), (&json!(folder), &json!("/opt/python")));
     let packages = found[2][1].as_str().unwrap();

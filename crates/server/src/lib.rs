@@ -95,10 +95,7 @@ impl Server {
             return Err(StartError::Confinement { wanted: config.confinement_min, found: what });
         }
         let host = host(&config, sandbox, &opened.cache, &logs).map_err(StartError::Host)?;
-        let doors = match config.debug.is_empty() {
-            true => Vec::new(),
-            false => host.debug(config.debug).map_err(StartError::Debug)?,
-        };
+        let doors = host.debug(config.debug).map_err(StartError::Debug)?;
         let apis = Arc::new(Apis::open(store.clone(), config.account.clone()).await?);
         let delivery = Delivery::new(&kit);
         let services = services::all(&kit, &delivery, &host, &logs, &apis);

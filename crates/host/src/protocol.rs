@@ -36,8 +36,8 @@
 //! while its handler runs, and finds later Invokes before it.
 //!
 //! A worker that is to be debugged says where (Debug) before it loads its function. No time passes
-//! while it is stopped, which only the host sees: so it asks what time is left, and reads the answer
-//! while its event runs. It is never told an event before the one that runs has ended.
+//! while it is stopped, which only the host sees: so it asks what time is left, and reads the
+//! answer while its event runs. It is never told an event before the one that runs has ended.
 //!
 //! Assign is answered by Ready or InitError, Invoke by Result or Error; any number of Log may come
 //! before. The host sends the next Invoke only after the answer: one event at a time. The timeout

@@ -66,6 +66,7 @@ async function rehearse() {
     await rehearseEvent();
   }
   mute(false);
+  log.setRequest(log.NO_REQUEST);
   after = next;
   new Date().toISOString();
   memory();

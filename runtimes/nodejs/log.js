@@ -16,7 +16,10 @@ const LEVELS = {
   trace: 'TRACE',
 };
 
-let requestId = 'undefined'; // what Lambda writes while the function is being loaded
+/** What Lambda writes while the function is being loaded. */
+const NO_REQUEST = 'undefined';
+
+let requestId = NO_REQUEST;
 
 function setRequest(id) {
   requestId = id;
@@ -49,4 +52,4 @@ function describe(error) {
   }
 }
 
-module.exports = { install, setRequest, failure };
+module.exports = { NO_REQUEST, install, setRequest, failure };

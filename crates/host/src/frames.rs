@@ -1,5 +1,6 @@
 //! A worker's two pipes of frames; see `protocol.rs`.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -22,8 +23,13 @@ pub(crate) struct Frames {
     inbox: BytesMut,
     /// What is still to be written.
     outbox: BytesMut,
-    /// It ended before it had read all we wrote.
-    refused: bool,
+    /// How many bytes were to be written ever, and how many were.
+    queued: u64,
+    written: u64,
+    /// Where each event ends, among all bytes, that was told and not answered.
+    told: VecDeque<u64>,
+    /// It reads no more.
+    broken: bool,
     /// Bytes of responses that came and for which no others were granted.
     unsettled: usize,
     /// Something was heard since [`Frames::take_heard`].
@@ -32,8 +38,18 @@ pub(crate) struct Frames {
 
 impl Frames {
     pub(crate) fn new(events: pipe::Sender, replies: pipe::Receiver) -> Frames {
-        let (inbox, outbox) = (BytesMut::new(), BytesMut::new());
-        Frames { events, replies, inbox, outbox, refused: false, unsettled: 0, heard: false }
+        Frames {
+            events,
+            replies,
+            inbox: BytesMut::new(),
+            outbox: BytesMut::new(),
+            queued: 0,
+            written: 0,
+            told: VecDeque::new(),
+            broken: false,
+            unsettled: 0,
+            heard: false,
+        }
     }
 
     /// Hands events over. An error means that the worker is gone and has seen none of them.
@@ -46,6 +62,7 @@ impl Frames {
         let mut frames = BytesMut::new();
         for event in events {
             frames.unsplit(protocol::invoke(event, timeout_ms));
+            self.told.push_back(self.queued + frames.len() as u64);
         }
         if frames.is_empty() { Ok(()) } else { self.say(frames) }
     }
@@ -53,6 +70,7 @@ impl Frames {
     /// Sends frames, as much of them as the pipe takes; [`Frames::hear`] sends the rest. An error
     /// means that the worker is gone and has seen nothing of it.
     pub(crate) fn say(&mut self, frames: BytesMut) -> io::Result<()> {
+        self.queued += frames.len() as u64;
         if self.outbox.is_empty() {
             self.outbox = frames;
         } else {
@@ -78,8 +96,7 @@ impl Frames {
         self.unsettled -= bytes;
         let Ok(bytes @ 1..) = u32::try_from(bytes) else { return };
         if self.say(protocol::more(bytes)).is_err() {
-            // It is gone, and what it said before is still to be heard.
-            self.outbox.clear();
+            self.give_up();
         }
     }
 
@@ -88,7 +105,14 @@ impl Frames {
         self.grant(self.unsettled);
     }
 
+    /// It reads no more. What it said before is still to be heard.
+    fn give_up(&mut self) {
+        self.outbox.clear();
+        self.broken = true;
+    }
+
     fn sent(&mut self, bytes: usize) {
+        self.written += bytes as u64;
         self.outbox.advance(bytes);
         if self.outbox.is_empty() {
             // Events may be large and slots many: nothing is kept of one that is sent.
@@ -106,6 +130,9 @@ impl Frames {
                     if self.inbox.is_empty() && self.inbox.capacity() > PIPE_BYTES {
                         self.inbox = BytesMut::new();
                     }
+                    if matches!(reply, Reply::Result { .. } | Reply::Error { .. }) {
+                        self.told.pop_front();
+                    }
                     return Some(reply);
                 }
                 Ok(None) => {}
@@ -119,11 +146,7 @@ impl Frames {
                 biased;
                 sent = self.events.write(&self.outbox), if !self.outbox.is_empty() => match sent {
                     Ok(bytes) => self.sent(bytes),
-                    // It reads no more. What it said before is still to be heard.
-                    Err(_broken_pipe) => {
-                        self.outbox.clear();
-                        self.refused = true;
-                    }
+                    Err(_broken_pipe) => self.give_up(),
                 },
                 got = self.replies.read_buf(&mut self.inbox) => {
                     self.heard = true;
@@ -145,8 +168,8 @@ impl Frames {
         std::mem::take(&mut self.heard)
     }
 
-    /// Whether it is gone without having read the whole of the last frame.
+    /// Whether it is gone without having read the whole of the event that is to run.
     pub(crate) fn refused(&self) -> bool {
-        self.refused
+        self.broken && self.told.front().is_some_and(|end| *end > self.written)
     }
 }

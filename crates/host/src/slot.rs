@@ -277,7 +277,9 @@ impl Slot {
             Some(Some(Reply::Error { micros, memory_kb, exits, payload })) => {
                 (Ending::Error { payload, exits }, figures(micros, memory_kb))
             }
-            Some(None) if self.worker.refused() && !answer.began() => return Run::NotTaken,
+            Some(None) if self.worker.refused(&request_id) && !answer.began() => {
+                return Run::NotTaken;
+            }
             Some(Some(_) | None) => (Ending::Exited(self.worker.end().await), cut_off),
             None => {
                 let _killed = self.worker.end().await;

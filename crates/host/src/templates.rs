@@ -166,11 +166,11 @@ impl Templates {
             |entry: Option<&Entry>| matches!(entry, Some(Entry { state: State::Making, .. }));
         // It may have been replaced while it waited.
         if !making(self.lock().get(spec)) {
-            return;
+            return self.changed.notify_waiters();
         }
         let made = load(pool, config, around, runtime, spec).await;
         let mut state = self.lock();
-        let Some(entry) = state.get_mut(spec) else { return };
+        let Some(entry) = state.get_mut(spec) else { return self.changed.notify_waiters() };
         entry.state = match made {
             Ok(worker) => State::Ready(Arc::new(Template { worker, spares: Mutex::default() })),
             Err(why) => {

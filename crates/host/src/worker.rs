@@ -178,11 +178,11 @@ impl Worker {
         }
     }
 
-    /// Whether it is gone without having taken the last event, and so without having acted on it.
-    pub(crate) fn refused(&self) -> bool {
+    /// Whether it is gone without having taken this event, and so without having acted on it.
+    pub(crate) fn refused(&self, request_id: &str) -> bool {
         match &self.talk {
             Talk::Frames(frames) => frames.refused(),
-            Talk::RuntimeApi(api) => api.refused(),
+            Talk::RuntimeApi(api) => api.refused(request_id),
         }
     }
 

@@ -35,8 +35,10 @@ pub(super) async fn serve(
             Err(error) => {
                 tracing::warn!(%error, "a debugger could not be accepted");
                 // Mostly there are too many open files: ask again when something has changed.
-                let _gone = up.changed().await;
-                continue;
+                tokio::select! {
+                    _gone = up.changed() => continue,
+                    _ = closing.wait_for(|closing| *closing) => return,
+                }
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };

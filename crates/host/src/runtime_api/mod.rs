@@ -170,9 +170,9 @@ impl Api {
         shared.to_worker.notify_waiters();
     }
 
-    /// Whether the process is gone without having taken the event that is to run.
-    pub(crate) fn refused(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| !shared.lock().is_running())
+    /// Whether the process, which is gone, has not taken this event.
+    pub(crate) fn refused(&self, request_id: &str) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.lock().waits(request_id))
     }
 
     pub(crate) fn invalid(&self) -> Option<&(String, String)> {

@@ -106,9 +106,9 @@ impl State {
         self.answer.take()
     }
 
-    /// Whether the runtime has an event that is not over.
-    pub(crate) fn is_running(&self) -> bool {
-        self.current.is_some() && !matches!(self.phase, Phase::Ready | Phase::ResponseSent)
+    /// Whether an event was told that the runtime has not been given.
+    pub(crate) fn waits(&self, request_id: &str) -> bool {
+        self.waiting.iter().any(|event| event.request_id == request_id)
     }
 
     // The runtime.

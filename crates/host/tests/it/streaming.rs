@@ -356,8 +356,9 @@ end(s, 'Lambda-Runtime-Function-Error-Type: Function.Late\\r\\n'
         assert_eq!(error["errorType"], kind, "{lines}");
     }
     let exits = own("s = begin(id); piece(s, b'a'); time.sleep(0.1); os._exit(1)");
-    let (_, invoked) = start(&world.host, &exits, json!({})).rest().await;
+    let (read, invoked) = start(&world.host, &exits, json!({})).rest().await;
     let error: Value = serde_json::from_slice(&invoked.payload).unwrap();
+    assert_eq!(read, b"a", "an event that has begun does not run again");
     // Whichever is seen first.
     let kinds = ["Runtime.TruncatedResponse", "Runtime.ExitError"];
     assert!(kinds.contains(&error["errorType"].as_str().unwrap()), "{error}");

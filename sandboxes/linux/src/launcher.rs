@@ -173,7 +173,7 @@ impl Launcher {
                         None => return Ok(()),
                     }
                 } else {
-                    self.look_at(about / KINDS, about % KINDS)?;
+                    self.look_at(about / KINDS, about % KINDS, event.flags)?;
                 }
             }
             reap();
@@ -383,13 +383,13 @@ impl Launcher {
     }
 
     /// One of a room's descriptors has something to read, or is closed.
-    fn look_at(&mut self, id: u64, kind: u64) -> io::Result<()> {
+    fn look_at(&mut self, id: u64, kind: u64, flags: epoll::EventFlags) -> io::Result<()> {
         if !self.rooms.contains_key(&id) {
             return Ok(());
         }
         match kind {
             GATE => {
-                self.open_gate(id);
+                self.open_gate(id, flags);
                 Ok(())
             }
             SETUP => self.hear_setup(id),
@@ -398,13 +398,17 @@ impl Launcher {
     }
 
     /// A template asks whether it may make namespaces.
-    fn open_gate(&mut self, id: u64) {
+    fn open_gate(&mut self, id: u64, flags: epoll::EventFlags) {
         let Some(template) = self.template(id) else { return };
+        if !flags.contains(epoll::EventFlags::IN) {
+            // Nobody is left who could ask. Up to Linux 6.10, to receive would wait for ever.
+            template.gate = None;
+            return;
+        }
         let Some(gate) = &template.gate else { return };
-        match gate.receive() {
-            Ok(asked) => template.decide(asked.id, asked.pid),
-            // Nobody is left who could ask.
-            Err(_) => template.gate = None,
+        // Otherwise the asker is gone, and the next may ask.
+        if let Ok(asked) = gate.receive() {
+            template.decide(asked.id, asked.pid);
         }
     }
 

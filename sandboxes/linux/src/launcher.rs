@@ -193,7 +193,7 @@ impl Launcher {
         let (id, done) = match request {
             Request::Launch(launch) => (launch.id, self.launch(&launch, descriptors)),
             Request::Fork { id, template, text, limits, door } => {
-                let fill = Fill { id, text, descriptors };
+                let fill = Fill { id, text, descriptors, tries: 0 };
                 (id, self.fork(template, MadeWith { limits, door }, fill))
             }
             Request::Assign { id, code, layers, limits } => {

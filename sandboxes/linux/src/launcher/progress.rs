@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::epoll;
 
 use super::room::{Kind, Room, end};
-use super::{GATE, KINDS, Launcher};
+use super::{GATE, KINDS, Launcher, complain};
 use crate::egress;
 use crate::limiter;
 use crate::message::{self, Report};
@@ -130,6 +130,12 @@ impl Launcher {
                 let why = String::from_utf8_lossy(why).into_owned();
                 self.ended(id, None, Some(why))
             }
+            (_, [b'!', why @ ..]) => {
+                // Of a slot that could not go on, or of a function that says so.
+                let why = String::from_utf8_lossy(&why[..why.len().min(COMPLAINT_BYTES_MAX)]);
+                complain(&format!("{id} ended: {why:?}"));
+                self.ended(id, None, None)
+            }
             (_, text) => {
                 let status = <[u8; 4]>::try_from(text).ok().map(i32::from_ne_bytes);
                 self.ended(id, status, None)
@@ -181,6 +187,8 @@ impl Launcher {
     }
 }
 
+/// How much of a complaint goes into the log.
+const COMPLAINT_BYTES_MAX: usize = 1_000;
 /// Why something is not there, if it does not say so itself.
 const NOT_THERE: &str = "it ended before it was there";
 

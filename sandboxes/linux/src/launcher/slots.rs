@@ -28,6 +28,8 @@ pub(super) const EMPTY_IDS: u64 = 1 << 48;
 const MAKING_MAX: usize = 4;
 /// When a slot was filled, the next is made so much later: the first has an event.
 const REFILL_AFTER: Duration = Duration::from_millis(20);
+/// How many empty slots are tried for one event: each may end just before it is filled.
+const TRIES_MAX: u8 = 3;
 
 /// What is known of a sandbox whose worker may be forked.
 pub(super) struct Template {
@@ -61,6 +63,8 @@ pub(super) struct Fill {
     pub(super) text: String,
     /// Events, replies, output.
     pub(super) descriptors: Vec<OwnedFd>,
+    /// Empty slots that had ended when they were to be filled.
+    pub(super) tries: u8,
 }
 
 impl Template {
@@ -128,7 +132,9 @@ impl Launcher {
             && of.making < of.waiting.len().min(MAKING_MAX)
         {
             if let Err(error) = self.order_empty(template) {
-                return self.refuse_one(template, &error.to_string());
+                let why = error.to_string();
+                self.refuse_one(template, &why)?;
+                return self.refuse_all_if_none_comes(template, &why);
             }
         }
         Ok(())
@@ -141,8 +147,8 @@ impl Launcher {
         let (status, inside) = pair(SocketType::SEQPACKET)?;
         rustix::net::sockopt::set_socket_passcred(&status, true)?;
         let confined = self.level.namespaces.is_ok();
-        let of = self.template(template).ok_or_else(template_gone)?;
-        let Some(MadeWith { limits, door }) = of.made_with else { return Err(template_gone()) };
+        let made_with = self.template(template).and_then(|of| of.made_with);
+        let MadeWith { limits, door } = made_with.ok_or_else(template_gone)?;
         let order = Order {
             namespaces: if confined { SLOT_NAMESPACES } else { 0 },
             uid: UID,
@@ -152,12 +158,14 @@ impl Launcher {
             processes_max: limits.processes_max,
             door: door.into(),
         };
+        let id = self.next_empty;
+        self.next_empty += 1;
+        // First, as whoever is counted as being made must be heard of.
+        self.watch(&status, id, STATUS)?;
+        let of = self.template(template).ok_or_else(template_gone)?;
         message::send_bytes(&of.control, &order.encode(), &[inside.as_fd()])?;
         of.making += 1;
         of.permits += 1;
-        let id = self.next_empty;
-        self.next_empty += 1;
-        self.watch(&status, id, STATUS)?;
         let kind = Kind::Empty { template, door: Vec::new() };
         self.rooms.insert(id, Room::new(id, status, kind));
         Ok(())
@@ -184,6 +192,8 @@ impl Launcher {
             return Ok(());
         };
         of.making = of.making.saturating_sub(1);
+        // Who said so without having asked may not ask later.
+        of.permits = of.permits.min(of.making);
         of.empty.push(id);
         let limits = of.made_with.map(|with| with.limits);
         self.supply(template)?;
@@ -195,7 +205,7 @@ impl Launcher {
     }
 
     /// Makes an empty slot that of an event.
-    fn fill(&mut self, template: u64, empty: u64, fill: Fill) -> io::Result<()> {
+    fn fill(&mut self, template: u64, empty: u64, mut fill: Fill) -> io::Result<()> {
         let Some(mut room) = self.rooms.remove(&empty) else { return Ok(()) };
         let fds: Vec<_> = fill.descriptors.iter().map(OwnedFd::as_fd).collect();
         let filled = message::send_bytes(&room.status, fill.text.as_bytes(), &fds);
@@ -207,8 +217,10 @@ impl Launcher {
         if let Err(error) = moved {
             end(&room);
             self.release(&room);
-            // It was ended while it waited: another will do.
-            if matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) {
+            // It was ended while it waited: another will do, unless that is what all of them do.
+            fill.tries += 1;
+            let ended = matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET));
+            if ended && fill.tries < TRIES_MAX {
                 if let Some(of) = self.template(template) {
                     of.waiting.push_front(fill);
                 }
@@ -248,6 +260,14 @@ impl Launcher {
     fn refuse_one(&mut self, template: u64, why: &str) -> io::Result<()> {
         let waited = self.template(template).and_then(|of| of.waiting.pop_front());
         waited.map_or(Ok(()), |fill| self.refuse(fill.id, why))
+    }
+
+    /// Where no slot is being made, nothing would ever tell those who wait for one.
+    fn refuse_all_if_none_comes(&mut self, template: u64, why: &str) -> io::Result<()> {
+        while self.template(template).is_some_and(|of| of.making == 0 && !of.waiting.is_empty()) {
+            self.refuse_one(template, why)?;
+        }
+        Ok(())
     }
 
     fn discard(&mut self, id: u64) {
@@ -304,5 +324,124 @@ impl Launcher {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use rustix::event::epoll;
+    use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+
+    use super::*;
+    use crate::level::Level;
+    use crate::message::Report;
+    use crate::seccomp::Filters;
+
+    const TEMPLATE: u64 = 1;
+
+    /// A launcher with one template, the server's end of its socket, and the template's.
+    fn launcher() -> (Launcher, OwnedFd, OwnedFd) {
+        let (server, reports) = pair(SocketType::SEQPACKET).unwrap();
+        let (control, orders) = pair(SocketType::SEQPACKET).unwrap();
+        let level = Level { namespaces: Err(String::new()), landlock: 0, cgroups: None };
+        let (status, _) = pair(SocketType::STREAM).unwrap();
+        let kind = Kind::Sandbox {
+            setup: None,
+            listeners: Vec::new(),
+            stage: None,
+            reserved_bytes: 0,
+            template: Some(Template::new(control)),
+        };
+        let launcher = Launcher {
+            server,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).unwrap(),
+            level,
+            filters: Filters::compile(false).unwrap(),
+            limiter: None,
+            egress: None,
+            folder: PathBuf::new(),
+            rooms: HashMap::from([(TEMPLATE, Room::new(TEMPLATE, status, kind))]),
+            buffer: Vec::new(),
+            next_pid: PIDS.start,
+            next_empty: EMPTY_IDS,
+            timer: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC).unwrap(),
+            refills: Vec::new(),
+            uids: None,
+        };
+        (launcher, reports, orders)
+    }
+
+    fn with() -> MadeWith {
+        MadeWith { limits: Limits::default(), door: 1 }
+    }
+
+    fn fill(id: u64) -> Fill {
+        Fill { id, text: "{}".into(), descriptors: Vec::new(), tries: 0 }
+    }
+
+    fn making(launcher: &mut Launcher) -> (usize, usize) {
+        let of = launcher.template(TEMPLATE).unwrap();
+        (of.making, of.permits)
+    }
+
+    /// Whom the launcher has refused. It ends with this.
+    fn refused(launcher: Launcher, reports: &OwnedFd) -> Vec<u64> {
+        drop(launcher);
+        let mut buffer = Vec::new();
+        let mut refused = Vec::new();
+        while let Ok(Some((report, _))) = message::receive(reports, &mut buffer) {
+            match report {
+                Report::Failed { id, .. } => refused.push(id),
+                other => panic!("{other:?}"),
+            }
+        }
+        refused
+    }
+
+    #[test]
+    fn a_template_whose_slots_end_at_once_is_not_asked_for_ever() {
+        let (mut launcher, reports, orders) = launcher();
+        launcher.fork(TEMPLATE, with(), fill(7)).unwrap();
+        let mut buffer = Vec::new();
+        for time in 0..u64::from(TRIES_MAX) {
+            assert_eq!(making(&mut launcher), (1, 1), "{time}");
+            drop(message::receive_bytes(&orders, &mut buffer).unwrap());
+            let mut first = Command::new("sleep").arg("60").spawn().unwrap();
+            let pid = i32::try_from(first.id()).ok();
+            let heard = Heard { bytes: 5, descriptors: Vec::new(), pid };
+            launcher.admit(EMPTY_IDS + time, heard).unwrap();
+            assert!(!first.wait().unwrap().success(), "it is ended");
+        }
+        assert_eq!(making(&mut launcher), (0, 0));
+        assert_eq!(refused(launcher, &reports), [7]);
+    }
+
+    #[test]
+    fn all_who_wait_are_refused_when_no_slot_can_be_ordered() {
+        let (mut launcher, reports, orders) = launcher();
+        for id in 0..12 {
+            launcher.fork(TEMPLATE, with(), fill(id)).unwrap();
+        }
+        assert_eq!(making(&mut launcher), (4, 4));
+        drop(orders);
+        for empty in 0..4 {
+            launcher.lose_empty(EMPTY_IDS + empty, "lost").unwrap();
+        }
+        assert_eq!(making(&mut launcher), (0, 0));
+        assert_eq!(refused(launcher, &reports), (0..12).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_cannot_be_watched_is_not_counted() {
+        let (mut launcher, reports, _orders) = launcher();
+        // No epoll at all.
+        launcher.epoll = pair(SocketType::STREAM).unwrap().0;
+        launcher.fork(TEMPLATE, with(), fill(7)).unwrap();
+        assert_eq!(making(&mut launcher), (0, 0));
+        assert_eq!(refused(launcher, &reports), [7]);
     }
 }

@@ -33,6 +33,7 @@ use self::flow::{Flow, Stage};
 use self::inside::Inside;
 use self::route::Way;
 use self::slot::Slot;
+use crate::launcher::complain;
 use crate::message;
 use crate::notify::{Listener, Question};
 
@@ -180,7 +181,11 @@ impl Server {
         let heard = message::receive::<Order>(&self.launcher, &mut self.buffer)?;
         let Some((Order { id, template }, descriptors)) = heard else { return Ok(false) };
         if let Some(listener) = descriptors.into_iter().next() {
-            self.watch(&listener, id, LISTENER, epoll::EventFlags::IN)?;
+            if let Err(error) = self.watch(&listener, id, LISTENER, epoll::EventFlags::IN) {
+                // Its functions' calls fail; those of all others go on.
+                complain(&format!("{id} reaches nothing: {error}"));
+                return Ok(true);
+            }
             self.guarded.insert(id, Guarded { listener: Listener::new(listener), template });
         }
         Ok(true)

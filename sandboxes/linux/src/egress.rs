@@ -92,7 +92,7 @@ struct Server {
     flows: HashMap<u64, Flow>,
     waiting: HashMap<u64, Waiting>,
     questions: HashMap<u64, dns::Question>,
-    /// Flows with more to carry.
+    /// Flows with more to carry, each once.
     again: VecDeque<u64>,
     next: u64,
     scratch: Vec<u8>,
@@ -156,7 +156,7 @@ impl Server {
             }
             for _ in 0..self.again.len() {
                 if let Some(id) = self.again.pop_front() {
-                    self.carry(id);
+                    self.carry_again(id);
                 }
             }
             if self.looked != self.now {

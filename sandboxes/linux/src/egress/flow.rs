@@ -49,6 +49,8 @@ pub(super) struct Flow {
     pub(super) to: SocketAddr,
     /// When something was last carried, in seconds.
     pub(super) last: u64,
+    /// It waits for its turn.
+    pub(super) queued: bool,
     /// The number behind `near`'s first, by which a refusal is known.
     sequence: [u8; 4],
 }
@@ -105,6 +107,7 @@ impl Flow {
             down: Half::default(),
             to,
             last: 0,
+            queued: false,
             sequence,
         })
     }
@@ -127,6 +130,7 @@ impl Flow {
             down: Half::default(),
             to,
             last: 0,
+            queued: false,
             sequence: [0; 4],
         })
     }

@@ -106,12 +106,24 @@ impl Server {
         }
     }
 
+    /// The turn of a flow that had more to carry.
+    pub(super) fn carry_again(&mut self, id: u64) {
+        if let Some(flow) = self.flows.get_mut(&id) {
+            flow.queued = false;
+        }
+        self.carry(id);
+    }
+
     pub(super) fn carry(&mut self, id: u64) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.last = self.now;
         match flow.carry(&mut self.scratch) {
             Ok(Next::Wait) => {}
-            Ok(Next::Again) => self.again.push_back(id),
+            Ok(Next::Again) if flow.queued => {}
+            Ok(Next::Again) => {
+                flow.queued = true;
+                self.again.push_back(id);
+            }
             Ok(Next::Done) => self.drop_flow(id, false),
             Err(_) => self.drop_flow(id, true),
         }

@@ -8,9 +8,10 @@
 //! nowhere.
 //!
 //! One thread serves all slots in turn, one question or some reads at a time; another makes sockets
-//! inside of slots (`inside.rs`).
+//! inside of slots (`inside.rs`), and a third closes what functions share (`closer.rs`).
 
 mod caller;
+mod closer;
 mod dns;
 mod flow;
 mod flows;
@@ -29,6 +30,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use self::caller::Socket;
+use self::closer::Closer;
 use self::flow::{Flow, Stage};
 use self::inside::Inside;
 use self::route::Way;
@@ -86,6 +88,7 @@ struct Server {
     rules: Egress,
     launcher: OwnedFd,
     epoll: OwnedFd,
+    closer: Closer,
     inside: Inside,
     guarded: HashMap<u64, Guarded>,
     slots: HashMap<u64, Slot>,
@@ -106,11 +109,13 @@ struct Server {
 pub(crate) fn serve(launcher: OwnedFd, rules: Egress) -> io::Result<()> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &launcher, epoll::EventData::new_u64(LAUNCHER), epoll::EventFlags::IN)?;
+    let closer = Closer::start()?;
     let mut server = Server {
         rules,
         launcher,
         epoll,
-        inside: Inside::start()?,
+        inside: Inside::start(closer.clone())?,
+        closer,
         guarded: HashMap::new(),
         slots: HashMap::new(),
         flows: HashMap::new(),
@@ -236,7 +241,7 @@ impl Server {
         match caller::address(asked.pid, asked.args[4], asked.args[5])? {
             Some(dns::INSIDE) => {
                 let Some(guarded) = self.guarded.get(&id) else { return Ok(Answer::Later) };
-                if let Some(socket) = Socket::of(&guarded.listener, asked)? {
+                if let Some(socket) = Socket::of(&guarded.listener, asked, &self.closer)? {
                     self.answer_names(asked.pid, &socket)?;
                 }
                 Ok(Answer::GoOn)
@@ -255,7 +260,9 @@ impl Server {
             return Ok(Answer::GoOn);
         }
         let Some(guarded) = self.guarded.get(&id) else { return Ok(Answer::Later) };
-        let Some(socket) = Socket::of(&guarded.listener, asked)? else { return Ok(Answer::GoOn) };
+        let Some(socket) = Socket::of(&guarded.listener, asked, &self.closer)? else {
+            return Ok(Answer::GoOn);
+        };
         let target = if !inside {
             let own = is_inside(to) || route::way(to.ip())? == Way::Own;
             if !self.rules.reaches(to, own) {

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use libc::{c_int, c_long};
 
+use super::closer::{Closer, Shared};
 use crate::notify::{Listener, Question};
 use crate::sys;
 
@@ -56,7 +57,7 @@ fn parse(raw: &[u8]) -> Option<SocketAddr> {
 
 /// The caller's socket, and all that is to be known of it.
 pub(super) struct Socket {
-    fd: OwnedFd,
+    fd: Shared,
     /// The network namespace it was made in. A function has one, and so it stands for the slot.
     pub(super) namespace: OwnedFd,
     pub(super) slot: u64,
@@ -98,13 +99,17 @@ const UNCONNECTED: u8 = 7;
 impl Socket {
     /// The socket that a call is about. Nothing where the kernel may answer as it likes: it is no
     /// TCP or UDP socket, or is connected already.
-    pub(super) fn of(listener: &Listener, asked: &Question) -> io::Result<Option<Socket>> {
+    pub(super) fn of(
+        listener: &Listener,
+        asked: &Question,
+        closer: &Closer,
+    ) -> io::Result<Option<Socket>> {
         let number = i32::try_from(asked.args[0] & 0xffff_ffff).unwrap_or(-1);
         let process = open_process(asked.pid)?;
         // SAFETY: no memory is involved; what the kernel gives is ours.
         let fd = unsafe {
             let fd = libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0);
-            OwnedFd::from_raw_fd(i32::try_from(sys::check(fd)?).unwrap_or(-1))
+            closer.share(OwnedFd::from_raw_fd(i32::try_from(sys::check(fd)?).unwrap_or(-1)))
         };
         let Some((is_v6, is_stream)) = kind(&fd) else { return Ok(None) };
         if is_stream && state(&fd)? != UNCONNECTED {

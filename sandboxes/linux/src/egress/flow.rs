@@ -17,6 +17,7 @@ use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay, socket_error};
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use super::caller::{get, set};
+use super::closer::Shared;
 use super::inside::{self, Pair};
 
 /// How often one side is read before others have their turn.
@@ -37,7 +38,7 @@ const REPAIR_OFF: i32 = -1;
 pub(super) struct Flow {
     pub(super) slot: u64,
     /// Until the function's connection is there.
-    pub(super) near: Option<OwnedFd>,
+    pub(super) near: Option<Shared>,
     pub(super) far: OwnedFd,
     /// A datagram's way outside is made when there is a datagram.
     pub(super) outer: Option<OwnedFd>,

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 
+use super::closer::{Closer, Shared};
 use super::route::{self, Route};
 use crate::sys;
 
@@ -28,18 +29,19 @@ enum Make {
 pub(super) struct Inside {
     wanted: Sender<Wanted>,
     made: Receiver<io::Result<Vec<OwnedFd>>>,
+    closer: Closer,
 }
 
 /// Two sockets of one slot, that are to be connected with each other.
 pub(super) struct Pair {
     /// What the function will have.
-    pub(super) near: OwnedFd,
+    pub(super) near: Shared,
     /// Our end, at the address that the function wants to reach.
     pub(super) far: OwnedFd,
 }
 
 impl Inside {
-    pub(super) fn start() -> io::Result<Inside> {
+    pub(super) fn start(closer: Closer) -> io::Result<Inside> {
         let (wanted, wants) = channel::<Wanted>();
         let (makes, made) = channel();
         std::thread::Builder::new().name("inside".into()).spawn(move || {
@@ -60,7 +62,7 @@ impl Inside {
                 }
             }
         })?;
-        Ok(Inside { wanted, made })
+        Ok(Inside { wanted, made, closer })
     }
 
     fn ask(&self, namespace: &OwnedFd, make: Make) -> io::Result<Vec<OwnedFd>> {
@@ -81,7 +83,7 @@ impl Inside {
     ) -> io::Result<Pair> {
         let made = self.ask(namespace, Make::Pair { is_v6, is_stream, to, route })?;
         let [near, far] = made.try_into().map_err(|_| io::ErrorKind::InvalidData)?;
-        Ok(Pair { near, far })
+        Ok(Pair { near: self.closer.share(near), far })
     }
 
     /// A socket in a slot's network that takes questions about names.

@@ -47,7 +47,25 @@ impl Filters {
 }
 
 fn install(program: &[sock_filter], listener: bool) -> io::Result<Option<OwnedFd>> {
-    let flags = if listener { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER } else { 0 };
+    if !listener {
+        return install_with(program, 0).map(|_| None);
+    }
+    // What waits for an answer of ours is not begun anew when a signal comes, which would connect
+    // again: Linux 5.19 and later.
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    let fd = match install_with(program, flags | WAIT_KILLABLE) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install_with(program, flags)?,
+        other => other?,
+    };
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made it for us.
+    Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`.
+const WAIT_KILLABLE: libc::c_ulong = 1 << 5;
+
+fn install_with(program: &[sock_filter], flags: libc::c_ulong) -> io::Result<c_long> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(io::Error::other)?,
         filter: program.as_ptr().cast_mut().cast(),
@@ -55,9 +73,7 @@ fn install(program: &[sock_filter], listener: bool) -> io::Result<Option<OwnedFd
     // SAFETY: the program is whole; the kernel checks and copies it.
     unsafe {
         let mode = libc::SECCOMP_SET_MODE_FILTER;
-        let fd = sys::check(libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program))?;
-        let fd = i32::try_from(fd).map_err(io::Error::other)?;
-        Ok(listener.then(|| OwnedFd::from_raw_fd(fd)))
+        sys::check(libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program))
     }
 }
 

@@ -112,6 +112,18 @@ impl FromStr for Rule {
         if address.is_unspecified() && bits == all || address.is_multicast() {
             return Err(format!("{text:?} is nobody's address"));
         }
+        if bits == all && address.is_loopback() {
+            let Some(port) = port else {
+                return Err(format!(
+                    "{text:?} would hide all that a function itself has on loopback: name a port"
+                ));
+            };
+            if address == Ipv4Addr::LOCALHOST && INSIDE.contains(&port) {
+                return Err(format!(
+                    "{text:?} is each function's own: 53 answers for names, 9001 is the Runtime API"
+                ));
+            }
+        }
         let rule = Rule { address, bits, port };
         if rule.opens_nothing() {
             return Err(format!(
@@ -133,6 +145,9 @@ impl fmt::Display for Rule {
         }
     }
 }
+
+/// Ports of a function's own 127.0.0.1: the resolver, and the Runtime API.
+const INSIDE: [u16; 2] = [53, 9001];
 
 /// Ranges of loopback and of links.
 const NEAR: [(&str, u8); 4] =
@@ -335,6 +350,9 @@ mod tests {
             "[fd00::/8]:443",
             "::/0",
             "[fd00::1]:5",
+            "127.0.0.1:9002",
+            "127.0.0.53:53",
+            "[::1]:9001",
         ] {
             assert_eq!(text.parse::<Rule>().unwrap().to_string(), text);
         }
@@ -356,6 +374,11 @@ mod tests {
             "127.0.0.0/8",
             "169.254.0.0/16",
             "fe80::/10",
+            "127.0.0.1",
+            "127.0.0.53",
+            "::1",
+            "127.0.0.1:53",
+            "127.0.0.1:9001",
             "::ffff:10.0.0.1",
             "10.0.0.0/-1",
         ] {

@@ -2,6 +2,7 @@
 //! come to the gateway.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -49,6 +50,10 @@ pub(crate) fn start(
     front: &Front,
 ) -> io::Result<Started> {
     raise_files();
+    if egress.names((Ipv4Addr::LOCALHOST, port).into()) {
+        let why = format!("functions reach this server at 127.0.0.1:{port}: no rule may open that");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
     match sandbox {
         Sandbox::None => {
             if !egress.is_none() {

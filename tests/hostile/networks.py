@@ -4,6 +4,7 @@ which is the internet to it.
 Threads have a network each; so has what they open. `inside(network)` moves the calling thread.
 """
 
+import collections
 import contextlib
 import ctypes
 import http.server
@@ -61,6 +62,8 @@ class Networks:
         self.here, self.there = f"cumulet-h{token}", f"cumulet-t{token}"
         self.open = []
         self.connections = 0
+        # The same, for each address and port that was reached.
+        self.reached = collections.Counter()
         self.heard = set()
 
     def __enter__(self):
@@ -104,6 +107,8 @@ class Networks:
 
             def setup(self):
                 networks.connections += 1
+                address, port = self.request.getsockname()[:2]
+                networks.reached[address.removeprefix("::ffff:"), port] += 1
                 super().setup()
 
             def do_POST(self):

@@ -182,6 +182,9 @@ pub(crate) struct Group {
     pub(crate) first: u64,
     /// Its place among the groups that can be received from.
     pub(crate) turn: Option<u64>,
+    /// The message that was sent last: the next one has a larger number, whatever the clock says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last: Option<u64>,
 }
 
 impl Record for Group {
@@ -472,7 +475,11 @@ mod tests {
         );
         check(
             "AXHARVOEp3dhaXRpbmcBqWluX2ZsaWdodAKlZmlyc3QDpHR1cm4E",
-            &Group { waiting: 1, in_flight: 2, first: 3, turn: Some(4) },
+            &Group { waiting: 1, in_flight: 2, first: 3, turn: Some(4), last: None },
+        );
+        check(
+            "Ac1DZtyFp3dhaXRpbmcBqWluX2ZsaWdodAKlZmlyc3QDpHR1cm4EpGxhc3QF",
+            &Group { waiting: 1, in_flight: 2, first: 3, turn: Some(4), last: Some(5) },
         );
         check("AXt2ieeBpWdyb3VwoWc=", &Turn { group: "g".into() });
         check(

@@ -44,12 +44,12 @@ pub(crate) async fn send(
         }
         queues.forgetting.cancel(tx, sent.ticket);
     }
-    let seq = queues.kit.next_number();
+    let mut lane = Lane::load(queues, tx, live, &order.group).await?;
+    let seq = lane.next_seq().await?;
     let work = Forget { key: key.as_bytes().clone() };
     let ticket = queues.forgetting.schedule(tx, now + REMEMBERED, &work)?;
     tx.put_record(key, &Sent { id: draft.id.clone(), seq, ticket })?;
     draft.put(queues, tx, live, seq, Some(order.clone()))?;
-    let mut lane = Lane::load(queues, tx, live, &order.group).await?;
     lane.join(seq, draft.large, queue.settings.delay_secs)?;
     lane.settle().await?;
     Ok((draft.id.clone(), seq))
@@ -207,6 +207,22 @@ impl<'a> Lane<'a> {
         Ok(Lane { queues, tx, live, name, group: group.unwrap_or_default() })
     }
 
+    /// The number of the next message: larger than those of the group, and no other's. A machine
+    /// that was started with its clock set back begins with numbers that were given before.
+    async fn next_seq(&self) -> Result<u64> {
+        let next = self.queues.kit.next_number();
+        let next = next.max(self.group.last.map_or(0, |last| last.saturating_add(1)));
+        self.free(next, |seq| self.queues.keys.message(self.live.messages, seq)).await
+    }
+
+    /// The first number from the one given on whose key nothing has.
+    async fn free(&self, mut number: u64, key: impl Fn(u64) -> store::Key) -> Result<u64> {
+        while self.tx.get(&key(number)).await?.is_some() {
+            number = number.saturating_add(1);
+        }
+        Ok(number)
+    }
+
     /// Adds a message at the end. One that is delayed holds up those behind it.
     fn join(&mut self, seq: u64, large: bool, delay_secs: u32) -> Result<()> {
         let ticket = match delay_secs {
@@ -218,6 +234,7 @@ impl<'a> Lane<'a> {
                 Some(self.queues.line.schedule(self.tx, until, &work)?)
             }
         };
+        self.group.last = Some(seq);
         self.stand(seq, State { large, ticket, ..State::default() })
     }
 
@@ -309,7 +326,8 @@ impl<'a> Lane<'a> {
     async fn move_dead(&self, id: &QueueId, to: &Arc<Live>, seq: u64, state: &State) -> Result<()> {
         let Lane { queues, tx, live, name, .. } = *self;
         let message = messages::read(queues, tx, live, seq).await?;
-        let new = queues.kit.next_number();
+        let mut lane = Lane::load(queues, tx, to, name).await?;
+        let new = lane.next_seq().await?;
         let old_key = queues.keys.message(live.messages, seq);
         let new_key = queues.keys.message(to.messages, new);
         let content = message.content.link(tx, &new_key);
@@ -317,7 +335,6 @@ impl<'a> Lane<'a> {
         let dead_from = Some(id.arn(queues.account()));
         tx.put_record(new_key, &Message { dead_from, content, ..message })?;
         tx.delete(old_key);
-        let mut lane = Lane::load(queues, tx, to, name).await?;
         lane.join(new, state.large, 0)?;
         lane.settle().await
     }
@@ -352,7 +369,7 @@ impl<'a> Lane<'a> {
         match (self.group.turn, ready) {
             (None, true) => {
                 // A new number each time: the group lines up behind those that wait already.
-                let number = self.queues.kit.next_number();
+                let number = self.free(self.queues.kit.next_number(), turn).await?;
                 self.tx.put_record(turn(number), &Turn { group: self.name.to_owned() })?;
                 self.group.turn = Some(number);
             }

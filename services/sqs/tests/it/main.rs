@@ -55,10 +55,16 @@ impl Server {
 
     /// The same data under a new process: nothing of the old one's memory is left.
     pub(crate) async fn restart(self) -> Server {
+        self.clock.advance(Duration::from_millis(1));
+        let clock = Arc::clone(&self.clock);
+        self.restart_by(clock).await
+    }
+
+    /// The same under another clock, which may say any time.
+    pub(crate) async fn restart_by(self, clock: Arc<VirtualClock>) -> Server {
         self.kit.close();
-        let Server { kit, clock, engine, blobs } = self;
+        let Server { kit, engine, blobs, .. } = self;
         drop(kit);
-        clock.advance(Duration::from_millis(1));
         Server::on(engine, blobs, clock).await
     }
 

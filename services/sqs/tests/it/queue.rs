@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Server;
 
@@ -163,4 +163,33 @@ async fn tags_and_attributes_are_kept() {
         .await;
     let sources = server.ok("ListDeadLetterSourceQueues", json!({"QueueUrl": dead})).await;
     assert_eq!(sources, json!({"queueUrls": []}));
+}
+
+#[tokio::test]
+async fn one_look_removes_all_that_has_expired() {
+    let server = Server::start().await;
+    let retention = json!({"MessageRetentionPeriod": "60"});
+    let url = server.queue("q", retention.clone()).await;
+    let ordered = crate::fifo::fifo(&server, "q.fifo", retention).await;
+    let all: Vec<usize> = (0..1210).collect();
+    for ten in all.chunks(10) {
+        let entries: Vec<Value> = ten
+            .iter()
+            .map(|at| json!({"Id": at.to_string(), "MessageBody": at.to_string()}))
+            .collect();
+        server.ok("SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await;
+    }
+    for ten in all[..310].chunks(10) {
+        let entry = |at: &usize| {
+            let id = at.to_string();
+            json!({"Id": id, "MessageBody": id, "MessageDeduplicationId": id,
+                   "MessageGroupId": (at % 7).to_string()})
+        };
+        let entries: Vec<Value> = ten.iter().map(entry).collect();
+        server.ok("SendMessageBatch", json!({"QueueUrl": ordered, "Entries": entries})).await;
+    }
+    server.pass(61).await;
+    server.tick("expire").await;
+    assert_eq!(server.counts(&url).await, "0/0/0");
+    assert_eq!(server.counts(&ordered).await, "0/0/0");
 }

@@ -65,6 +65,15 @@ fn parse(ctx: &Ctx, input: TargetInput) -> Result<Target, Error> {
         }
     }
     let group_id = input.sqs_parameters.and_then(|sqs| sqs.message_group_id);
+    let is_fifo = arn.service == "sqs" && arn.resource.ends_with(".fifo");
+    if is_fifo && group_id.is_none() {
+        let id = &input.id;
+        let text = format!("Parameter(s) SqsParameters must be specified for target: {id}.");
+        return Err(Error::Validation(text));
+    }
+    if !is_fifo && group_id.is_some() {
+        return Err(kit::Error::not_served("SqsParameters of what is no FIFO queue").into());
+    }
     Ok(Target { id: input.id, arn, role_arn: input.role_arn, input: input.input, group_id })
 }
 

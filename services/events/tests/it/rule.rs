@@ -117,6 +117,17 @@ async fn what_is_not_served_or_not_valid_is_refused() {
     check(m, "PutTargets", target(kinesis), refused).await;
     let syntax = "ValidationException: JSON syntax error in input for target t.";
     check(m, "PutTargets", target(json!({ "Input": "{" })), syntax).await;
+    let queue = |name: &str, sqs: Value| {
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+        target(json!({ "Arn": arn, "SqsParameters": sqs }))
+    };
+    let group = "ValidationException: Parameter(s) SqsParameters must be specified for target: t.";
+    check(m, "PutTargets", queue("q.fifo", Value::Null), group).await;
+    check(m, "PutTargets", queue("q.fifo", json!({})), group).await;
+    let other = "NotImplemented: SqsParameters of what is no FIFO queue is not served";
+    check(m, "PutTargets", queue("q", json!({ "MessageGroupId": "g" })), other).await;
+    let sqs = json!({ "SqsParameters": { "MessageGroupId": "g" } });
+    check(m, "PutTargets", target(sqs), other).await;
     let none = "ResourceNotFoundException: Rule none does not exist on EventBus default.";
     let mut elsewhere = target(json!({}));
     elsewhere["Rule"] = "none".into();

@@ -298,6 +298,10 @@ fn check_dead_letter(ctx: &Ctx, config: &Config) -> Result<(), Error> {
             let text = format!("lambda: {} as a dead-letter target", target.service);
             Err(kit::Error::not_served(text).into())
         }
+        // Nothing says which message group an event is of.
+        Some(target) if target.resource.ends_with(".fifo") => {
+            Err(Error::parameter(format!("The provided DLQ ARN {target} is invalid.")))
+        }
         _ => Ok(()),
     }
 }

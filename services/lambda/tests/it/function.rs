@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::machine::{Machine, create, package};
+use crate::machine::{Machine, QUEUE, create, package};
 
 fn one(name: &str) -> Value {
     json!({ "FunctionName": name })
@@ -195,6 +195,8 @@ async fn what_is_not_served_or_not_valid_is_refused() {
     check(long, "ValidationException: 1 validation error detected").await;
     let letter = json!({ "DeadLetterConfig": { "TargetArn": "arn:aws:kinesis:us-east-1:1:s" } });
     check(letter, "NotImplemented: lambda: kinesis as a dead-letter target").await;
+    let letter = json!({ "DeadLetterConfig": { "TargetArn": format!("{QUEUE}.fifo") } });
+    check(letter, "InvalidParameterValueException: The provided DLQ ARN arn:aws:sqs:").await;
     // What says nothing asks for what happens anyway.
     let empty = json!({ "VpcConfig": { "SubnetIds": [] }, "Layers": [], "Publish": false });
     m.function("x", empty).await;

@@ -178,6 +178,10 @@ fn dead_letters(text: &str, invalid: &dyn Fn(&str) -> Error) -> Result<Option<Ar
     let policy: Value = serde_json::from_str(text).map_err(|_| invalid("failed to parse JSON."))?;
     let arn = policy["deadLetterTargetArn"].as_str().and_then(|text| text.parse::<Arn>().ok());
     match arn {
+        // All topics here are standard ones.
+        Some(arn) if arn.service == "sqs" && arn.resource.ends_with(".fifo") => {
+            Err(invalid("must use a standard queue as DLQ for a Subscription to a standard Topic."))
+        }
         Some(arn) if arn.service == "sqs" => Ok(Some(arn)),
         _ => Err(invalid("deadLetterTargetArn is an invalid arn")),
     }

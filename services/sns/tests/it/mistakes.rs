@@ -104,6 +104,7 @@ async fn a_subscription_that_cannot_be() {
         input
     };
     let (queue, function) = (format!("{QUEUE}:q"), format!("{FUNCTION}:f"));
+    let redrive = json!({"deadLetterTargetArn": format!("{QUEUE}:dead.fifo")});
     check("Subscribe", [
         (
             to("pigeon", "x", json!({})),
@@ -125,6 +126,11 @@ async fn a_subscription_that_cannot_be() {
             to("sqs", &queue, json!({"FilterPolicy": "{"})),
             "InvalidParameter: Invalid parameter: Attributes Reason: FilterPolicy: failed to \
              parse JSON.",
+        ),
+        (
+            to("sqs", &queue, json!({"RedrivePolicy": redrive.to_string()})),
+            "InvalidParameter: Invalid parameter: Attributes Reason: RedrivePolicy: must use a \
+             standard queue",
         ),
     ])
     .await;

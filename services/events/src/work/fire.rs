@@ -13,6 +13,9 @@ use crate::data::{self, Firing, Rule, Target};
 use crate::error::Error;
 use crate::rules::{Schedule, scheduled_event};
 
+/// The status of what is not served: it will not be the next time either.
+const NOT_SERVED: u16 = 501;
+
 /// Replaces the rule's place in the line by one for its next due time.
 ///
 /// A rule that was due while we were away fires once, late, and is then planned from now on: once
@@ -83,8 +86,8 @@ impl Fire {
             .await
     }
 
-    /// A target that refuses the event for good (it is gone, say) misses this firing; the others
-    /// do not wait for it.
+    /// A target that refuses the event for good (it is gone, or asks for what is not served)
+    /// misses this firing; the others do not wait for it.
     async fn append(
         &self,
         tx: &Tx,
@@ -103,7 +106,7 @@ impl Fire {
             trace: None,
         };
         match self.kit.targets.append(tx, &event).await {
-            Err(error) if error.status < 500 => {
+            Err(error) if error.status < 500 || error.status == NOT_SERVED => {
                 let to = &target.arn;
                 tracing::warn!(rule = %arn, target = %to, %error, "target refused the event");
                 Ok(())

@@ -117,13 +117,16 @@ async fn a_target_that_is_gone_misses_and_one_that_is_broken_is_tried_again() {
     *m.sent.fault.lock().unwrap() = Some(fault);
     m.pass(HOUR).await;
     check(m, &[(60, "there")]);
+    *m.sent.fault.lock().unwrap() = Some(kit::Error::not_served("such a target"));
+    m.pass(HOUR).await;
+    check(m, &[(120, "there")]);
     // A failure of ours undoes the firing as a whole, which then comes a second later.
     *m.sent.fault.lock().unwrap() = Some(kit::Error::internal("broken"));
     m.pass(HOUR).await;
     check(m, &[]);
     *m.sent.fault.lock().unwrap() = None;
     m.pass(Duration::from_secs(1)).await;
-    check(m, &[(120, "gone"), (120, "there")]);
-    m.pass(HOUR - Duration::from_secs(1)).await;
     check(m, &[(180, "gone"), (180, "there")]);
+    m.pass(HOUR - Duration::from_secs(1)).await;
+    check(m, &[(240, "gone"), (240, "there")]);
 }

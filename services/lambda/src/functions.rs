@@ -48,7 +48,7 @@ pub(crate) struct Loaded {
     /// Where its asynchronous events end that failed.
     pub(crate) dead_letter: Option<Arn>,
     /// Whether it may call itself again and again.
-    loops: bool,
+    pub(crate) loops: bool,
 }
 
 /// What a function runs from.

@@ -106,7 +106,8 @@ struct Taken {
     id: String,
     handle: String,
     json: Vec<u8>,
-    /// The trace it came with, and how often it has passed the function before.
+    /// The trace it came with, and how often it has passed the function before, as far as that
+    /// matters.
     trace: Option<String>,
     passes: u32,
     /// Its message group, from a FIFO queue.
@@ -151,7 +152,10 @@ impl Poller {
             // queue's dead-letter limit.
             let taken = match Target::of(&self.mapping.function) {
                 Ok(target) => match self.lambda.load(&target).await {
-                    Ok(_) => self.batch(&mut left_over, stop).await.map(|batch| (target, batch)),
+                    Ok(loaded) => {
+                        let batch = self.batch(&mut left_over, loaded.loops, stop).await;
+                        batch.map(|batch| (target, batch))
+                    }
                     Err(error) => Err(error),
                 },
                 Err(error) => Err(error),
@@ -185,6 +189,7 @@ impl Poller {
     async fn batch(
         &self,
         left_over: &mut Vec<Taken>,
+        loops: bool,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Vec<Taken>, Error> {
         let (kit, mapping) = (&self.lambda.kit, &self.mapping);
@@ -234,7 +239,9 @@ impl Poller {
                 received = source.receive(&mapping.source, room, wait) => received,
             };
             came = match received {
-                Ok(received) if !received.is_empty() => self.wanted(&*source, received).await?,
+                Ok(received) if !received.is_empty() => {
+                    self.wanted(&*source, loops, received).await?
+                }
                 // Nothing in time, or no more because of a fault: what there is, is a batch.
                 Err(error) if batch.is_empty() => return Err(error.into()),
                 _ => return Ok(batch),
@@ -246,6 +253,7 @@ impl Poller {
     async fn wanted(
         &self,
         source: &dyn Source,
+        loops: bool,
         received: Vec<Received>,
     ) -> Result<Vec<Taken>, Error> {
         let (mut wanted, mut unwanted) = (Vec::with_capacity(received.len()), Vec::new());
@@ -254,6 +262,8 @@ impl Poller {
                 let json = serde_json::to_vec(&record).map_err(kit::Error::internal)?;
                 let trace = record["attributes"]["AWSTraceHeader"].as_str().map(str::to_owned);
                 let passes = lineage::passes(trace.as_deref(), &self.mapping.function);
+                // More are no more of a loop, and a function that may loop is not counted.
+                let passes = if loops { 0 } else { passes.min(lineage::PASSES_MAX) };
                 let group = record["attributes"]["MessageGroupId"].as_str().map(str::to_owned);
                 wanted.push(Taken { id, handle, json, trace, passes, group });
             } else {

@@ -103,6 +103,24 @@ async fn an_asynchronous_loop_ends_as_a_dead_letter_and_a_record() {
     assert!(last.contains("Lineage=") && last.ends_with(":17"), "{last}");
 }
 
+/// A record that has passed the function so often.
+fn traced(chain: &[String], body: &str, passes: usize) -> Value {
+    let trace = passes.checked_sub(1).map(|at| chain[at].as_str());
+    json!({ "messageId": body, "body": body, "attributes": { "AWSTraceHeader": trace } })
+}
+
+/// The bodies of each batch that was run.
+fn batches(machine: &Machine) -> Vec<Vec<String>> {
+    let mut run = Vec::new();
+    for line in machine.script.taken() {
+        let Some(event) = line.splitn(3, ' ').nth(2) else { continue };
+        let Ok(event) = serde_json::from_str::<Value>(event) else { continue };
+        let records = event["Records"].as_array().unwrap();
+        run.push(records.iter().map(|r| r["body"].as_str().unwrap().to_owned()).collect());
+    }
+    run
+}
+
 #[tokio::test]
 async fn a_batch_is_of_messages_that_have_come_as_far() {
     let (m, traces) = &machine().await;
@@ -113,10 +131,7 @@ async fn a_batch_is_of_messages_that_have_come_as_far() {
     let chain = std::mem::take(&mut *traces.lock().unwrap());
     m.mapping("pay", json!({})).await;
     settle().await;
-    let traced = |body: &str, passes: usize| {
-        let trace = passes.checked_sub(1).map(|at| chain[at].as_str());
-        json!({ "messageId": body, "body": body, "attributes": { "AWSTraceHeader": trace } })
-    };
+    let traced = |body: &str, passes: usize| traced(&chain, body, passes);
     m.queue.send_records(vec![
         traced("fresh", 0),
         traced("loop", 16),
@@ -125,17 +140,29 @@ async fn a_batch_is_of_messages_that_have_come_as_far() {
         traced("loop too", 16),
     ]);
     settle().await;
-    let mut run: Vec<Vec<String>> = Vec::new();
-    for line in m.script.taken() {
-        let Some(event) = line.splitn(3, ' ').nth(2) else { continue };
-        let Ok(event) = serde_json::from_str::<Value>(event) else { continue };
-        let records = event["Records"].as_array().unwrap();
-        run.push(records.iter().map(|r| r["body"].as_str().unwrap().to_owned()).collect());
-    }
+    let mut run = batches(m);
     run.sort();
     assert_eq!(run, [vec!["fresh", "young"], vec!["last"]]);
     // Those of the loop are left to the queue, which counts their receives.
     let mut back = m.queue.time_out();
     back.sort();
     assert_eq!(back, ["loop", "loop too"]);
+}
+
+#[tokio::test]
+async fn a_function_that_may_loop_has_its_messages_in_one_batch() {
+    let (m, traces) = &machine().await;
+    allow(m, "Allow").await;
+    for _ in 0..20 {
+        again(m, traces, "RequestResponse").await.unwrap();
+    }
+    m.script.taken();
+    let chain = std::mem::take(&mut *traces.lock().unwrap());
+    m.mapping("pay", json!({})).await;
+    settle().await;
+    let sent = [("a", 0), ("b", 16), ("c", 15), ("d", 20), ("e", 0)];
+    let records = sent.map(|(body, passes)| traced(&chain, body, passes));
+    m.queue.send_records(records.into());
+    settle().await;
+    assert_eq!(batches(m), [["a", "b", "c", "d", "e"]]);
 }

@@ -170,7 +170,7 @@ async fn change_one(queues: &Queues, tx: &Tx, id: &QueueId, change: &Change) -> 
         let reason = "Message does not exist or is not available for visibility timeout change.";
         return Err(Error::invalid("ReceiptHandle", text, reason));
     };
-    if state.ticket.is_none() {
+    if !state.is_in_flight() {
         // It is visible again. That is all a change to nothing can ask for.
         return if *secs == 0 { Ok(()) } else { Err(Error::MessageNotInflight) };
     }

@@ -42,7 +42,12 @@ impl Handle {
         let number = |at: usize| {
             bytes[at..at + 8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
         };
-        Ok(Handle { messages: number(0), seq: number(8), receipt: number(16) })
+        let handle = Handle { messages: number(0), seq: number(8), receipt: number(16) };
+        // It stands for no receive at all, so none was given out.
+        if handle.receipt == 0 {
+            return Err(invalid());
+        }
+        Ok(handle)
     }
 }
 
@@ -65,5 +70,7 @@ mod tests {
             assert!(Handle::read(&queue, Some(wrong)).is_err(), "{wrong}");
         }
         assert!(Handle::read(&other, Some(&text)).is_err());
+        let never_received = Handle { receipt: 0, ..handle }.write(&queue);
+        assert!(Handle::read(&queue, Some(&never_received)).is_err());
     }
 }

@@ -46,6 +46,14 @@ pub trait Source: Send + Sync + 'static {
         handles: Vec<String>,
     ) -> BoxFuture<'a, Result<(), Error>>;
 
+    /// Gives records back that were received in vain: they can be received again at once, and the
+    /// receive does not count. One whose lease has ended in the meantime stays as it is.
+    fn release<'a>(
+        &'a self,
+        from: &'a Arn,
+        handles: Vec<String>,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+
     /// What the source promises. Fails where it does not exist, with the source's own error.
     fn terms<'a>(&'a self, from: &'a Arn) -> BoxFuture<'a, Result<Terms, Error>>;
 }

@@ -241,10 +241,32 @@ pub(crate) async fn put_back(
     state: &State,
 ) -> Result<()> {
     if let Some(group) = &state.group {
-        return ordered::put_back(queues, tx, live, (seq, group, state)).await;
+        return ordered::put_back(queues, tx, live, (seq, group, state), state.clone()).await;
     }
     leave(queues, tx, live, seq, state);
     put_ready(queues, tx, live, seq, state.clone())
+}
+
+/// Undoes the receive that a handle is of: the message waits as before it. Nothing happens if it
+/// is not in flight by that receive any more.
+pub(crate) async fn release(
+    queues: &Queues,
+    tx: &Tx,
+    live: &Arc<Live>,
+    handle: &Handle,
+) -> Result<()> {
+    let found = find(queues, tx, live, handle).await?;
+    let is_ours = |state: &State| state.receipt == handle.receipt && state.is_in_flight();
+    let Some(state) = found.filter(is_ours) else { return Ok(()) };
+    let receives = state.receives.saturating_sub(1);
+    let first_received = state.first_received.filter(|_| receives > 0);
+    // What the receipt was before is not known, and no handle is good for none.
+    let before = State { receives, first_received, receipt: 0, ..state.clone() };
+    if let Some(group) = &state.group {
+        return ordered::put_back(queues, tx, live, (handle.seq, group, &state), before).await;
+    }
+    leave(queues, tx, live, handle.seq, &state);
+    put_ready(queues, tx, live, handle.seq, before)
 }
 
 /// Gives the absence of a message in flight another end.

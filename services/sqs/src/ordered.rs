@@ -165,16 +165,17 @@ pub(crate) async fn leave(
     lane.settle().await
 }
 
-/// Puts a message in flight back to its place in its group.
+/// Puts a message back to its place in its group, to wait there as `back`.
 pub(crate) async fn put_back(
     queues: &Queues,
     tx: &Tx,
     live: &Arc<Live>,
     (seq, group, state): (u64, &str, &State),
+    back: State,
 ) -> Result<()> {
     let mut lane = Lane::load(queues, tx, live, group).await?;
     lane.leave(seq, state);
-    lane.stand(seq, State { ticket: None, ..state.clone() })?;
+    lane.stand(seq, State { ticket: None, ..back })?;
     lane.settle().await
 }
 

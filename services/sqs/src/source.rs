@@ -7,10 +7,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kit::sources::{Received, Source, Terms};
 use serde_json::{Map, Value as Json, json};
+use store::Tx;
 
 use crate::data::{Attribute, Content, Value};
 use crate::error::{Error, Result};
-use crate::messages::Taken;
+use crate::messages::{self, Taken};
 use crate::ops::receipt::delete_all;
 use crate::ops::receive::{Ask, poll, system_attributes};
 use crate::queues::Queues;
@@ -55,6 +56,26 @@ impl Source for Outbox {
             // One whose lease has ended is another's by now.
             let _each_for_itself = delete_all(&self.0, &self.id(from)?, &handles?).await?;
             Ok(())
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        from: &'a Arn,
+        handles: Vec<String>,
+    ) -> BoxFuture<'a, std::result::Result<(), kit::Error>> {
+        Box::pin(async move {
+            let handles: Result<Vec<Handle>> =
+                handles.iter().map(|handle| Handle::read(from, Some(handle))).collect();
+            let (queues, id, handles) = (&self.0, &self.id(from)?, &handles?);
+            let work = |tx: Tx| async move {
+                let (_queue, live) = queues.find(&tx, id).await?;
+                for handle in handles {
+                    messages::release(queues, &tx, &live, handle).await?;
+                }
+                Ok(())
+            };
+            Ok(queues.transact(work).await?)
         })
     }
 

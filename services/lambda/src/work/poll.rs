@@ -2,7 +2,7 @@
 //! them to its function, several at a time. What succeeds is acknowledged; what does not becomes
 //! visible again by itself.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -112,6 +112,15 @@ struct Taken {
     passes: u32,
     /// Its message group, from a FIFO queue.
     group: Option<String>,
+}
+
+/// What became of an event.
+#[derive(Default)]
+struct Done<'a> {
+    /// The ids of what the function succeeded with.
+    ids: HashSet<&'a str>,
+    /// Why it could not be run.
+    trouble: Option<kit::Error>,
 }
 
 impl Poller {
@@ -275,24 +284,47 @@ impl Poller {
     }
 
     /// Gives a batch to the function and acknowledges what it succeeded with. What comes from a
-    /// FIFO queue and is too much for one event is given in parts, one after the other.
+    /// FIFO queue and is too much for one event is given in parts, one after the other; what is
+    /// not given goes back as if it had not been received, or it would become a dead letter
+    /// without ever having been tried.
     async fn run(&self, target: &Target, batch: Vec<Taken>, place: OwnedSemaphorePermit) {
         let began = self.lambda.kit.now();
-        let mut blocked: HashSet<Option<String>> = HashSet::new();
-        for (at, mut part) in self.parts(batch).into_iter().enumerate() {
-            part.retain(|taken| !blocked.contains(&taken.group));
-            if part.is_empty() {
-                continue;
+        let mut parts = VecDeque::from(self.parts(batch));
+        while let Some(part) = parts.pop_front() {
+            // Given back now, as its lease may have ended once this part is done.
+            if !parts.is_empty() && !self.has_time(target, began).await {
+                self.release(parts.drain(..).flatten()).await;
             }
-            if at > 0 && !self.has_time(target, began).await {
-                break;
+            let Done { ids, trouble } = self.run_part(target, &part).await;
+            let failed = part.iter().filter(|taken| !ids.contains(taken.id.as_str()));
+            let blocked: HashSet<&Option<String>> = failed.map(|taken| &taken.group).collect();
+            let is_blocked =
+                |taken: &mut Taken| trouble.is_some() || blocked.contains(&taken.group);
+            let back = parts.iter_mut().flat_map(|part| part.extract_if(.., is_blocked));
+            self.release(back.collect::<Vec<_>>()).await;
+            parts.retain(|part| !part.is_empty());
+            if let Some(error) = trouble {
+                self.rest("the function cannot be run", &error).await;
             }
-            let done = self.run_part(target, &part).await;
-            let failed = part.iter().filter(|taken| !done.contains(taken.id.as_str()));
-            blocked.extend(failed.map(|taken| taken.group.clone()));
         }
         // Held while resting, so that a throttled function is asked less often.
         drop(place);
+    }
+
+    /// Gives back what the function was not given.
+    async fn release(&self, taken: impl IntoIterator<Item = Taken>) {
+        let handles: Vec<String> = taken.into_iter().map(|taken| taken.handle).collect();
+        if handles.is_empty() {
+            return;
+        }
+        let released = match self.lambda.kit.sources.get(&self.mapping.source) {
+            Ok(source) => source.release(&self.mapping.source, handles).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = released {
+            // They come back by themselves, but have been received once more.
+            warn!(mapping = self.mapping.uuid, %error, "records not given could not be released");
+        }
     }
 
     /// A batch of a standard queue is one already.
@@ -320,8 +352,8 @@ impl Poller {
         parts
     }
 
-    /// Whether the lease of what was received still covers a run of the function: if not, others
-    /// might be given the same group meanwhile.
+    /// Whether the lease of what was received covers a run of the function now and another one
+    /// after it: if not, others might be given the same group meanwhile.
     async fn has_time(&self, target: &Target, began: Time) -> bool {
         let kit = &self.lambda.kit;
         let Ok(source) = kit.sources.get(&self.mapping.source) else { return false };
@@ -330,11 +362,11 @@ impl Poller {
         else {
             return false;
         };
-        kit.now() + loaded.spec.timeout <= began + terms.lease
+        kit.now() + loaded.spec.timeout * 2 <= began + terms.lease
     }
 
-    /// Gives one event to the function; the ids of what it succeeded with.
-    async fn run_part<'a>(&self, target: &Target, part: &'a [Taken]) -> HashSet<&'a str> {
+    /// Gives one event to the function.
+    async fn run_part<'a>(&self, target: &Target, part: &'a [Taken]) -> Done<'a> {
         let call = Invoke {
             function: self.mapping.function.clone(),
             payload: event(part),
@@ -346,15 +378,16 @@ impl Poller {
         match self.lambda.invoke(target, call).await {
             Ok(invoked) => {
                 self.troubles.store(0, Ordering::Relaxed);
-                if invoked.error.is_none() {
-                    return self.settle(part, &invoked.payload).await;
-                }
+                let ids = match invoked.error {
+                    None => self.settle(part, &invoked.payload).await,
+                    Some(_) => HashSet::new(),
+                };
+                Done { ids, trouble: None }
             }
             // Its messages come back until they are dead letters; others need not wait for that.
-            Err(Error::Recursive) => {}
-            Err(error) => self.rest("the function cannot be run", &error.into()).await,
+            Err(Error::Recursive) => Done::default(),
+            Err(error) => Done { trouble: Some(error.into()), ..Done::default() },
         }
-        HashSet::new()
     }
 
     /// Acknowledges what the function has succeeded with, by its answer; the ids of that.

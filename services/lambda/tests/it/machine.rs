@@ -292,6 +292,8 @@ pub(crate) struct Queue {
     ready: Mutex<VecDeque<(String, Value)>>,
     in_flight: Mutex<Vec<(String, Value)>>,
     pub(crate) acknowledged: Mutex<BTreeSet<String>>,
+    /// What was given back. It stays there.
+    pub(crate) released: Mutex<BTreeSet<String>>,
     pub(crate) receives: Mutex<usize>,
     pub(crate) terms: Mutex<Terms>,
     came: Notify,
@@ -304,6 +306,7 @@ impl Queue {
             ready: Mutex::default(),
             in_flight: Mutex::default(),
             acknowledged: Mutex::default(),
+            released: Mutex::default(),
             receives: Mutex::default(),
             terms: Mutex::new(Terms { lease: LEASE, receives_max: None }),
             came: Notify::new(),
@@ -377,6 +380,21 @@ impl Source for Queue {
                 let id = handle["handle-".len()..].to_owned();
                 self.in_flight.lock().unwrap().retain(|(other, _)| *other != id);
                 self.acknowledged.lock().unwrap().insert(id);
+            }
+            Ok(())
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        _: &'a Arn,
+        handles: Vec<String>,
+    ) -> BoxFuture<'a, Result<(), kit::Error>> {
+        Box::pin(async move {
+            for handle in handles {
+                let id = handle["handle-".len()..].to_owned();
+                self.in_flight.lock().unwrap().retain(|(other, _)| *other != id);
+                self.released.lock().unwrap().insert(id);
             }
             Ok(())
         })

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use engine_memory::Memory;
 use host::HostError;
+use kit::sources::Terms;
 use serde_json::{Value, json};
 use store::Blobs;
 
@@ -31,6 +32,11 @@ fn batches(machine: &Machine) -> Vec<String> {
 fn acknowledged(machine: &Machine) -> String {
     let done = std::mem::take(&mut *machine.queue.acknowledged.lock().unwrap());
     done.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+fn released(machine: &Machine) -> String {
+    let back = std::mem::take(&mut *machine.queue.released.lock().unwrap());
+    back.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]
@@ -403,4 +409,40 @@ async fn what_is_too_much_of_a_fifo_queue_is_given_in_parts_until_one_fails() {
     assert_eq!(events, [vec!["a1", "a2"], vec!["b1 bad", "c1"], vec!["a3"]]);
     assert_eq!(acknowledged(m), "a1 a2 a3");
     assert_eq!(m.script.most_at_once.lock().unwrap().1, 1);
+    // Those blocked were never tried, so their receive does not count.
+    assert_eq!(released(m), "b2 c2");
+    assert_eq!(m.queue.time_out(), ["b1 bad", "c1"]);
+}
+
+/// Three records of a FIFO queue that are two events.
+fn two_parts() -> Vec<Value> {
+    let record = |id: &str, group: &str| {
+        let attributes = json!({ "MessageGroupId": group });
+        json!({ "messageId": id, "body": "x".repeat(2_900_000), "attributes": attributes })
+    };
+    vec![record("1", "g"), record("2", "g"), record("3", "h")]
+}
+
+#[tokio::test]
+async fn a_part_that_its_lease_may_not_cover_is_given_back_as_not_received() {
+    let m = &machine().await;
+    *m.queue.terms.lock().unwrap() = Terms { lease: SECOND * 5, receives_max: Some(1) };
+    m.mapping("pay", json!({ "EventSourceArn": format!("{QUEUE}.fifo") })).await;
+    settle().await;
+    m.queue.send_records(two_parts());
+    settle().await;
+    assert_eq!((acknowledged(m).as_str(), released(m).as_str()), ("1 2", "3"));
+    assert!(m.queue.time_out().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_function_that_cannot_be_run_is_not_given_goes_back() {
+    let m = &machine().await;
+    m.mapping("pay", json!({ "EventSourceArn": format!("{QUEUE}.fifo") })).await;
+    settle().await;
+    m.script.play(|_, _| Err(HostError::Throttled { reason: "x" }));
+    m.queue.send_records(two_parts());
+    settle().await;
+    assert_eq!((acknowledged(m).as_str(), released(m).as_str()), ("", "3"));
+    assert_eq!(m.queue.time_out(), ["1", "2"]);
 }

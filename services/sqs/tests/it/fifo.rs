@@ -1,6 +1,7 @@
 //! FIFO queues: order in a group, one receiver of it at a time, nothing twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Clock as _, Time, VirtualClock};
 use serde_json::{Value, json};
@@ -570,4 +571,53 @@ async fn order_and_messages_outlast_a_start_with_an_earlier_clock() {
     }
     assert_eq!(letters.len(), 21);
     assert_eq!(letters[20], "a00");
+}
+
+#[tokio::test]
+async fn a_receive_given_back_does_not_count_and_keeps_the_order() {
+    let server = &Server::start().await;
+    for name in ["q.fifo", "q"] {
+        let dead = format!("dead-{name}");
+        let policy = json!({ "deadLetterTargetArn": format!("arn:aws:sqs:us-east-1:000000000000:{dead}"),
+                             "maxReceiveCount": 1 });
+        let policy = json!({ "RedrivePolicy": policy.to_string() });
+        let url = &match name {
+            "q" => {
+                server.queue(&dead, json!({})).await;
+                server.queue(name, policy).await
+            }
+            _ => {
+                fifo(server, &dead, json!({})).await;
+                fifo(server, name, policy).await
+            }
+        };
+        for body in ["1", "2", "3"] {
+            match name {
+                "q" => server.send(url, body).await,
+                _ => send(server, url, "g", body).await,
+            };
+        }
+        let from = &format!("arn:aws:sqs:us-east-1:000000000000:{name}").parse().unwrap();
+        let source = server.kit.sources.get(from).unwrap();
+        for _ in 0..3 {
+            let taken = source.receive(from, 10, Duration::ZERO).await.unwrap();
+            let count = |at: usize| &taken[at].record["attributes"]["ApproximateReceiveCount"];
+            assert_eq!((taken.len(), count(0), count(2)), (3, &json!("1"), &json!("1")));
+            let handles = taken.into_iter().map(|one| one.handle).collect();
+            source.release(from, handles).await.unwrap();
+            assert_eq!(server.counts(url).await, "3/0/0");
+        }
+        let last = server.receive(url).await;
+        assert_eq!(bodies(&last), ["1", "2", "3"]);
+        // What another has received since, or nobody any more, stays.
+        let taken = source.receive(from, 10, Duration::ZERO).await.unwrap();
+        assert!(taken.is_empty());
+        server.delete(url, &last[0]).await;
+        let old = last.iter().map(|one| one["ReceiptHandle"].as_str().unwrap().to_owned());
+        let old: Vec<String> = old.collect();
+        server.pass(31).await;
+        source.release(from, old).await.unwrap();
+        assert_eq!(server.counts(url).await, "2/0/0");
+        assert!(server.receive(url).await.is_empty(), "dead letters: their receive counted");
+    }
 }

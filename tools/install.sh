@@ -70,6 +70,8 @@ need_nodes() {
     *) return ;;
   esac
   nodes="${XDG_CACHE_HOME:-$HOME/.cache}/cumulet/nodes"
+  # In a sandbox /tmp is its own.
+  case $nodes in /tmp/*) nodes=/var/tmp/cumulet/nodes ;; esac
   there=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
   missing=()
   for version in $NODE_VERSIONS; do

@@ -104,8 +104,8 @@ CASES = {
         query_call("sns", Version="2010-03-31", Message="x"), 400, "MissingAction", "",
     ),
     "an operation that is not served": (
-        rest_call("POST", "/2021-11-15/functions/f/response-streaming-invocations", b""), 400,
-        "UnknownOperationException", "lambda.InvokeWithResponseStream is not served",
+        rest_call("GET", "/2025-11-30/functions/f/function-scaling-config", b""), 400,
+        "UnknownOperationException", "lambda.GetFunctionScalingConfig is not served",
     ),
     "an unknown path": fn("GET", "/x/coffee", status=404, code="UnknownOperationException"),
     # Tables.

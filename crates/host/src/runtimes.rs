@@ -67,15 +67,22 @@ struct Boot {
     /// Whether a worker can be a template.
     #[serde(default)]
     forks: bool,
-    /// What the interpreter keeps for itself and may write to, without ever doing so. Where there
-    /// are no cgroups that cannot be told from memory it uses.
-    #[serde(default = "reserved_mb")]
-    reserved_mb: u32,
+    /// What the interpreter keeps for itself and may write to, without ever doing so: the last one
+    /// that fits its version. Where there are no cgroups that cannot be told from memory it uses.
+    #[serde(default)]
+    reserved: Vec<Reserved>,
 }
 
-fn reserved_mb() -> u32 {
-    512
+/// What an interpreter keeps for itself, from a version on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reserved {
+    from: String,
+    mb: u32,
 }
+
+/// What one keeps that says nothing else.
+const RESERVED_MB: u32 = 512;
 
 /// What functions run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +201,9 @@ impl Runtime {
             // As every function will have it, if its user does not wish otherwise.
             env.push(("TZ".to_owned(), ":UTC".to_owned()));
         }
+        let version = |reserved: &&Reserved| interpreter.version >= Version::of(&reserved.from);
+        let reserved = self.about.boot.reserved.iter().rfind(version);
+        let reserved_mb = reserved.map_or(RESERVED_MB, |reserved| reserved.mb);
         Launch {
             program: interpreter.program.clone(),
             args: self.about.boot.args.iter().map(expand).collect(),
@@ -205,7 +215,7 @@ impl Runtime {
             template: false,
             runtime_api,
             limits: Limits::default(),
-            reserved_bytes: u64::from(self.about.boot.reserved_mb) << 20,
+            reserved_bytes: u64::from(reserved_mb) << 20,
         }
     }
 

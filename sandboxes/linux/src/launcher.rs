@@ -247,8 +247,6 @@ impl Launcher {
         };
         let namespaces = if confined { SANDBOX_NAMESPACES } else { 0 };
         let reserved_bytes = launch.reserved_bytes;
-        // Where cgroups limit memory this is for what never came into one.
-        let limited = if self.limiter.is_some() { Limits::default() } else { launch.limits };
         // SAFETY: we have one thread.
         let cloned = unsafe { sys::clone(namespaces) }?;
         let (pid, pidfd) = match cloned {
@@ -265,7 +263,7 @@ impl Launcher {
                 output,
                 control: control_inside,
                 runtime_api: None,
-                data_bytes_max: limited.memory_bytes + reserved_bytes,
+                data_bytes_max: launch.limits.memory_bytes + reserved_bytes,
             }),
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
         };

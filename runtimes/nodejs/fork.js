@@ -58,7 +58,7 @@ function compact() {
  */
 function whenQuiet(done, rounds = QUIET_ROUNDS) {
   setImmediate(() => {
-    const reads = process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'));
+    const reads = process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq)/.test(name));
     if (!reads || rounds === 0) return done();
     setTimeout(whenQuiet, QUIET_ROUND_MS, done, rounds - 1);
   });

@@ -255,7 +255,7 @@ impl Host {
             let (spec, start) = (Arc::clone(spec), self.0.how_started(spec));
             Live { spec, idle: 0, busy: 0, start, environments: Vec::new() }
         };
-        for (spec, _) in self.0.templates.each() {
+        for spec in self.0.templates.each() {
             all.insert(Arc::clone(&spec), none(&spec));
         }
         for (spec, idle, busy, environments) in self.0.places.each() {

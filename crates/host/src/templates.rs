@@ -128,11 +128,7 @@ impl Templates {
         let takes_room = |entry: &Entry| matches!(entry.state, State::Making | State::Ready(_));
         let mut evicted = None;
         if state.values().filter(|entry| takes_room(entry)).count() >= self.templates_max {
-            let ready = |entry: &&mut Entry| matches!(entry.state, State::Ready(_));
-            let all = state.values_mut().filter(ready);
-            let Some(least) = all.min_by(|one, other| one.uses.total_cmp(&other.uses)) else {
-                return false;
-            };
+            let Some(least) = of_least_use(&mut state) else { return false };
             if least.uses >= uses {
                 return false;
             }
@@ -146,7 +142,7 @@ impl Templates {
         true
     }
 
-    /// Makes the template that was claimed.
+    /// Makes the template that was claimed; whether it is there.
     pub(crate) async fn make(
         &self,
         pool: &Pool,
@@ -154,23 +150,37 @@ impl Templates {
         around: Surroundings<'_>,
         runtime: &Arc<Runtime>,
         spec: &Arc<FunctionSpec>,
-    ) {
-        let _turn = self.making.acquire().await;
-        if (config.is_short)() {
-            if let Some(entry) = self.lock().get_mut(spec) {
-                entry.state = State::Absent;
-            }
-            return self.changed.notify_waiters();
-        }
-        let making =
-            |entry: Option<&Entry>| matches!(entry, Some(Entry { state: State::Making, .. }));
-        // It may have been replaced while it waited.
-        if !making(self.lock().get(spec)) {
-            return self.changed.notify_waiters();
-        }
-        let made = load(pool, config, around, runtime, spec).await;
+    ) -> bool {
+        let turn = self.making.acquire().await;
+        let made = match self.is_due(config, spec) {
+            true => Some(load(pool, config, around, runtime, spec).await),
+            false => None,
+        };
+        drop(turn);
+        let is_made = made.is_some_and(|made| self.keep(spec, made));
+        self.changed.notify_waiters();
+        is_made
+    }
+
+    /// Whether a template that was claimed is still to be made: it may have been replaced while it
+    /// waited, and memory may have become short.
+    fn is_due(&self, config: &Config, spec: &FunctionSpec) -> bool {
         let mut state = self.lock();
-        let Some(entry) = state.get_mut(spec) else { return self.changed.notify_waiters() };
+        match state.get_mut(spec) {
+            Some(entry) if matches!(entry.state, State::Making) => {
+                if (config.is_short)() {
+                    entry.state = State::Absent;
+                }
+                matches!(entry.state, State::Making)
+            }
+            _ => false,
+        }
+    }
+
+    /// Keeps what was made, where it is still wanted; whether there is a template now.
+    fn keep(&self, spec: &FunctionSpec, made: Result<Worker, String>) -> bool {
+        let mut state = self.lock();
+        let Some(entry) = state.get_mut(spec) else { return false };
         entry.state = match made {
             Ok(worker) => State::Ready(Arc::new(Template { worker, spares: Mutex::default() })),
             Err(why) => {
@@ -178,8 +188,7 @@ impl Templates {
                 State::Unfit(why)
             }
         };
-        drop(state);
-        self.changed.notify_waiters();
+        matches!(entry.state, State::Ready(_))
     }
 
     /// Drops a template that has ended.
@@ -190,9 +199,7 @@ impl Templates {
     /// Drops the one of least use: memory is short.
     pub(crate) fn evict(&self) {
         let mut state = self.lock();
-        let ready = |entry: &&mut Entry| matches!(entry.state, State::Ready(_));
-        let all = state.values_mut().filter(ready);
-        let least = all.min_by(|one, other| one.uses.total_cmp(&other.uses));
+        let least = of_least_use(&mut state);
         let _evicted = least.map(|entry| std::mem::replace(&mut entry.state, State::Absent));
         drop(state);
     }
@@ -222,10 +229,9 @@ impl Templates {
         let _ended = std::mem::take(&mut *self.lock());
     }
 
-    /// Every revision that is known here, and how its slots are started.
-    pub(crate) fn each(&self) -> Vec<(Arc<FunctionSpec>, Start)> {
-        let state = self.lock();
-        state.iter().map(|(spec, entry)| (Arc::clone(spec), entry.state.start())).collect()
+    /// Every revision that is known here.
+    pub(crate) fn each(&self) -> Vec<Arc<FunctionSpec>> {
+        self.lock().keys().map(Arc::clone).collect()
     }
 
     /// How slots of a revision are started.
@@ -275,6 +281,12 @@ impl Template {
     fn spares(&self) -> MutexGuard<'_, Vec<Slot>> {
         self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The template that was of least use.
+fn of_least_use(state: &mut HashMap<Arc<FunctionSpec>, Entry>) -> Option<&mut Entry> {
+    let ready = state.values_mut().filter(|entry| matches!(entry.state, State::Ready(_)));
+    ready.min_by(|one, other| one.uses.total_cmp(&other.uses))
 }
 
 /// A worker that has loaded the function and waits for orders; if there is none, why.

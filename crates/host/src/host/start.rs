@@ -8,7 +8,7 @@ use base::{sleep, task};
 
 use super::{Grant, Inner};
 use crate::assignment::{Assignment, Purpose};
-use crate::environment::{Environment, Origin, Way};
+use crate::environment::{Environment, Origin};
 use crate::places::{Lease, Place};
 use crate::runtimes::Runtime;
 use crate::slot::{Failed, InitFailure, Slot};
@@ -57,7 +57,7 @@ impl Inner {
             true => Err("it is debugged".to_owned()),
         };
         let (mut slot, origin) = match forked {
-            Ok((slot, way)) => (slot, Origin { way, why: None, provisioned }),
+            Ok(forked) => forked,
             Err(why) => {
                 let loaded = match self.load(runtime, spec, limits, (why, provisioned)).await? {
                     Ok(loaded) => loaded,
@@ -94,9 +94,8 @@ impl Inner {
         loop {
             let assignment = Assignment::new(self.around(), runtime, spec, purpose);
             let (worker, way, why) = self.pool.take(runtime, &assignment).await?;
-            let why = Some(std::iter::once(why_not_forked.clone()).chain(why).collect::<Vec<_>>());
-            let why = why.map(|all| all.join("; "));
-            let origin = Origin { way, why, provisioned };
+            let why: Vec<_> = std::iter::once(why_not_forked.clone()).chain(why).collect();
+            let origin = Origin { way, why: Some(why.join("; ")), provisioned };
             let (version, arn) = runtime.version_line(&spec.runtime, &spec.region);
             let begin = (limit, origin.line(&version, &arn));
             let done = Slot::start(self.around(), assignment, worker, begin, debug).await;
@@ -124,7 +123,7 @@ impl Inner {
     /// Starts the provisioned slots that are missing, one after the other: nobody waits for them.
     pub(super) async fn start_provisioned(self: &Arc<Self>) {
         while let Some(place) = self.places.take_provisioned() {
-            if !self.start_ahead(place, true).await {
+            if self.start_ahead(place, true).await.is_err() {
                 return;
             }
         }
@@ -136,22 +135,24 @@ impl Inner {
         self: &Arc<Self>,
         spec: &Arc<FunctionSpec>,
     ) -> Result<(), HostError> {
-        let Some(place) = self.places.take_single(spec) else { return Ok(()) };
-        let limit = self.config.init_timeout.max(spec.timeout);
-        let begun = self.begin(spec, place, (limit, None), false).await?;
-        self.offer(begun.map_err(|failed| HostError::NoWorker(failed.why.to_string()))?);
-        Ok(())
+        match self.places.take_single(spec) {
+            Some(place) => self.start_ahead(place, false).await,
+            None => Ok(()),
+        }
     }
 
-    /// Starts a slot for which there is no event yet; whether that went well. If not, the next
-    /// event will say why.
-    pub(super) async fn start_ahead(self: &Arc<Self>, place: Place, provisioned: bool) -> bool {
+    /// Starts a slot for which there is no event yet. Where that fails, the next event says why,
+    /// too.
+    pub(super) async fn start_ahead(
+        self: &Arc<Self>,
+        place: Place,
+        provisioned: bool,
+    ) -> Result<(), HostError> {
         let spec = Arc::clone(place.spec());
         let limit = self.config.init_timeout.max(spec.timeout);
-        let begun = self.begin(&spec, place, (limit, None), provisioned).await;
-        let Ok(Ok(lease)) = begun else { return false };
-        self.offer(lease);
-        true
+        let begun = self.begin(&spec, place, (limit, None), provisioned).await?;
+        self.offer(begun.map_err(|failed| HostError::NoWorker(failed.why.to_string()))?);
+        Ok(())
     }
 
     /// As if a slot had run an event: there may be one for it by now.
@@ -171,7 +172,7 @@ impl Inner {
         runtime: &Arc<Runtime>,
         spec: &Arc<FunctionSpec>,
         provisioned: bool,
-    ) -> Result<(Slot, Way), String> {
+    ) -> Result<(Slot, Origin), String> {
         let Some(template) = self.templates.find(spec) else {
             return Err(match self.how_started(spec) {
                 Start::Load(why) => why,
@@ -190,7 +191,7 @@ impl Inner {
                         tracing::debug!(function = spec.name, %error, "no spare slot");
                     }
                 });
-                Ok((slot, way))
+                Ok((slot, origin))
             }
             Err(error) => {
                 tracing::warn!(function = spec.name, %error, "the template is made anew");
@@ -214,8 +215,7 @@ impl Inner {
         task::spawn("host.template", async move {
             sleep(&*host.clock, TEMPLATE_AFTER).await;
             let (pool, around) = (&host.pool, host.around());
-            host.templates.make(pool, &host.config, around, &runtime, &spec).await;
-            if host.templates.made(&spec).await.is_ok() {
+            if host.templates.make(pool, &host.config, around, &runtime, &spec).await {
                 host.places.note_template(&spec);
             }
         });

@@ -43,7 +43,7 @@ pub(super) async fn tidy(host: Weak<Inner>) {
         for place in host.places.tidy(now) {
             let host = Arc::clone(&host);
             task::spawn("host.ahead", async move {
-                host.start_ahead(place, false).await;
+                let _the_next_event_says_why = host.start_ahead(place, false).await;
             });
         }
         if (host.config.is_short)() && !host.places.relieve(now) {

@@ -128,6 +128,14 @@ class Function:
     def probe(self, name, **more):
         return self.invoke({**self.platform.event(), **more, "probe": name})
 
+    def log(self):
+        logs = self.platform.aws("logs")
+        try:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{self.name}")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return ""  # it has not run yet
+        return "".join(event["message"] for event in events)
+
     def delete(self):
         self.platform.aws("lambda").delete_function(FunctionName=self.name)
 

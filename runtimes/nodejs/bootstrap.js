@@ -229,7 +229,7 @@ function decode(body) {
 function begin(event) {
   current = event;
   log.setRequest(event.requestId);
-  if (event.trace) process.env._X_AMZN_TRACE_ID = event.trace;
+  if (event.trace) fork.setTrace(event.trace);
   else if (traced) delete process.env._X_AMZN_TRACE_ID;
   traced = event.trace !== '';
 

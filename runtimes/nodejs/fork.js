@@ -15,9 +15,14 @@ const LIBUV_THREADS = 4;
 /** How long what is read of files while loading may take, in rounds. */
 const QUIET_ROUNDS = 100;
 const QUIET_ROUND_MS = 10;
+/** A character takes at most three bytes, and the native part takes 511. */
+const TRACE_LENGTH_MAX = 170;
 
-/** Where the native part is; undefined in workers that are not to be forked. */
+/** Where the native part is, if there is one. */
 const folder = process.env.CUMULET_FORK;
+/** Whether this worker is to be forked. */
+const isTemplate = process.env.CUMULET_TEMPLATE !== undefined;
+/** Undefined where it cannot be loaded. */
 let native;
 /** What was there before the function was loaded. */
 let before;
@@ -28,8 +33,14 @@ let draws = 0;
 function install() {
   if (!folder) return;
   const module = { exports: {} };
-  process.dlopen(module, path.join(folder, 'fork.so'));
-  native = module.exports;
+  try {
+    process.dlopen(module, path.join(folder, 'fork.so'));
+    native = module.exports;
+  } catch (error) {
+    // Made for another C library. Whoever is not to be forked can do without.
+    if (isTemplate) throw error;
+  }
+  if (!isTemplate) return;
   Math.random = seedable();
   watchDraws();
   before = look();
@@ -43,6 +54,12 @@ function serve() {
   const told = JSON.parse(text);
   Math.random.seed(told.seed);
   return told;
+}
+
+/** Sets _X_AMZN_TRACE_ID. Where it can, without what C libraries keep of every value. */
+function setTrace(text) {
+  if (native && text.length <= TRACE_LENGTH_MAX) native.setTrace(text);
+  else process.env._X_AMZN_TRACE_ID = text;
 }
 
 /** Collects garbage, so that slots share what is left and do not copy it to sweep it. */
@@ -152,4 +169,4 @@ function watchDraws() {
   syncBuiltinESMExports();
 }
 
-module.exports = { compact, install, serve, unfit, whenQuiet };
+module.exports = { compact, install, serve, setTrace, unfit, whenQuiet };

@@ -10,6 +10,7 @@
 
 mod arch;
 mod descriptors;
+mod environment;
 mod message;
 mod node;
 mod order;
@@ -38,4 +39,25 @@ pub unsafe extern "C" fn cumulet_serve(
         }
         Err(_refused) => -1,
     }
+}
+
+/// Sets the variable `_X_AMZN_TRACE_ID`, where it is not too long; whether it did.
+///
+/// # Safety
+/// `text` is valid for its length and has no zero; no other thread changes the environment, or
+/// reads this variable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cumulet_set_trace(text: *const u8, length: usize) -> bool {
+    if length >= environment::BYTES_MAX {
+        return false;
+    }
+    // SAFETY: as promised.
+    unsafe {
+        let text = core::slice::from_raw_parts(text, length);
+        environment::set_trace(|to| {
+            to[..length].copy_from_slice(text);
+            to[length] = 0;
+        });
+    }
+    true
 }

@@ -1,10 +1,12 @@
-//! The addon as Node sees it: `serve(control, init)`, which gives a slot its text.
+//! The addon as Node sees it: `serve(control, init)`, which gives a slot its text, and
+//! `setTrace(text)`.
 //!
 //! N-API is a stable interface of the program that loads us.
 
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::null_mut;
 
+use crate::environment;
 use crate::serve::{self, Refused};
 use crate::sys;
 use crate::threads::Refusal;
@@ -51,6 +53,16 @@ struct Napi {
     throw_error: unsafe extern "C" fn(env: Env, code: *const c_char, message: *const c_char) -> i32,
 }
 
+/// Found when Node loads us.
+static mut NAPI: Option<Napi> = None;
+
+/// # Safety
+/// Only the thread that has loaded us calls this.
+unsafe fn napi() -> Option<&'static Napi> {
+    // SAFETY: it is written once, by this thread.
+    unsafe { (*(&raw const NAPI)).as_ref() }
+}
+
 impl Napi {
     fn find() -> Option<Napi> {
         /// # Safety
@@ -83,7 +95,8 @@ static mut INIT: [u8; PATH_BYTES] = [0; PATH_BYTES];
 
 /// `serve(control: number, init: string): string`
 unsafe extern "C" fn serve_js(env: Env, info: *mut c_void) -> Value {
-    let Some(napi) = Napi::find() else { return null_mut() };
+    // SAFETY: Node's workers, which are threads, cannot load it a second time.
+    let Some(napi) = (unsafe { napi() }) else { return null_mut() };
     let mut arguments = [null_mut(); 2];
     let (mut count, mut control, mut length) = (2, -1, 0);
     // SAFETY: as N-API documents it; the path is zero-terminated by it.
@@ -109,16 +122,39 @@ unsafe extern "C" fn serve_js(env: Env, info: *mut c_void) -> Value {
     }
 }
 
+/// `setTrace(text: string): void`; cuts off what is too long.
+unsafe extern "C" fn set_trace_js(env: Env, info: *mut c_void) -> Value {
+    // SAFETY: as above.
+    let Some(napi) = (unsafe { napi() }) else { return null_mut() };
+    let (mut text, mut count, mut length) = (null_mut(), 1, 0);
+    // SAFETY: as N-API documents it; the text is zero-terminated by it. Only the main thread of
+    // Node has us. What libuv's other threads look up is not this variable.
+    unsafe {
+        let (this, data) = (null_mut(), null_mut());
+        (napi.get_cb_info)(env, info, &raw mut count, &raw mut text, this, data);
+        environment::set_trace(|to| {
+            let to = to.as_mut_ptr().cast();
+            let bytes = environment::BYTES_MAX;
+            (napi.get_value_string_utf8)(env, text, to, bytes, &raw mut length);
+        });
+    }
+    null_mut()
+}
+
 /// What Node calls when it has loaded us.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn napi_register_module_v1(env: Env, exports: Value) -> Value {
-    let Some(napi) = Napi::find() else { return exports };
-    // SAFETY: as N-API documents it.
+    // SAFETY: as N-API documents it; the first to be called here.
     unsafe {
-        let mut function = null_mut();
-        let name = c"serve".as_ptr();
-        (napi.create_function)(env, name, 5, serve_js, null_mut(), &raw mut function);
-        (napi.set_named_property)(env, exports, name, function);
+        NAPI = Napi::find();
+        let Some(napi) = napi() else { return exports };
+        let functions: [(&CStr, Callback); 2] = [(c"serve", serve_js), (c"setTrace", set_trace_js)];
+        for (name, callback) in functions {
+            let (mut function, length) = (null_mut(), name.to_bytes().len());
+            let (name, data) = (name.as_ptr(), null_mut());
+            (napi.create_function)(env, name, length, callback, data, &raw mut function);
+            (napi.set_named_property)(env, exports, name, function);
+        }
     }
     exports
 }

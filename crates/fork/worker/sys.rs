@@ -150,6 +150,7 @@ unsafe extern "C" {
         envp: *const *const c_char,
     ) -> c_int;
     pub fn setrlimit(what: c_int, limits: *const u64) -> c_int;
+    pub fn putenv(variable: *mut c_char) -> c_int;
     pub fn prctl(option: c_int, ...) -> c_int;
     pub fn _exit(status: c_int) -> !;
     pub fn __errno_location() -> *mut c_int;

@@ -46,8 +46,9 @@ pub enum Shown {
     Runtimes,
 }
 
-/// A program to be started: with exactly this environment, nothing open but the pipes of
-/// [`Process`], in a process group of its own, and so that it ends when the server does.
+/// A program to be started: with exactly this environment but for variables of the sandbox's own,
+/// `CUMULET_…`; with nothing open but the pipes of [`Process`], in a process group of its own, and
+/// so that it ends when the server does.
 #[derive(Debug, Clone)]
 pub struct Launch {
     pub program: PathBuf,

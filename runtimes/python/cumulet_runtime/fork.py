@@ -13,8 +13,10 @@ from typing import Dict, List, Optional
 
 CONTROL = 5
 NATIVE_THREADS_MAX = 64
+TRACE_NAME = b"_X_AMZN_TRACE_ID"
 
 _folder = os.environ.get("CUMULET_FORK")
+_is_template = "CUMULET_TEMPLATE" in os.environ
 _draws = 0
 _before: Dict[str, List[str]] = {}
 _library: Optional[ctypes.PyDLL] = None
@@ -23,7 +25,7 @@ _library: Optional[ctypes.PyDLL] = None
 def install() -> None:
     """To be called before anything else is loaded: what draws random bytes is not to find the
     function that nobody counts."""
-    if not _folder:
+    if not _is_template:
         return
     drawn = os.urandom
 
@@ -37,7 +39,7 @@ def install() -> None:
 
 def is_wanted() -> bool:
     """Whether this worker is to be a template."""
-    return bool(_folder)
+    return _is_template
 
 
 def settle() -> None:
@@ -45,8 +47,18 @@ def settle() -> None:
     global _before, _draws, _library
     if not _folder:
         return
-    # It holds the interpreter's lock while it waits: nobody else is to run.
-    _library = ctypes.PyDLL(os.path.join(_folder, "fork.so"))
+    try:
+        # It holds the interpreter's lock while it waits: nobody else is to run.
+        _library = ctypes.PyDLL(os.path.join(_folder, "fork.so"))
+    except OSError:
+        # Made for another C library. Whoever is not to be forked can do without.
+        if _is_template:
+            raise
+        return
+    _library.cumulet_set_trace.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    _library.cumulet_set_trace.restype = ctypes.c_bool
+    if not _is_template:
+        return
     _before = _look()
     _draws = 0
 
@@ -96,6 +108,16 @@ def unfit() -> Optional[str]:
 
 
 _OURS = ("1", str(os.getpid()))
+
+
+def set_trace(text: str) -> None:
+    """Sets _X_AMZN_TRACE_ID. Where it can, without what C libraries keep of every value."""
+    value = os.fsencode(text)
+    if _library and b"\0" not in value and _library.cumulet_set_trace(value, len(value)):
+        # Where os.environ keeps what it has read: its own way ends in `setenv`.
+        os.environ._data[TRACE_NAME] = value
+    else:
+        os.environ[TRACE_NAME.decode()] = text
 
 
 def _look() -> Dict[str, List[str]]:

@@ -219,7 +219,7 @@ _traced = ""
 def set_trace(trace: str) -> None:
     global _traced
     if trace:
-        os.environ["_X_AMZN_TRACE_ID"] = trace
+        fork.set_trace(trace)
     elif _traced:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
     _traced = trace

@@ -197,11 +197,12 @@ fn second(job: Job<'_>) -> io::Result<std::convert::Infallible> {
     let argv: Vec<_> = std::iter::once(&program).chain(&args).collect();
     let env = launch.env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
     let mut env: Vec<CString> = env.collect::<Result<_, _>>()?;
-    if let Some(address) = &job.runtime_api {
-        env.push(CString::new(format!("AWS_LAMBDA_RUNTIME_API={address}"))?);
+    match &job.runtime_api {
+        Some(address) => env.push(CString::new(format!("AWS_LAMBDA_RUNTIME_API={address}"))?),
+        None => env.push(CString::new(format!("CUMULET_FORK={}", fork_folder(&job).display()))?),
     }
     if launch.template {
-        env.push(CString::new(format!("CUMULET_FORK={}", fork_folder(&job).display()))?);
+        env.push(c"CUMULET_TEMPLATE=yes".to_owned());
     }
     place_descriptors(&job)?;
     if let Some(gate) = filters.apply(launch.template).map_err(context("seccomp"))? {

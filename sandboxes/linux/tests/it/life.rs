@@ -105,3 +105,67 @@ async fn who_ends_at_once_was_there() {
         assert_eq!(process.running.wait().await.unwrap().into_raw(), 7 << 8);
     }
 }
+
+/// C libraries keep every value that `setenv` was given: a variable that each event changes would
+/// fill the memory of a function that is busy for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_of_an_event_takes_the_place_of_the_last() {
+    let function = Function::py(
+        "import ctypes, os\n\
+         getenv = ctypes.CDLL(None).getenv\n\
+         getenv.restype = ctypes.c_void_p\n\
+         def handler(event, context):\n\
+        \x20   place = getenv(b'_X_AMZN_TRACE_ID')\n\
+        \x20   seen = os.environ['_X_AMZN_TRACE_ID']\n\
+        \x20   return [place, seen, ctypes.string_at(place).decode()]\n",
+    );
+    let world = World::new();
+    let mut places = Vec::new();
+    for trace in ["Root=1-one;Sampled=0", "Root=1-two;Parent=of-the-second;Sampled=1"] {
+        let answer = world.trace(&function, trace).await;
+        assert_eq!((&answer[1], &answer[2]), (&trace.into(), &trace.into()));
+        places.push(answer[0].clone());
+    }
+    assert_eq!(places[0], places[1]);
+    world.host.drain().await;
+}
+
+/// Whatever the event before it has done to the variable, in the process and in its children.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_has_its_trace() {
+    let functions = [
+        Function::js(
+            "const { execFileSync } = require('child_process');
+            const acts = [
+                () => delete process.env._X_AMZN_TRACE_ID,
+                () => { process.env._X_AMZN_TRACE_ID = 'mine'; },
+            ];
+            exports.handler = async () => {
+                const child = execFileSync('/usr/bin/printenv', ['_X_AMZN_TRACE_ID']);
+                const seen = [process.env._X_AMZN_TRACE_ID, child.toString().trim()];
+                acts.push(acts.shift());
+                acts[0]();
+                return seen;
+            };",
+        ),
+        Function::py(
+            "import os, subprocess\n\
+             acts = [lambda: os.environ.pop('_X_AMZN_TRACE_ID'),\n\
+            \x20       lambda: os.environ.update(_X_AMZN_TRACE_ID='mine')]\n\
+             def handler(event, context):\n\
+            \x20   child = subprocess.check_output(['/usr/bin/printenv', '_X_AMZN_TRACE_ID'])\n\
+            \x20   seen = [os.environ['_X_AMZN_TRACE_ID'], child.decode().strip()]\n\
+            \x20   acts.append(acts.pop(0))\n\
+            \x20   acts[0]()\n\
+            \x20   return seen\n",
+        ),
+    ];
+    let world = World::new();
+    let long = format!("Root=1-{}", "x".repeat(600));
+    for function in &functions {
+        for trace in ["Root=1-one", &long, "Root=1-three;Sampled=0", "Root=1-four", &long] {
+            assert_eq!(world.trace(function, trace).await, serde_json::json!([trace, trace]));
+        }
+    }
+    world.host.drain().await;
+}

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::{Arn, SystemClock, SystemRandom};
-use host::{
-    Config, Credentials, FunctionSpec, Host, Invocation, Invoked, Parts, Piece, ResponseWriter,
-};
+use host::{Config, Credentials, FunctionSpec, Host, Invocation, Invoked, Parts, Piece};
 use serde_json::Value;
 use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink};
 
@@ -83,10 +81,19 @@ impl World {
         (if error.is_none() { Ok(payload) } else { Err(payload) }, log_tail)
     }
 
+    /// The answer to an event of this trace, as JSON.
+    pub(crate) async fn trace(&self, function: &Function, trace: &str) -> Value {
+        let event = |invocation| Invocation { trace_header: Some(trace.to_owned()), ..invocation };
+        let Invoked { payload, error, .. } = self.call_with(function, event).await;
+        assert!(error.is_none(), "{payload:?}");
+        serde_json::from_slice(&payload).unwrap()
+    }
+
     /// A response, of which nothing is read for a while, and what the log says about its event.
     pub(crate) async fn stream(&self, function: &Function) -> (Vec<u8>, String) {
         let (writer, mut reader) = host::response();
-        let invoked = self.call_with(function, Some(writer));
+        let event = |invocation| Invocation { response: Some(writer), ..invocation };
+        let invoked = self.call_with(function, event);
         let reading = async {
             reader.begun().await;
             base::sleep(&SystemClock::new(), Duration::from_millis(50)).await;
@@ -101,10 +108,14 @@ impl World {
     }
 
     async fn call(&self, function: &Function) -> Invoked {
-        self.call_with(function, None).await
+        self.call_with(function, |invocation| invocation).await
     }
 
-    async fn call_with(&self, function: &Function, response: Option<ResponseWriter>) -> Invoked {
+    async fn call_with(
+        &self,
+        function: &Function,
+        event: impl FnOnce(Invocation) -> Invocation,
+    ) -> Invoked {
         let number = self.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let invocation = Invocation {
             request_id: format!("request-{number}"),
@@ -113,9 +124,9 @@ impl World {
             trace_header: None,
             function_arn: None,
             tail: true,
-            response,
+            response: None,
         };
-        self.host.invoke(&function.spec, invocation).await.unwrap()
+        self.host.invoke(&function.spec, event(invocation)).await.unwrap()
     }
 
     /// Waits until the function has a template, or cannot have one: then why.

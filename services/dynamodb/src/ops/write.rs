@@ -51,9 +51,17 @@ pub(crate) enum Returns {
 }
 
 /// The item before and after a write.
-struct Outcome {
-    old: Option<Item>,
-    new: Option<Item>,
+pub(crate) struct Outcome {
+    pub(crate) old: Option<Item>,
+    pub(crate) new: Option<Item>,
+}
+
+impl Outcome {
+    /// Write capacity units it has used.
+    pub(crate) fn units(&self) -> f64 {
+        let bytes = |item: &Option<Item>| item.as_ref().map_or(0, size);
+        rules::write_units(bytes(&self.old).max(bytes(&self.new)))
+    }
 }
 
 /// Writes an item and answers as the request wants it.
@@ -62,48 +70,56 @@ pub(crate) async fn write(
     write: Write<'_>,
     capacity: Option<&String>,
 ) -> Result<WriteItemOutput, Error> {
-    let key = data::item_key(&ctx.account, write.table.number, &write.key);
     // Staged before the transaction, which may run several times.
-    let staged = match &write.change {
-        Change::Put(item) => Some(data::stage(ctx, item).await?),
-        Change::Delete | Change::Update { .. } => None,
-    };
+    let staged = write.stage(ctx).await?;
     let wants_capacity = capacity.is_some_and(|wanted| wanted != "NONE");
-    let (key, staged, request) = (&key, staged.as_ref(), &write);
+    let (staged, request) = (staged.as_ref(), &write);
     let outcome = ctx
         .store()
         .transact(&ctx.account, |tx| async move {
-            let table = current(ctx, &tx, request.table).await?;
-            if request.is_blind() && !wants_capacity && !table.large {
-                let new = put_blindly(ctx, &tx, &table, key, staged).await?;
-                return Ok::<_, Error>(Outcome { old: None, new });
-            }
-            let stored = tx.get_record::<Stored>(key).await?;
-            let old = match &stored {
-                Some(stored) => Some(data::load(ctx.store(), stored).await?),
-                None => None,
-            };
-            request.guard.check(old.as_ref())?;
-            let new = request.change.apply(old.as_ref())?;
-            if stored.is_none() && new.is_none() {
-                return Ok(Outcome { old, new });
-            }
-            let fresh = match (&new, &request.change) {
-                (Some(item), Change::Update { .. }) => Some(data::stage(ctx, item).await?),
-                _ => None,
-            };
-            let staged = fresh.as_ref().or(staged);
-            mark_large(ctx, &tx, &table, staged)?;
-            data::replace(&tx, key, stored.as_ref(), staged).await?;
-            Ok(Outcome { old, new })
+            perform(ctx, &tx, request, staged, wants_capacity).await
         })
         .await?;
-    let bytes = |item: &Option<Item>| item.as_ref().map_or(0, size);
-    let units = rules::write_units(bytes(&outcome.old).max(bytes(&outcome.new)));
+    let units = outcome.units();
     Ok(WriteItemOutput {
         attributes: write.returned(outcome),
         consumed_capacity: consumed(capacity, write.table, units),
     })
+}
+
+/// Does one write within a transaction, which may have others. `looks` says whether the item that
+/// was there must be known even where the write does not depend on it.
+pub(crate) async fn perform(
+    ctx: &Ctx,
+    tx: &Tx,
+    write: &Write<'_>,
+    staged: Option<&Fresh>,
+    looks: bool,
+) -> Result<Outcome, Error> {
+    let table = current(ctx, tx, write.table).await?;
+    let key = &data::item_key(&ctx.account, table.number, &write.key);
+    if write.is_blind() && !looks && !table.large {
+        let new = put_blindly(ctx, tx, &table, key, staged).await?;
+        return Ok(Outcome { old: None, new });
+    }
+    let stored = tx.get_record::<Stored>(key).await?;
+    let old = match &stored {
+        Some(stored) => Some(data::load(ctx.store(), stored).await?),
+        None => None,
+    };
+    write.guard.check(old.as_ref())?;
+    let new = write.change.apply(old.as_ref())?;
+    if stored.is_none() && new.is_none() {
+        return Ok(Outcome { old, new });
+    }
+    let fresh = match (&new, &write.change) {
+        (Some(item), Change::Update { .. }) => Some(data::stage(ctx, item).await?),
+        _ => None,
+    };
+    let staged = fresh.as_ref().or(staged);
+    mark_large(ctx, tx, &table, staged)?;
+    data::replace(tx, key, stored.as_ref(), staged).await?;
+    Ok(Outcome { old, new })
 }
 
 /// The table's record as the transaction sees it. Reading it makes the transaction conflict with
@@ -145,6 +161,14 @@ pub(crate) fn mark_large(
 }
 
 impl Write<'_> {
+    /// Prepares the item that is put, if one is.
+    pub(crate) async fn stage(&self, ctx: &Ctx) -> Result<Option<Fresh>, Error> {
+        match &self.change {
+            Change::Put(item) => Ok(Some(data::stage(ctx, item).await?)),
+            Change::Delete | Change::Update { .. } => Ok(None),
+        }
+    }
+
     /// Whether the item that is there does not matter.
     fn is_blind(&self) -> bool {
         let is_update = matches!(self.change, Change::Update { .. });

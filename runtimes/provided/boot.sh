@@ -1,5 +1,5 @@
 #!/bin/sh
-# Becomes the function's `bootstrap`. Before that it starts the extensions, tells the host which
+# Becomes the function's `bootstrap`, or the command given. Before that it starts the extensions, tells the host which
 # they are (descriptor 4) and waits until all have registered (descriptor 3).
 # The host's side is in crates/host/src/runtime_api.
 opt="${LAMBDA_LAYERS_ROOT:-/opt}"
@@ -20,6 +20,7 @@ invalid() {
 }
 
 cd "$LAMBDA_TASK_ROOT" || exit 1
+if [ $# -gt 0 ]; then exec /bin/sh "$@" 3<&-; fi
 for bootstrap in "$LAMBDA_TASK_ROOT/bootstrap" "$opt/bootstrap"; do
   [ -f "$bootstrap" ] || continue
   if [ ! -x "$bootstrap" ]; then

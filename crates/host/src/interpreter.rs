@@ -22,8 +22,12 @@ pub(crate) struct Lookup {
     /// Arguments that make it print its version and, if what is started may be a script that only
     /// leads to the interpreter, the interpreter's own path.
     probe: Vec<String>,
+    /// Folders it reads besides its own: paths as above.
+    #[serde(default)]
+    reads: Vec<String>,
 }
 
+const SHELL: &str = "/bin/sh";
 /// Links from a name to a program.
 const LINKS_MAX: usize = 8;
 
@@ -32,6 +36,8 @@ const LINKS_MAX: usize = 8;
 pub(crate) struct Interpreter {
     pub(crate) program: PathBuf,
     pub(crate) version: Version,
+    /// Folders it reads besides those where it is installed.
+    reads: Vec<PathBuf>,
 }
 
 /// `3.12`, as far as it is known.
@@ -39,8 +45,13 @@ pub(crate) struct Interpreter {
 pub(crate) struct Version(Vec<u32>);
 
 impl Interpreter {
+    /// The shell, which every machine has.
+    pub(crate) fn shell(asked: Version) -> Interpreter {
+        Interpreter { program: SHELL.into(), version: asked, reads: Vec::new() }
+    }
+
     /// Where it is installed, by every name it has on the way: `/opt/node22`, for
-    /// `/opt/node22/bin/node`.
+    /// `/opt/node22/bin/node`. And what else it reads.
     pub(crate) fn folders(&self) -> Vec<PathBuf> {
         let mut names = vec![self.program.clone()];
         // A link to a program elsewhere, such as a virtual environment's.
@@ -51,9 +62,14 @@ impl Interpreter {
             names.push(next);
         }
         names.extend(std::fs::canonicalize(&self.program));
-        let installed = |name: &PathBuf| Some(name.parent()?.parent()?.to_owned());
+        let installed = |name: &PathBuf| {
+            let folder = name.parent()?;
+            // A link may be anywhere: what is in /etc/alternatives is not installed in /etc.
+            Some(if folder.ends_with("bin") { folder.parent()? } else { folder }.to_owned())
+        };
         let mut folders: Vec<_> = names.iter().filter_map(installed).collect();
         folders.retain(|folder| !["/", "/usr"].map(Path::new).contains(&folder.as_path()));
+        folders.extend(self.reads.iter().cloned());
         folders.sort();
         folders.dedup();
         folders
@@ -73,6 +89,9 @@ impl Lookup {
         for program in self.candidates(asked, config) {
             match probe(&program, &self.probe, &config.search_path) {
                 Ok(found) if found.version >= oldest => {
+                    let reads = self.reads.iter();
+                    let reads = reads.flat_map(|name| spread(name, "", config)).collect();
+                    let found = Interpreter { reads, ..found };
                     if found.version.is(asked) {
                         return Ok(found);
                     }
@@ -114,12 +133,20 @@ impl Lookup {
 /// Where a name of the lookup leads to: a name to the first folder of the search path that has it,
 /// a path to all that fit it.
 fn locate(name: &str, version: &str, config: &Config) -> Vec<PathBuf> {
-    let name = name.replace("{version}", version);
     if !name.contains('/') {
+        let name = name.replace("{version}", version);
         let folders = std::env::split_paths(&config.search_path);
         let found = folders.map(|folder| folder.join(&name)).find(|path| path.is_file());
         return found.into_iter().collect();
     }
+    let mut found = spread(name, version, config);
+    found.retain(|path| path.is_file());
+    found
+}
+
+/// All paths that fit a path of the lookup.
+fn spread(name: &str, version: &str, config: &Config) -> Vec<PathBuf> {
+    let name = name.replace("{version}", version);
     let mut found = vec![PathBuf::new()];
     for part in Path::new(&name) {
         found = match part.to_str().and_then(|part| part.split_once('*')) {
@@ -128,7 +155,6 @@ fn locate(name: &str, version: &str, config: &Config) -> Vec<PathBuf> {
             None => found.iter().map(|at| at.join(part)).collect(),
         };
     }
-    found.retain(|path| path.is_file());
     found
 }
 
@@ -147,13 +173,17 @@ fn probe(program: &Path, args: &[String], search_path: &OsStr) -> Result<Interpr
     let output = command.args(args).env_clear().env("PATH", search_path).output();
     let printed = output.map_err(|error| error.to_string())?.stdout;
     let printed = String::from_utf8_lossy(&printed);
-    let (version, path) = printed.trim().split_once(' ').unwrap_or_else(|| (printed.trim(), ""));
-    if !version.contains(|c: char| c.is_ascii_digit()) {
+    // Some say their name before it, and some their path behind it.
+    let is_version =
+        |word: &str| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
+    let Some(from) = printed.split_whitespace().find(|word| is_version(word)) else {
         return Err("it does not say its version".to_owned());
-    }
+    };
+    let rest = printed[printed.find(from).unwrap_or_default()..].trim();
+    let (version, path) = rest.split_once(' ').unwrap_or((rest, ""));
     let path = Some(PathBuf::from(path)).filter(|path| path.is_file());
     let program = path.unwrap_or_else(|| program.to_owned());
-    Ok(Interpreter { program, version: Version::of(version) })
+    Ok(Interpreter { program, version: Version::of(version), reads: Vec::new() })
 }
 
 impl Version {
@@ -207,6 +237,7 @@ mod tests {
             versions: texts(&["3.13", "3.12", "3.11"]),
             lookup: texts(&["py{version}", "py", "~/env/{version}.*/py"]),
             probe: Vec::new(),
+            reads: Vec::new(),
         };
         let search_path = std::env::join_paths([&home.path().join("bin"), Path::new("/bin")]);
         let config = Config {

@@ -55,7 +55,9 @@ pub(crate) struct Debug {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Boot {
-    /// `{runtime}` stands for the folder.
+    /// What is started, if not the interpreter itself.
+    program: Option<PathBuf>,
+    /// `{runtime}` stands for the folder, `{interpreter}` for the program that was found.
     args: Vec<String>,
     /// Variables the interpreter reads at its start only.
     #[serde(default)]
@@ -92,8 +94,6 @@ pub struct Program {
     /// Whether the version is the one that the runtime's name asks for.
     pub asked_for: bool,
 }
-
-const SHELL: &str = "/bin/sh";
 
 impl Runtimes {
     /// Reads `<folder>/<id>/runtime.toml` of every runtime in it.
@@ -145,7 +145,7 @@ impl Runtime {
     pub(crate) fn look_up(&self, name: &str, config: &Config) -> Result<Interpreter, String> {
         let asked = Version::of(name);
         let Some(lookup) = &self.about.interpreter else {
-            return Ok(Interpreter { program: SHELL.into(), version: asked });
+            return Ok(Interpreter::shell(asked));
         };
         let found = lookup.find(&self.id, &asked, config)?;
         let entry = self.lock().insert(asked.clone(), found.clone());
@@ -194,7 +194,11 @@ impl Runtime {
     ) -> Launch {
         let folder = self.shown(sandbox);
         let folder = folder.to_string_lossy();
-        let expand = |arg: &String| OsString::from(arg.replace("{runtime}", &folder));
+        let program = interpreter.program.to_string_lossy();
+        let expand = |arg: &String| {
+            let arg = arg.replace("{runtime}", &folder).replace("{interpreter}", &program);
+            OsString::from(arg)
+        };
         let (mut env, runtime_api) = (env, self.about.boot.runtime_api);
         if !runtime_api {
             env.push(("PATH".to_owned(), search_path.to_string_lossy().into_owned()));
@@ -205,7 +209,7 @@ impl Runtime {
         let reserved = self.about.boot.reserved.iter().rfind(version);
         let reserved_mb = reserved.map_or(RESERVED_MB, |reserved| reserved.mb);
         Launch {
-            program: interpreter.program.clone(),
+            program: self.about.boot.program.as_ref().unwrap_or(&interpreter.program).clone(),
             args: self.about.boot.args.iter().map(expand).collect(),
             env,
             folders: interpreter.folders(),

@@ -36,6 +36,8 @@ const FILES: &[(&str, &str)] = files! {
     "python/cumulet_runtime/pipe.py"
     "python/cumulet_runtime/worker.py"
     "python/hello/index.py"
+    "java/runtime.toml"
+    "java/client.sh"
     "provided/runtime.toml"
     "provided/boot.sh"
 };

@@ -44,6 +44,8 @@ class Run:
     """When the event was sent, in seconds since the machine's start."""
     born: float
     """When the process of its environment began, in the same; 0 where that was not asked."""
+    way: str = ""
+    """What the host says of its start, where it was asked: see [`Functions.way`]."""
 
 
 class Connection:
@@ -154,6 +156,12 @@ class Functions:
         """What `cumulet functions` shows of one."""
         all = self.ask("GET", "/_cumulet/functions?minutes=1")
         return next((one for one in all if one["name"] == name), {})
+
+    def way(self, name: str, stream: str) -> str:
+        """How an environment came about, by what `cumulet describe` shows of it."""
+        versions = self.ask("GET", f"/_cumulet/functions/{name}?minutes=1")["versions"]
+        all = [one for version in versions for one in version["environments"]]
+        return next((one["start"] for one in all if one["stream"] == stream), "ended")
 
     def all_live(self) -> list:
         return self.ask("GET", "/_cumulet/functions?minutes=1")

@@ -1,9 +1,9 @@
-"""What all benches share: the server, and one form of result."""
+"""What all benches share: the server, and what is known of processes."""
 
-import math
+import contextlib
 import os
 import pathlib
-import statistics
+import signal
 import subprocess
 import sys
 import time
@@ -21,47 +21,8 @@ from server import Server, free_port  # noqa: E402, F401
 # At its end a server removes what it has unpacked: hundreds of functions with their packages.
 server.STOP_SECONDS = 300
 
-# What is compiled and what is installed; it may be deleted.
-CACHE = HERE / ".cache"
-
 # A stray variable of Node's alone can triple its start (HOST.md), so nothing is inherited.
 CLEARED = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
-
-
-def result(
-    name, value, unit="", at_least=None, at_most=None, goal=None, goal_at_most=None, note=""
-):
-    """One line, the same for every bench: what, how much, and whether that is enough.
-
-    Gives whether the required bound holds; a goal is only reported.
-    """
-    bounds = [
-        ("required ≥", at_least, lambda bound: value >= bound),
-        ("required ≤", at_most, lambda bound: value <= bound),
-        ("goal ≥", goal, lambda bound: value >= bound),
-        ("goal ≤", goal_at_most, lambda bound: value <= bound),
-    ]
-    told, good = [], True
-    for what, bound, holds in bounds:
-        if bound is not None:
-            told.append(f"{what} {bound:g} {'ok' if holds(bound) else 'MISSED'}")
-            good &= holds(bound) or what.startswith("goal")
-    print(f"{name:<44} {value:>10.3f} {unit:<4} {', '.join(told)}  {note}".rstrip(), flush=True)
-    return good
-
-
-def median(values):
-    return statistics.median(values)
-
-
-def p99(values):
-    """The nearest rank: of fewer than a hundred, the greatest."""
-    ordered = sorted(values)
-    return ordered[math.ceil(0.99 * len(ordered)) - 1]
-
-
-def spread(values, digits=1):
-    return f"median of {len(values)}, {min(values):.{digits}f} to {max(values):.{digits}f}"
 
 
 def memory_kb(pid, field):
@@ -116,25 +77,24 @@ def wait_for(what, seconds=30):
     return found
 
 
-def compile_rust(name, folder) -> pathlib.Path:
-    """A program of one file, without a package."""
-    out, source = pathlib.Path(folder) / name, HERE / f"{name}.rs"
-    if not out.exists() or out.stat().st_mtime < source.stat().st_mtime:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        argv = ["rustc", "-O", "-C", "strip=symbols", "--edition", "2024", source, "-o", out]
-        subprocess.run(argv, check=True)
-    return out
+@contextlib.contextmanager
+def running(argv, stop_seconds: float = 10, **options):
+    """A process and all that it starts, ended with the block, whatever ends that."""
+    options = {"stdin": subprocess.DEVNULL, **options}
+    process = subprocess.Popen(argv, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        end_group(process, stop_seconds)
 
 
-def install(name, packages) -> pathlib.Path:
-    """A folder of the cache with these packages of npm."""
-    folder = CACHE / name
-    done = folder / "installed"
-    wanted = "\n".join(packages)
-    if not done.exists() or done.read_text() != wanted:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text('{"private": true}')
-        argv = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", *packages]
-        subprocess.run(argv, cwd=folder, check=True)
-        done.write_text(wanted)
-    return folder
+def end_group(process, stop_seconds: float):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(stop_seconds)
+        except subprocess.TimeoutExpired:
+            pass

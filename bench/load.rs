@@ -2,7 +2,8 @@
 //! after the other, and look at every answer.
 //!
 //! `load HOST:PORT PATH CONNECTIONS REQUESTS [cut]` sends so many requests in all, with standard
-//! input as their body, and prints one line of JSON. With `cut`, three of four requests are cut off
+//! input as their body, and prints one line of JSON; each second, on standard error, how many are
+//! left. With `cut`, three of four requests are cut off
 //! by their client: half sent, or sent and left, or left in the middle of the answer. Compiled by
 //! `rustc -O` alone.
 
@@ -51,13 +52,17 @@ fn main() -> io::Result<()> {
     .into_bytes()
     .into();
     let left = Arc::new(AtomicUsize::new(requests));
-    let began = Instant::now();
+    let (began, mut told) = (Instant::now(), 0);
     let threads: Vec<_> = (0..connections)
         .map(|seed| {
             let (address, request, left) = (address.clone(), Arc::clone(&request), left.clone());
             thread::spawn(move || run(&address, &request, &left, cut.then_some(seed)))
         })
         .collect();
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        thread::sleep(Duration::from_millis(10));
+        tell(&mut told, began, left.load(Ordering::Relaxed), requests);
+    }
     let mut all = Outcome::default();
     for thread in threads {
         let one = thread.join().expect("a client thread panicked");
@@ -68,6 +73,15 @@ fn main() -> io::Result<()> {
     }
     print(&mut all, began.elapsed());
     Ok(())
+}
+
+/// Tells how far it is, once in each second.
+fn tell(told: &mut u64, began: Instant, left: usize, of: usize) {
+    let seconds = began.elapsed().as_secs();
+    if seconds > *told {
+        *told = seconds;
+        eprintln!("load: {} of {of} requests, {seconds} s", of - left);
+    }
 }
 
 fn print(all: &mut Outcome, elapsed: Duration) {

@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 
-from lib import CLEARED, HERE, free_port, install, wait_for
+import tools
+from lib import CLEARED, end_group, free_port, wait_for
+from table import waiting
+from tools import CACHE, Unavailable
 
-RIC = ["aws-lambda-ric@3.3.0"]
-OFFLINE = ["serverless@3.40.0", "serverless-offline@13.10.1"]
 SERVICE = "bench"
 START_SECONDS = 30
+STOP_SECONDS = 10
 
 
 class RuntimeApi:
@@ -108,17 +110,13 @@ class Ric:
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
         self.api = RuntimeApi()
-        self.commands = {
-            "node": [
-                shutil.which("node"),
-                str(install("ric", RIC) / "node_modules" / "aws-lambda-ric" / "bin" / "index.mjs"),
-            ]
-        }
-        has_python = subprocess.run(
-            [sys.executable, "-c", "import awslambdaric"], capture_output=True
-        )
-        if has_python.returncode == 0:
-            self.commands["python"] = [os.path.realpath(sys.executable), "-m", "awslambdaric"]
+        self.commands = {"native": ["./bootstrap"]}
+        try:
+            client = tools.ric() / "bin" / "index.mjs"
+            self.commands["node"] = [shutil.which("node"), str(client)]
+        except Unavailable as why:
+            print(f"without a peer: {why}", flush=True)
+        self.commands["python"] = [os.path.realpath(sys.executable), "-m", "awslambdaric"]
 
     def start_ms(self, sample, number):
         """Nothing where there is no such client."""
@@ -172,7 +170,7 @@ class Offline:
         }
         # JSON is YAML.
         (self.folder / "serverless.yml").write_text(json.dumps(project))
-        modules = install("offline", OFFLINE) / "node_modules"
+        modules = tools.offline()
         (self.folder / "node_modules").symlink_to(modules)
         argv = [
             "node", str(modules / "serverless" / "bin" / "serverless.js"), "offline",
@@ -184,7 +182,15 @@ class Offline:
             argv, cwd=self.folder, env=env, stdout=self.log, stderr=self.log,
             stdin=subprocess.DEVNULL, start_new_session=True,
         )
-        wait_for(self.is_up, 120)
+        try:
+            with waiting("starting serverless-offline"):
+                wait_for(self.is_up, 120)
+        except AssertionError as error:
+            self.close()
+            raise Unavailable(f"serverless-offline did not start: {error}") from error
+        except BaseException:
+            self.close()
+            raise
 
     def is_up(self) -> bool:
         assert self.process.poll() is None, self.tail()
@@ -213,12 +219,7 @@ class Offline:
         return took
 
     def close(self):
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        end_group(self.process, STOP_SECONDS)
         self.log.close()
 
 
@@ -230,4 +231,5 @@ def unpacked(sample, folder: pathlib.Path) -> pathlib.Path:
 
 def scratch():
     """On the disk, where node_modules can be linked to."""
-    return tempfile.TemporaryDirectory(prefix=".peers-", dir=HERE)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix="peers-", dir=CACHE)

@@ -1,27 +1,32 @@
-"""(e) From the edit of a handler to the first answer by the new code."""
+"""From the edit of a handler to the first answer by the new code."""
 
+import argparse
 import http.client
 import pathlib
 import shutil
-import sys
 import tempfile
 import time
 
-from lib import HERE, Server, median, result, spread
+from lib import CLEARED, HERE, Server
+from table import Bound, Progress, Table
 
-ROUNDS = 20
+LATEST_MS = Bound(1000)
 HANDLER = """\
 exports.handler = async () => ({{ statusCode: 200, body: 'edit {number}' }});
 """
 
 
-def main() -> bool:
-    with tempfile.TemporaryDirectory() as folder:
+def main(argv) -> bool:
+    options = argparse.ArgumentParser(prog="reload")
+    options.add_argument("--rounds", type=int, default=20)
+    options = options.parse_args(argv)
+    progress = Progress("reload", options.rounds)
+    with tempfile.TemporaryDirectory() as folder, Table("reload") as table:
         app = pathlib.Path(folder) / "app"
         shutil.copytree(HERE / "app", app)
         handler = app / "handler.js"
         handler.write_text(HANDLER.format(number=0))
-        with Server(command="dev", args=[str(app)]) as server:
+        with Server(command="dev", args=[str(app)], env=CLEARED) as server:
             deadline = time.monotonic() + 30
             while not server.stacks():
                 assert time.monotonic() < deadline, server.log()
@@ -35,7 +40,7 @@ def main() -> bool:
 
             assert answer() == "edit 0"
             took = []
-            for number in range(1, ROUNDS + 1):
+            for number in range(1, options.rounds + 1):
                 time.sleep(0.5)  # an editor, not a machine gun
                 began = time.perf_counter()
                 handler.write_text(HANDLER.format(number=number))
@@ -43,8 +48,6 @@ def main() -> bool:
                     assert time.perf_counter() - began < 30, server.log()
                     time.sleep(0.002)
                 took.append((time.perf_counter() - began) * 1000)
-    return result("edit to new code", median(took), "ms", at_most=1000, note=spread(took, 0))
-
-
-if __name__ == "__main__":
-    sys.exit(0 if main() else 1)
+                progress.step("edits")
+        table.row("edit to new code", took, "ms", bound=LATEST_MS)
+    return table.good

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import zipfile
 
-from lib import CACHE, compile_rust, install
+import tools
 from package import boto
 
 NODE = """\
@@ -48,7 +48,7 @@ exports.client = new AWS.DynamoDB({ region: 'us-east-1' });"""
 BOTO3 = """\
 import boto3
 client = boto3.client("dynamodb", region_name="us-east-1")"""
-PACKAGES = ["@aws-sdk/client-dynamodb@3.1162.0", "aws-sdk@2.1693.0"]
+PROGRAMS = {"native": lambda: tools.compile_rust("bootstrap"), "lambda_runtime": tools.lambda_runtime}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +84,14 @@ class Sample:
         """Whether its environments may be forked; a program cannot."""
         return self.language != "native"
 
+    @property
+    def ways(self) -> list:
+        """Of being started, in the order in which they come about (`starts.py`)."""
+        return ["first", "template", "spare"] if self.forks else ["first", "settled"]
+
     def source(self, salt: str = "") -> dict:
         if self.language == "native":
-            return {"bootstrap": compile_rust("bootstrap", CACHE).read_bytes()}
+            return {"bootstrap": PROGRAMS[self.name]().read_bytes()}
         name, comment = ("index.js", "//") if self.language == "node" else ("main.py", "#")
         return {name: f"{self.code}\n{comment} {salt}\n".encode()}
 
@@ -104,6 +109,7 @@ class Sample:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+            path.chmod(0o755)
         return folder
 
 
@@ -116,6 +122,7 @@ SAMPLES = [
     Sample("python", "python", PYTHON.format(setup="")),
     Sample("python-boto3", "python", PYTHON.format(setup=BOTO3), package="dynamodb"),
     Sample("native", "native", ""),
+    Sample("lambda_runtime", "native", ""),
 ]
 
 
@@ -143,7 +150,7 @@ def packaged(sample: Sample) -> dict:
         return {}
     if sample.language == "python":
         return boto(sample.package)
-    modules = install("sdk", PACKAGES) / "node_modules"
+    modules = tools.sdks()
     v2 = modules / "aws-sdk"
     files = {}
     for path in modules.rglob("*"):

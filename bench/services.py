@@ -1,84 +1,84 @@
-"""(c) Queues and tables under 64 clients: ours, durable, against the peers, in memory, and against
+"""Queues and tables under 64 clients: ours, durable, against the peers, in memory, and against
 the engine alone, which writes batches of 64 records one after the other, each synced.
 """
 
+import argparse
+import contextlib
 import json
+import math
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
-from lib import CLEARED, HERE, Server, compile_rust, free_port, median, result, spread
+import tools
+from lib import CLEARED, HERE, Server, free_port, running
+from table import Bound, Progress, Table, median, waiting
 
 CLIENTS = 64
-SECONDS = 8
-ROUNDS = 3
+TIMES_PEERS = Bound(goal=10, at_least=True)
 MODES = {
     "sqs": "send + receive + delete",
     "put": "PutItem",
     "get": "GetItem",
 }
-PEERS = HERE / ".venv" / "bin"
+PEERS = pathlib.Path(sys.executable).parent
 
 
-class Peer:
-    """Another server in the field, from PyPI."""
-
-    def __init__(self, name, argv, env=None):
-        self.name = name
-        self.port = free_port()
-        argv = [str(PEERS / argv[0]), *(each.format(port=self.port) for each in argv[1:])]
-        env = {key: value.format(port=self.port) for key, value in (env or {}).items()}
-        self.process = subprocess.Popen(
-            argv, env={**CLEARED, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+@contextlib.contextmanager
+def peer(name, argv, env=None):
+    """Another server in the field, from PyPI. Gives its port."""
+    port = free_port()
+    argv = [str(PEERS / argv[0]), *(each.format(port=port) for each in argv[1:])]
+    env = {key: value.format(port=port) for key, value in (env or {}).items()}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running(argv, env={**CLEARED, **env}, **quiet) as process:
         deadline = time.monotonic() + 60
-        while not self.answers():
-            assert self.process.poll() is None, f"{name} ended"
-            assert time.monotonic() < deadline, f"{name} does not answer"
-            time.sleep(0.1)
-
-    def answers(self):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5).close()
-            return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait()
+        with waiting(f"starting {name}"):
+            while not answers(port):
+                assert process.poll() is None, f"{name} ended"
+                assert time.monotonic() < deadline, f"{name} does not answer"
+                time.sleep(0.1)
+        yield port
 
 
-def load(client, port, mode) -> dict:
-    argv = [client, f"127.0.0.1:{port}", mode, str(CLIENTS), str(SECONDS)]
+def answers(port) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+        return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def load(port, mode, seconds) -> dict:
+    argv = [tools.compile_rust("client"), f"127.0.0.1:{port}", mode, str(CLIENTS), str(seconds)]
     done = subprocess.run(argv, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        client = compile_rust("client", folder)
-        # On a real disk: /tmp may be memory, where durability costs nothing.
-        data = tempfile.TemporaryDirectory(dir=HERE)
-        peers = [
-            Peer("moto", ["moto_server", "-p", "{port}"]),
-            Peer("ministack", ["ministack"], {"GATEWAY_PORT": "{port}"}),
-        ]
-        try:
-            with data, Server(data=pathlib.Path(data.name) / "data", env=CLEARED) as server:
-                servers = {"cumulet": server.port, **{peer.name: peer.port for peer in peers}}
-                for mode, what in MODES.items():
-                    measure(client, servers, mode, what, data.name)
-        finally:
-            for peer in peers:
-                peer.end()
+def main(argv) -> bool:
+    options = argparse.ArgumentParser(prog="services")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--seconds", type=int, default=8, help="of each load")
+    options = options.parse_args(argv)
+    progress = Progress("services", options.rounds * len(MODES) * 3)
+    # On a real disk: /tmp may be memory, where durability costs nothing.
+    with Table("services") as table, tempfile.TemporaryDirectory(dir=HERE) as data, \
+            peer("moto", ["moto_server", "-p", "{port}"]) as moto, \
+            peer("ministack", ["ministack"], {"GATEWAY_PORT": "{port}"}) as ministack, \
+            Server(data=pathlib.Path(data) / "data", env=CLEARED) as server:
+        servers = {"cumulet": server.port, "moto": moto, "ministack": ministack}
+        with waiting("building the engine's own measure"):
+            raw_batches(data)
+        for mode in MODES:
+            measure(table, progress, servers, mode, data, options)
+    return table.good
 
 
 def raw_batches(folder) -> float:
@@ -90,30 +90,29 @@ def raw_batches(folder) -> float:
     return json.loads(done.stdout)["raw_batches_64_per_s"]
 
 
-def measure(client, servers, mode, what, folder):
+def measure(table, progress, servers, mode, folder, options):
     runs, raw = {name: [] for name in servers}, []
-    for _ in range(ROUNDS):
+    for _ in range(options.rounds):
         for name, port in servers.items():
-            runs[name].append(load(client, port, mode))
+            progress.step(f"{name}, {MODES[mode]}", 0)
+            runs[name].append(load(port, mode, options.seconds))
+            progress.step(f"{name}, {MODES[mode]}")
         if mode != "get":
             raw.append(raw_batches(folder))
-    rates = {name: median([run["per_second"] for run in each]) for name, each in runs.items()}
+    rates = {name: [run["per_second"] for run in each] for name, each in runs.items()}
     for name, each in runs.items():
         busy = max(run["client_cpu"] for run in each)
-        note = f"p99 {median([run['p99_us'] for run in each]) / 1000:.1f} ms; client {busy:.2f} CPU"
-        numbers = spread([run["per_second"] for run in each], 0)
-        result(f"{name}: {what}", rates[name], "1/s", note=f"{numbers}; {note}")
+        high = median([run["p99_us"] for run in each]) / 1000
+        note = f"p99 {high:.1f} ms; client {busy:.2f} CPU"
+        what = f"{name}: {MODES[mode]}"
+        if name == "cumulet":
+            table.row(what, rates[name], "1/s", high=math.nan, note=note)
+        else:
+            # How much faster ours is.
+            table.row(what, rates[name], "1/s", high=math.nan, base=f"cumulet ÷ {name}",
+                      ratio=median(rates["cumulet"]) / median(rates[name]), bound=TIMES_PEERS,
+                      note=note)
     if raw:
-        result("raw engine: synced batches of 64", median(raw), "1/s", note=spread(raw, 0))
-        result(f"ratio {mode}: cumulet ÷ raw batches", rates["cumulet"] / median(raw),
-               note=f"of 64: {rates['cumulet'] / median(raw) / 64:.2f}")
-    for name in servers:
-        if name != "cumulet":
-            ratio = rates["cumulet"] / rates[name]
-            result(f"ratio {mode}: cumulet ÷ {name}", ratio, goal=10)
-
-
-if __name__ == "__main__":
-    if not (PEERS / "ministack").exists():
-        sys.exit("services: the peers are not installed: bench/run does it")
-    main()
+        table.row(f"engine alone: batches of 64, {mode}", raw, "1/s", high=math.nan,
+                  base="cumulet ÷ records",
+                  ratio=median(rates["cumulet"]) / median(raw) / 64)

@@ -1,16 +1,18 @@
-"""(a) From start to ready, and what an idle server holds in memory."""
+"""From start to ready, and what an idle server holds in memory."""
 
+import argparse
 import os
 import pathlib
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
-from lib import CLEARED, Server, children, free_port, median, memory_kb, result, spread
+from lib import CLEARED, Server, children, free_port, memory_kb
+from table import Bound, Progress, Table, waiting
 
-ROUNDS = 21
+READY_MS, IDLE_MB = Bound(100), Bound(30)
+REST_SECONDS = 5
 
 
 def start_ms(args) -> float:
@@ -34,28 +36,28 @@ def start_ms(args) -> float:
         process.wait()
 
 
-def main() -> bool:
-    good = True
-    with tempfile.TemporaryDirectory() as folder:
+def main(argv) -> bool:
+    options = argparse.ArgumentParser(prog="start")
+    options.add_argument("--rounds", type=int, default=21)
+    options = options.parse_args(argv)
+    progress = Progress("start", options.rounds)
+    with tempfile.TemporaryDirectory() as folder, Table("server") as table:
         data = ["--data", str(pathlib.Path(folder) / "data")]
         start_ms(data)  # makes the folder
         memory, durable = [], []
-        for _ in range(ROUNDS):
+        for _ in range(options.rounds):
             memory.append(start_ms(["--memory"]))
             durable.append(start_ms(data))
-        name = "start to ready"
-        good &= result(f"{name}, --memory", median(memory), "ms", at_most=100, note=spread(memory))
-        good &= result(f"{name}, --data", median(durable), "ms", at_most=100, note=spread(durable))
+            progress.step("starts")
+        table.row("start to ready, --memory", memory, "ms", bound=READY_MS)
+        table.row("start to ready, --data", durable, "ms", bound=READY_MS)
 
-        with Server(data=pathlib.Path(folder) / "idle") as server:
-            time.sleep(5)
+        with Server(data=pathlib.Path(folder) / "idle", env=CLEARED) as server:
+            with waiting("the server rests"):
+                time.sleep(REST_SECONDS)
             pid = server.process.pid
-            good &= result("idle memory of the server", memory_kb(pid, "Rss") / 1024, "MB",
-                           at_most=30, note="RSS after 5 s")
+            table.row("idle memory", memory_kb(pid, "Rss") / 1024, "MB", bound=IDLE_MB,
+                      note=f"RSS after {REST_SECONDS} s")
             workers = [memory_kb(each, "Pss") / 1024 for each in children(pid)]
-            result("memory of booted workers", sum(workers), "MB", note=f"{len(workers)}, PSS")
-    return good
-
-
-if __name__ == "__main__":
-    sys.exit(0 if main() else 1)
+            table.row("memory of booted workers", sum(workers), "MB", n=len(workers), note="PSS")
+    return table.good

@@ -19,6 +19,8 @@ HOLD_MS = 400
 TRIES = 5
 # The code of all second functions: what unpacking it once more costs is no part of a start.
 AGAIN = "again"
+# What the host calls them.
+FORK, SPARE = "fork of template", "spare fork of template"
 # The kernel tells the start of a process to 10 ms.
 TICK_SECONDS = 0.02
 
@@ -32,53 +34,65 @@ def expect(run, path: str):
         raise Missed(f"the start was {run.path}, not {path}")
 
 
-def born(functions: Functions, name: str, run) -> float:
-    """When the process began that has run this: it is idle, and the last one used is the next."""
+def prove(functions: Functions, name: str, run, way: str):
+    """That the host says so, and that the process tells no other story: it began with the event,
+    or before it. It must be the last one used: that is the next."""
+    expect(run, "forked")
+    run.way = functions.way(name, run.stream)
+    if run.way != way:
+        raise Missed(f"the host says: {run.way}, and not: {way}")
     again = functions.invoke(name, {"born": True})
     if again.stream != run.stream:
         raise Missed("another environment answered")
     expect(again, "warm")
-    return again.born
+    was_there = again.born < run.began - TICK_SECONDS
+    if was_there != (way == SPARE):
+        raise Missed(f"{way}: its process was {'' if was_there else 'not '}there before the event")
 
 
 def cold_starts(functions: Functions, sample, name: str):
-    """One start in each way that the sample has, by way; and what did not come as claimed. Deploys
-    it and removes it."""
-    runs, missed = {}, []
+    """One start in each way that the sample has, by way; and why others did not come as claimed.
+    Deploys it and removes it."""
+    runs, missed = {}, {}
     functions.create(name, sample)
     try:
         runs["first"] = functions.invoke(name)
         expect(runs["first"], "loaded")
-        forks = sample.forks and functions.start_path(name) == "fork"
+        runs["first"].way = functions.way(name, runs["first"].stream)
+        if sample.forks and (way := functions.start_path(name)) != "fork":
+            missed["template"] = f"it has no template: {way}"
     finally:
         functions.delete(name)
+    if missed:
+        return runs, missed
     again = f"{name}-again"
+    way = None
     try:
-        if forks:
-            runs["template"] = from_template(functions, sample, again)
-            runs["spare"] = from_spare(functions, again)
-        else:
-            functions.create(again, sample, AGAIN)
-            time.sleep(SPARE_SECONDS)
-            runs["settled"] = functions.invoke(again)
-            expect(runs["settled"], "loaded")
+        functions.create(again, sample, AGAIN)
+        for way in sample.ways[1:]:
+            runs[way] = STARTS[way](functions, again)
     except Missed as why:
-        missed.append(why)
+        missed[way] = str(why)
     finally:
         functions.delete(again)
     return runs, missed
 
 
-def from_template(functions: Functions, sample, name: str):
-    """Of another function: this one's first start left an environment."""
-    functions.create(name, sample, AGAIN)
+def settled(functions: Functions, name: str):
+    time.sleep(SPARE_SECONDS)
+    run = functions.invoke(name)
+    expect(run, "loaded")
+    run.way = functions.way(name, run.stream)
+    return run
+
+
+def from_template(functions: Functions, name: str):
+    """Of another function: the first one's start left an environment."""
     way = functions.start_path(name)
     if way != "fork":
         raise Missed(f"the second one has no template: {way}")
     run = functions.invoke(name)
-    expect(run, "forked")
-    if born(functions, name, run) < run.began - TICK_SECONDS:
-        raise Missed("its process was there before the event")
+    prove(functions, name, run, FORK)
     return run
 
 
@@ -92,10 +106,12 @@ def from_spare(functions: Functions, name: str):
             run = functions.invoke(name)
             # Where the machine has too much to do the event waits for a busy environment.
             if run.path != "warm":
-                break
+                # While the other one is busy: once it is idle it is the next to be used.
+                prove(functions, name, run, SPARE)
+                return run
         finally:
             holder.join()
-    expect(run, "forked")
-    if born(functions, name, run) > run.began - TICK_SECONDS:
-        raise Missed("its process began with the event")
-    return run
+    raise Missed(f"the event waited for a busy environment {TRIES} times")
+
+
+STARTS = {"template": from_template, "spare": from_spare, "settled": settled}

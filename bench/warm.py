@@ -2,65 +2,59 @@
 bare Node HTTP server with the same handler. With one connection one event is under way at a time;
 with more than there are environments, events queue.
 
-    python3 warm.py --rounds 5 --seconds 2
-    python3 warm.py --requests 1000000    each is looked at: none may fail
-    python3 warm.py --cut 20000           clients leave in the middle: no environment may be lost
+    bench/run warm --rounds 5 --seconds 2
 """
 
 import argparse
 import collections
-import json
+import contextlib
+import math
 import re
-import shutil
 import subprocess
-import sys
-import threading
 
-from host import FUNCTIONS, Connection, Functions
-from lib import CACHE, CLEARED, HERE, Server, compile_rust, install, median, result, wait_for
-from peers import RIC
+import tools
+from host import FUNCTIONS, Functions
+from lib import CLEARED, HERE, Server, running
 from samples import Sample, chosen, zipped
+from table import Bound, Progress, Table, median
+from tools import Unavailable
 
 APP = HERE / "app"
 CONNECTIONS = [1, 8, 64]
 # Of HOST.md's table: requests a second, one at a time and with queueing; the median of one
 # connection.
-ONE, QUEUED, MEDIAN = (0.8, 1.0), (1.2, 1.8), (1.5, 1.1)
-# The way that they bind: an HTTP API to a Node function. The others are told beside it.
-BOUND = "HTTP → node"
+ONE, QUEUED = Bound(0.8, 1.0, at_least=True), Bound(1.2, 1.8, at_least=True)
+MEDIAN = Bound(1.5, 1.1)
+# The way that they bind: a function URL of a Node function. The others are told beside it.
+BOUND = "URL → node"
 BARE = "bare node"
+# Its handlers, and those of their functions that are called directly, are named here.
+ECHO, DIRECT = "bench-dev-echo", "bench-dev-direct"
 MICROS = {"us": 1, "ms": 1_000, "s": 1_000_000}
-ENVIRONMENTS = 4
-HOLDS_MS = [500, 3_000, 30_000]
 
 
-class Bare:
-    """The reference: the same handler under Node's own HTTP server."""
-
-    def __enter__(self):
-        argv = ["node", str(APP / "bare.js")]
-        self.process = subprocess.Popen(argv, env=CLEARED, stdout=subprocess.PIPE, text=True)
-        self.url = f"http://127.0.0.1:{self.process.stdout.readline().strip()}/echo"
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
+@contextlib.contextmanager
+def bare(program: str):
+    """The reference: the same handler under Node's own HTTP server. Gives its URL."""
+    argv = [program, str(APP / "bare.js")]
+    with running(argv, env=CLEARED, stdout=subprocess.PIPE, text=True) as process:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/echo"
 
 
 class Measured:
     """What wrk has told of one target with so many connections, over all rounds."""
 
     def __init__(self):
-        self.rates, self.medians, self.p99s = [], [], []
+        self.rates, self.medians, self.p99s, self.requests = [], [], [], 0
 
     def add(self, url, connections, seconds):
         script = str(APP / "post.lua")
-        argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, url]
-        done = subprocess.run(argv, text=True, capture_output=True, check=True)
-        assert "Non-2xx" not in done.stdout, done.stdout
-        assert "Socket errors" not in done.stdout, done.stdout
+        argv = [tools.wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script]
+        done = subprocess.run([*argv, url], text=True, capture_output=True, check=True)
+        assert "Non-2xx" not in done.stdout, (url, done.stdout)
+        assert "Socket errors" not in done.stdout, (url, done.stdout)
         self.rates.append(float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1]))
+        self.requests += int(re.search(r"(\d+) requests in", done.stdout)[1])
         self.medians.append(latency(done.stdout, "50%"))
         self.p99s.append(latency(done.stdout, "99%"))
 
@@ -71,64 +65,70 @@ def latency(text: str, rank: str) -> float:
     return float(value) * MICROS[unit]
 
 
-def main() -> bool:
-    options = argparse.ArgumentParser()
+def main(argv) -> bool:
+    options = argparse.ArgumentParser(prog="warm")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--seconds", type=int, default=2)
-    options.add_argument("--requests", type=int, help="send so many, and count what fails")
-    options.add_argument("--cut", type=int, help="send so many, of which clients cut off most")
-    options = options.parse_args()
-    with Server(env=CLEARED) as server:
-        if options.requests:
-            return count(server, options.requests)
-        if options.cut:
-            return cut(server, options.cut)
-        if not shutil.which("wrk"):
-            print("warm: wrk is not installed (apt-get install wrk)")
-            return False
-        return rates(server, options.rounds, options.seconds)
+    options.add_argument("--seconds", type=int, default=2, help="of each load")
+    options = options.parse_args(argv)
+    measured = collections.defaultdict(Measured)
+    with Table("warm") as table, Server(env=CLEARED, args=["--require-sandbox"]) as server:
+        urls, names = deploy(server)
+        program = interpreter(Functions(server), urls[BOUND])
+        with bare(program) as url:
+            targets = {BARE: url, **urls}
+            loads = len(targets) * (1 + options.rounds * len(CONNECTIONS))
+            progress = Progress("warm", loads)
+            for name, url in targets.items():
+                Measured().add(url, max(CONNECTIONS), 1)  # all warm
+                progress.step(name)
+            try:
+                for _ in range(options.rounds):
+                    for connections in CONNECTIONS:
+                        for name, url in targets.items():
+                            measured[name, connections].add(url, connections, options.seconds)
+                            progress.step(f"{name}, {connections} connections")
+            finally:
+                report(table, measured, targets)
+        live = {one["name"]: one["idle"] + one["busy"] for one in Functions(server).all_live()}
+    print("environments: " + ", ".join(f"{live[of]} {name}" for name, of in names.items()))
+    if live[ECHO] >= max(CONNECTIONS):
+        print("FAILED: no event had to queue")
+        return False
+    return table.good
 
 
-def rates(server, rounds: int, seconds: int) -> bool:
-    with Bare() as bare:
-        targets = {BARE: bare.url, **deploy(server)}
-        measured = collections.defaultdict(Measured)
-        for url in targets.values():
-            Measured().add(url, max(CONNECTIONS), 1)  # all warm
-        for _ in range(rounds):
-            for connections in CONNECTIONS:
-                for name, url in targets.items():
-                    measured[name, connections].add(url, connections, seconds)
-    environments = {one["name"]: one["idle"] + one["busy"] for one in Functions(server).all_live()}
-    print(f"environments: {environments}")
-    assert environments["bench-dev-echo"] < max(CONNECTIONS), "no event had to queue"
-    good = True
+def interpreter(functions, url: str) -> str:
+    """That of the host, once a first event has told it which."""
+    Measured().add(url, 1, 1)
+    [version] = functions.ask("GET", f"/_cumulet/functions/{ECHO}?minutes=1")["versions"]
+    return version["program"]["path"]
+
+
+def report(table, measured, targets):
     for connections in CONNECTIONS:
         base = measured[BARE, connections]
         for name in targets:
-            good &= report(name, connections, measured[name, connections], base)
-    return good
+            one = measured[name, connections]
+            if one.rates:
+                rows(table, name, connections, one, base)
 
 
-def report(name, connections, one, base) -> bool:
-    what = f"{name}, {connections} connections"
-    note = f"p50 {median(one.medians):.0f} µs, p99 {median(one.p99s):.0f} µs"
-    result(what, median(one.rates), "1/s", note=note)
-    if one is base:
-        return True
+def rows(table, name, connections, one, base):
+    what = f"{name}, {connections} connection{'s' * (connections > 1)}"
+    told = {} if one is base else {"base": BARE}
     bound = name == BOUND
-    required, goal = ONE if connections == 1 else QUEUED
-    good = result(
-        f"{what}: requests ÷ bare", ratio(one.rates, base.rates),
-        at_least=required if bound else None, goal=goal if bound else None,
+    table.row(
+        f"{what}: rate", one.rates, "1/s", high=math.nan,
+        ratio=None if one is base else ratio(one.rates, base.rates),
+        bound=(ONE if connections == 1 else QUEUED) if bound else None,
+        note=f"{min(one.rates):.0f} to {max(one.rates):.0f}", **told,
     )
-    required, goal = MEDIAN if bound and connections == 1 else (None, None)
-    good &= result(
-        f"{what}: p50 ÷ bare", ratio(one.medians, base.medians),
-        at_most=required, goal_at_most=goal,
-        note=f"p99 ÷ bare {ratio(one.p99s, base.p99s):.2f}",
+    p99_ratio = "" if one is base else f"p99 ÷ {ratio(one.p99s, base.p99s):.2f}"
+    table.row(
+        f"{what}: latency", one.medians, "µs", n=one.requests, high=median(one.p99s),
+        ratio=None if one is base else ratio(one.medians, base.medians),
+        bound=MEDIAN if bound and connections == 1 else None, note=p99_ratio, **told,
     )
-    return good
 
 
 def ratio(ours, theirs) -> float:
@@ -136,23 +136,44 @@ def ratio(ours, theirs) -> float:
     return median([a / b for a, b in zip(ours, theirs)])
 
 
-def deploy(server) -> dict:
-    """The application, and what speaks the Runtime API. Gives URLs by name."""
+def deploy(server) -> tuple:
+    """The application, and what speaks the Runtime API. Gives URLs and functions by what is
+    measured."""
     deployed = server.cli("deploy", APP)
     assert deployed.returncode == 0, deployed.stderr
     [stack] = server.stacks()
-    api = f"{server.url}/_aws/execute-api/{stack['outputs']['HttpApiId']}/$default"
-    invoke = lambda name: f"{server.url}{FUNCTIONS}/{name}/invocations"  # noqa: E731
+    outputs = stack["outputs"]
+    api = f"{server.url}/_aws/execute-api/{outputs['HttpApiId']}/$default"
     functions = Functions(server)
-    functions.create("ric", Ric("ric", "native", ""))
-    functions.create("native", chosen("native")[0])
-    return {
-        BOUND: f"{api}/echo",
-        "HTTP → python": f"{api}/python",
-        "Invoke → node": invoke("bench-dev-direct"),
-        "Invoke → aws-lambda-ric": invoke("ric"),
-        "Invoke → native": invoke("native"),
+    targets = {
+        BOUND: (f"{by_path(server, outputs['EchoLambdaFunctionUrl'])}echo", ECHO),
+        "URL → python": (
+            f"{by_path(server, outputs['PythonLambdaFunctionUrl'])}echo", "bench-dev-python",
+        ),
+        "HTTP API → node": (f"{api}/echo", ECHO),
+        "Invoke → node": (invoke_url(server, DIRECT), DIRECT),
     }
+    # Those that speak the Runtime API.
+    speakers = [chosen("native")[0], chosen("lambda_runtime")[0], Ric("aws-lambda-ric", "native", "")]
+    for sample in speakers:
+        try:
+            functions.create(sample.name, sample)
+        except Unavailable as why:
+            print(f"without a peer: {why}", flush=True)
+            continue
+        targets[f"Invoke → {sample.name}"] = (invoke_url(server, sample.name), sample.name)
+    urls = {name: url for name, (url, _) in targets.items()}
+    return urls, {name: function for name, (_, function) in targets.items()}
+
+
+def by_path(server, url: str) -> str:
+    """A function URL for those who cannot resolve names below `localhost`."""
+    id = url.removeprefix("http://").split(".")[0]
+    return f"{server.url}/_aws/lambda-url/{id}/"
+
+
+def invoke_url(server, name: str) -> str:
+    return f"{server.url}{FUNCTIONS}/{name}/invocations"
 
 
 class Ric(Sample):
@@ -161,86 +182,9 @@ class Ric(Sample):
     def zip(self, salt):
         start = "#!/bin/sh\nexec node node_modules/aws-lambda-ric/bin/index.mjs handler.direct\n"
         files = {"bootstrap": start.encode(), "handler.js": (APP / "handler.js").read_bytes()}
-        client = install("ric", RIC) / "node_modules" / "aws-lambda-ric"
-        for path in [client / "package.json", *(client / "bin").iterdir(), *(client / "dist").iterdir()]:
+        client = tools.ric()
+        parts = [*(client / "bin").iterdir(), *(client / "dist").iterdir()]
+        for path in [client / "package.json", *parts]:
             name = path.relative_to(client.parent.parent).as_posix()
             files[name] = path.read_bytes()
         return zipped(files)
-
-
-def body() -> bytes:
-    """The order that `post.lua` makes."""
-    lines = [
-        {"sku": f"item-{n:04d}", "quantity": n, "note": "a line of an order"} for n in range(1, 13)
-    ]
-    return json.dumps({"id": "0b0f6c1e", "lines": lines}, separators=(",", ":")).encode()
-
-
-def load(server, path: str, connections: int, requests: int, *more, body: bytes) -> dict:
-    argv = [compile_rust("load", CACHE), f"127.0.0.1:{server.port}", path]
-    argv += [str(connections), str(requests), *more]
-    done = subprocess.run(argv, input=body, capture_output=True, check=True)
-    return json.loads(done.stdout)
-
-
-def count(server, requests: int) -> bool:
-    """Every one of so many requests is answered."""
-    targets, good = deploy(server), True
-    path = targets[BOUND].removeprefix(server.url)
-    for connections in CONNECTIONS[1:]:
-        part = requests // len(CONNECTIONS[1:])
-        told = load(server, path, connections, part, body=body())
-        failed = part - told["answered"].get("200", 0)
-        note = f"of {part} in {told['seconds']:.0f} s; p50 {told['p50_us']} µs, "
-        note += f"p99 {told['p99_us']} µs; {told['failed'] or ''}{told['answered']}"
-        good &= result(f"failed, {connections} connections", failed, at_most=0, note=note)
-    return good
-
-
-def cut(server, requests: int) -> bool:
-    """Environments are those that they were, after clients have left in the middle of requests."""
-    functions, good = Functions(server), True
-    for sample in chosen("node,python,native"):
-        name = sample.name
-        functions.create(name, sample)
-        functions.start_path(name) if sample.forks else None
-        before = environments(functions, name, ENVIRONMENTS)
-        path = f"{FUNCTIONS}/{name}/invocations"
-        told = load(server, path, max(CONNECTIONS), requests, "cut", body=b'{"hold_ms": 2}')
-        wait_for(lambda: functions.live(name)["busy"] == 0)
-        up = functions.live(name)["idle"]
-        after = environments(functions, name, up)
-        lost = {stream for stream, born in before.items() if after.get(stream) != born}
-        failed = sum(told["failed"].values())
-        failed += sum(n for status, n in told["answered"].items() if status != "200")
-        note = f"of {len(before)}, {up} now; {told['cut']} of {requests} cut off by their clients"
-        good &= result(f"{name}: environments lost", len(lost), at_most=0, note=note)
-        good &= result(f"{name}: others' requests failed", failed, at_most=0,
-                       note=f"{told['failed'] or ''}{told['answered']}")
-    return good
-
-
-def environments(functions, name: str, count: int) -> dict:
-    """Keeps so many busy at once; gives when the process of each began, by its log stream. A machine
-    that has too much to do starts them one by one, so that each must be held for longer."""
-    found = {}
-
-    def meet(hold_ms):
-        with Connection(functions.server.port) as connection:
-            run = functions.invoke(name, {"hold_ms": hold_ms, "born": True}, connection)
-            found[run.stream] = run.born
-
-    for hold_ms in HOLDS_MS:
-        found.clear()
-        threads = [threading.Thread(target=meet, args=(hold_ms,)) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if len(found) == count:
-            return found
-    raise AssertionError(f"{len(found)} environments have answered {count} events at once")
-
-
-if __name__ == "__main__":
-    sys.exit(0 if main() else 1)

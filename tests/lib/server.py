@@ -87,7 +87,11 @@ class Server:
                 argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env={**clean_env(), **self.env}, start_new_session=True, cwd=self.cwd,
             )
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except BaseException:  # Ctrl-C, too: nobody else would end it
+            self.kill()
+            raise
         return self
 
     def wait_ready(self):
@@ -98,7 +102,6 @@ class Server:
             if self.healthy():
                 return
             time.sleep(0.01)
-        self.kill()
         raise RuntimeError(f"the server was not ready in {READY_SECONDS} s\n{self.log()}")
 
     def healthy(self) -> bool:
@@ -117,6 +120,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise RuntimeError(f"the server did not stop in {STOP_SECONDS} s\n{self.log()}")
+            except BaseException:
+                self.kill()
+                raise
         return self.process.returncode if self.process else 0
 
     def kill(self):

@@ -225,6 +225,25 @@ pub(crate) fn root_mount() -> io::Result<OwnedFd> {
     }
 }
 
+/// Closes everything from a number on but these.
+pub(crate) fn close_others(first: c_int, kept: &mut [c_int]) -> io::Result<()> {
+    kept.sort_unstable();
+    let mut from = first;
+    for fd in kept.iter().copied().filter(|fd| *fd >= first) {
+        if from < fd {
+            close_range(from, fd - 1)?;
+        }
+        from = fd + 1;
+    }
+    close_range(from, c_int::MAX)
+}
+
+fn close_range(first: c_int, last: c_int) -> io::Result<()> {
+    // SAFETY: no memory is involved; whoever calls owns none of them any more.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+    Ok(())
+}
+
 /// Marks everything from a number on as not to be inherited by programs.
 pub(crate) fn close_on_exec(first: c_int) -> io::Result<()> {
     let flag = libc::CLOSE_RANGE_CLOEXEC;

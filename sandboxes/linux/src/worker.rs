@@ -9,7 +9,7 @@
 use std::ffi::CString;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -54,13 +54,35 @@ const SIGNALS_MAX: u64 = 1_024;
 const FILES_MAX: u64 = 1_024;
 
 /// Runs in the first process, and does not return.
-pub(crate) fn run(job: Job<'_>) -> ! {
-    let mut setup = job.setup.try_clone();
-    let Err(error) = first(job);
+pub(crate) fn run(mut job: Job<'_>) -> ! {
+    let alone = close_launchers(&mut job);
+    let mut setup = copy(&job.setup);
+    let Err(error) = alone.and_then(|()| first(job));
     if let Ok(setup) = &mut setup {
         let _nobody_hears = setup.write_all(format!("!{error}").as_bytes());
     }
     exit(1)
+}
+
+/// One more of it, out of the way, too.
+fn copy(setup: &UnixStream) -> io::Result<UnixStream> {
+    Ok(UnixStream::from(rustix::io::fcntl_dupfd_cloexec(setup, FD_MIN)?))
+}
+
+/// Closes what the launcher has open. With hundreds of sandboxes that is more than a program may
+/// have open, and nothing further could be opened here.
+fn close_launchers(job: &mut Job<'_>) -> io::Result<()> {
+    for fd in [&mut job.status, &mut job.events, &mut job.replies, &mut job.output] {
+        aside(fd)?;
+    }
+    if let Some(control) = &mut job.control {
+        aside(control)?;
+    }
+    job.setup = copy(&job.setup)?;
+    let own = [&job.status, &job.events, &job.replies, &job.output].map(AsRawFd::as_raw_fd);
+    let control = job.control.as_ref().map(AsRawFd::as_raw_fd);
+    let mut kept: Vec<_> = own.into_iter().chain([job.setup.as_raw_fd()]).chain(control).collect();
+    sys::close_others(STREAMS, &mut kept)
 }
 
 /// Ends this process, without what a copy of the launcher would do at its end.
@@ -80,13 +102,6 @@ fn aside(fd: &mut OwnedFd) -> io::Result<()> {
 }
 
 fn first(mut job: Job<'_>) -> io::Result<std::convert::Infallible> {
-    for fd in [&mut job.status, &mut job.events, &mut job.replies, &mut job.output] {
-        aside(fd)?;
-    }
-    if let Some(control) = &mut job.control {
-        aside(control)?;
-    }
-    job.setup = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(&job.setup, FD_MIN)?);
     // The launcher says who we are, in a namespace of users, and limits us.
     job.setup.read_exact(&mut [0])?;
     if job.confined {
@@ -130,7 +145,7 @@ fn first(mut job: Job<'_>) -> io::Result<std::convert::Infallible> {
     // SAFETY: this process has one thread.
     match sys::check(libc::c_long::from(unsafe { libc::fork() }))? {
         0 => {
-            let mut setup = job.setup.try_clone();
+            let mut setup = copy(&job.setup);
             let Err(error) = second(job);
             if let Ok(setup) = &mut setup {
                 let _nobody_hears = setup.write_all(format!("!{error}").as_bytes());
@@ -214,7 +229,8 @@ fn second(job: Job<'_>) -> io::Result<std::convert::Infallible> {
 
 /// Standard streams, and the numbers where a worker finds its pipes.
 fn place_descriptors(job: &Job<'_>) -> io::Result<()> {
-    let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
+    let mut null = OwnedFd::from(std::fs::File::open("/dev/null")?);
+    aside(&mut null)?;
     sys::place(&null, 0)?;
     sys::place(&job.output, 1)?;
     sys::place(&job.output, 2)?;
@@ -255,5 +271,7 @@ fn limit(job: &Job<'_>) -> io::Result<()> {
 
 /// A template's slots count as its own processes; each limits itself.
 const SLOTS_MAX: u64 = 16;
+/// So many standard streams there are.
+const STREAMS: i32 = 3;
 /// Above what a program finds open, so that putting one in its place does not close another.
 const FD_MIN: i32 = 20;

@@ -5,71 +5,85 @@ Measured over all processes of the platform, so that nothing hides in a helper: 
 environments add, divided by their number. Freshly started ones are those of `--sandbox none`,
 which forks nothing.
 
-    python3 memory.py --environments 10 --functions node,native
-    python3 memory.py --idle 1000        only the many functions
+    bench/run memory --environments 10 --functions node,native --idle 0    only the environments
+    bench/run memory --environments 0 --idle 300                           only the many functions
 """
 
 import argparse
 import random
-import sys
 import time
 
+from clients import environments
 from host import Functions
-from lib import CLEARED, Server, median, memory, p99, result, spread, wait_for
+from lib import CLEARED, Server, memory, wait_for
 from samples import chosen
-from warm import environments
+from table import Bound, Progress, Table, waiting
 
-# Required and goal: PSS of an environment with an SDK, forked ÷ freshly started.
-TARGET = (0.20, 0.12)
-TOTAL_GB_MAX = 24
+# PSS of an environment with an SDK, forked ÷ freshly started.
+RATIO = Bound(0.20, 0.12)
+TOTAL_GB = Bound(24)
 # Until what was started is frozen, and what was taken is made anew.
 SETTLE_SECONDS = 2.0
-STARTS = 100
+CALLS = 100
+STARTS = 50
 RESTORED = 10
+HOLD_MS = 500
 # What the many functions are.
 KINDS = ["node", "node-sdk-v3", "python", "native"]
 
 
-def main() -> bool:
-    options = argparse.ArgumentParser()
-    options.add_argument("--environments", type=int, default=10)
+def main(argv) -> bool:
+    options = argparse.ArgumentParser(prog="memory")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--environments", type=int, default=10, help="0: no such comparison")
     options.add_argument("--functions", default="", help="names, with commas; by default all")
-    options.add_argument("--idle", type=int, help="only a platform of so many idle functions")
-    options = options.parse_args()
-    if options.idle:
-        return many(options.idle)
+    options.add_argument("--idle", type=int, default=1000, help="idle functions; 0: none")
+    options = options.parse_args(argv)
     good = True
-    for sample in chosen(options.functions):
-        good &= compare(sample, options.environments)
-    return good & many(1000)
+    if options.environments:
+        with Table("memory of one more environment") as table:
+            compare(table, chosen(options.functions), options.rounds, options.environments)
+        good &= table.good
+    if options.idle:
+        with Table(f"{options.idle} idle functions") as table:
+            many(table, options.idle)
+        good &= table.good
+    return good
 
 
-def compare(sample, count: int) -> bool:
-    forked = each(sample, count, "linux")
-    fresh = each(sample, count, "none")
-    for how, one in (("in the sandbox", forked), ("freshly started", fresh)):
-        result(f"{sample.name}: private, {how}", one["private"], "MB",
-               note=f"PSS {one['pss']:.2f} MB, {one['way']}")
-    required, goal = TARGET if sample.package else (None, None)
-    ratios = {kind: forked[kind] / fresh[kind] for kind in ("pss", "private")}
-    return result(f"{sample.name}: PSS ÷ freshly started", ratios["pss"], at_most=required,
-                  goal_at_most=goal, note=f"private {ratios['private']:.2f}")
+def compare(table, samples, rounds: int, count: int):
+    progress = Progress("memory", 2 * rounds * len(samples))
+    for sample in samples:
+        sides = {"linux": [], "none": []}
+        for _ in range(rounds):
+            for side, all in sides.items():
+                progress.step(f"{sample.name}, --sandbox {side}", 0)
+                all.append(added(sample, count, side))
+                progress.step(f"{sample.name}, --sandbox {side}")
+        pss = {side: [one["pss"] for one in all] for side, all in sides.items()}
+        private = {side: [one["private"] for one in all] for side, all in sides.items()}
+        bound = RATIO if sample.package else None
+        table.row(f"{sample.name}: freshly started, PSS", pss["none"], "MB")
+        table.against(f"{sample.name}: in the sandbox, PSS", pss["linux"], pss["none"], "MB",
+                      base="fresh", bound=bound, note=sides["linux"][0]["way"])
+        table.against(f"{sample.name}: in the sandbox, private", private["linux"], private["none"],
+                      "MB", base="fresh")
 
 
-def each(sample, count: int, sandbox: str) -> dict:
+def added(sample, count: int, sandbox: str) -> dict:
     """What one more idle environment adds to the platform, in MB."""
     with Server(env=CLEARED, args=["--sandbox", sandbox]) as server:
         functions = Functions(server)
         functions.create("one", sample)
-        way = functions.start_path("one") if sample.forks else "fresh"
+        forks = sandbox == "linux" and sample.forks
+        way = functions.start_path("one") if forks else "load"
         # The first ones bring what all the others need: a spare, a booted worker.
         environments(functions, "one", 2)
         before = platform(functions)
         environments(functions, "one", 2 + count)
         after = platform(functions)
         assert functions.live("one")["idle"] == 2 + count, functions.live("one")
-        expected = sandbox == "linux" and sample.forks
-        assert not expected or way == "fork", f"{sample.name} is not forked: {way}"
+        assert not forks or way == "fork", f"{sample.name} is not forked: {way}"
         added = {kind: (after[kind] - before[kind]) / count for kind in ("pss", "private")}
         return {**added, "way": way}
 
@@ -89,74 +103,106 @@ def platform(functions) -> dict:
     return total
 
 
-def many(count: int) -> bool:
-    """So many functions, of all kinds, each called once; then random ones are called again."""
-    samples, good = chosen(",".join(KINDS)), True
-    with Server(env=CLEARED) as server:
+def many(table, count: int):
+    """So many functions, of all kinds, each called once; then random ones are called again, and
+    started, and those get a template again that had to give it up."""
+    samples = chosen(",".join(KINDS))
+    with Server(env=CLEARED, args=["--require-sandbox"]) as server:
         functions = Functions(server)
-        began = time.monotonic()
+        progress = Progress(f"memory, {count} functions", count)
+        deployed, called = [], []
         for number in range(count):
+            began = time.perf_counter()
             functions.create(f"f-{number}", samples[number % len(samples)])
-            functions.invoke(f"f-{number}")
-        took = time.monotonic() - began
-        wait_for(lambda: not any("being made" in (one["start"] or "")
-                                 for one in functions.all_live()), 600)
+            deployed.append((time.perf_counter() - began) * 1000)
+            called.append(functions.invoke(f"f-{number}").ms)
+            progress.step("deployed and called")
+        table.row("deploy", deployed, "ms")
+        table.row("first call, right after it", called, "ms")
+        with waiting("templates are being made"):
+            wait_for(lambda: not being_made(functions), 900)
+        report_memory(table, functions, count)
+        random_ones(table, functions, count)
+        restored(table, functions, count)
+
+
+def being_made(functions) -> bool:
+    time.sleep(0.5)
+    return any("being made" in (one["start"] or "") for one in functions.all_live())
+
+
+def report_memory(table, functions, count: int):
+    with waiting("memory is counted"):
         total = platform(functions)
-        live = functions.all_live()
-        forked = sum(one["start"] == "fork" for one in live)
-        note = f"{total['processes']} processes, {forked} templates, "
-        note += f"{sum(one['idle'] for one in live)} environments; deployed in {took:.0f} s"
-        name = f"{count} idle functions"
-        good &= result(f"{name}: PSS of all processes", total["pss"] / 1024, "GB",
-                       at_most=TOTAL_GB_MAX, note=note)
-        result(f"{name}: for each", total["pss"] / count, "MB",
-               note=f"private {total['private'] / count:.2f}")
-        calls = {"warm": [], "forked": [], "loaded": []}
-        rng = random.Random(1)
-        for _ in range(STARTS):
-            run = functions.invoke(f"f-{rng.randrange(count)}")
-            calls[run.path].append(run.ms)
-        for path, ms in calls.items():
-            if ms:
-                result(f"{name}: a random one, {path}", median(ms), "ms",
-                       note=f"{spread(ms)}, p99 {p99(ms):.1f}")
-        good &= restored(functions, count)
-    return good
+    live = functions.all_live()
+    forked = sum(one["start"] == "fork" for one in live)
+    note = f"{total['processes']} processes, {forked} templates, "
+    note += f"{sum(one['idle'] for one in live)} environments"
+    table.row("PSS of all processes", total["pss"] / 1024, "GB", bound=TOTAL_GB, note=note)
+    table.row("for each function, PSS", total["pss"] / count, "MB")
+    table.row("for each function, private", total["private"] / count, "MB")
 
 
-def restored(functions, count: int) -> bool:
+def random_ones(table, functions, count: int):
+    """Calls, and starts of one more environment of each: by fork where there is a template."""
+    rng = random.Random(1)
+    calls, starts = {}, {}
+    progress = Progress("memory, random functions", CALLS + STARTS)
+    for _ in range(CALLS):
+        run = functions.invoke(f"f-{rng.randrange(count)}")
+        calls.setdefault(run.path, []).append(run.ms)
+        progress.step("calls")
+    for _ in range(STARTS):
+        name = f"f-{rng.randrange(count)}"
+        run = start(functions, name)
+        if run.path != "warm":
+            starts.setdefault(functions.way(name, run.stream), []).append(run.ms)
+        progress.step("starts")
+    for path, ms in sorted(calls.items()):
+        table.row(f"a random one called, {path}", ms, "ms")
+    for way, ms in sorted(starts.items()):
+        table.row(f"a random one started, {way}", ms, "ms")
+
+
+def start(functions, name: str):
+    """One event more than there are idle environments."""
+    idle = functions.live(name).get("idle", 0)
+    holders = [functions.hold(name, HOLD_MS) for _ in range(idle)]
+    try:
+        wait_for(lambda: functions.live(name).get("busy", 0) >= idle)
+        return functions.invoke(name)
+    finally:
+        for holder in holders:
+            holder.join()
+
+
+def restored(table, functions, count: int):
     """Those whose template had to go, or that never had room for one, get one by use, and others
     make room for it."""
     live = {one["name"]: one for one in functions.all_live()}
     before = sum(one["start"] == "fork" for one in live.values())
     forkable = [n for n in range(count) if KINDS[n % len(KINDS)] != "native"]
-    start = {name: one["start"] or "" for name, one in live.items()}
+    path = {name: one["start"] or "" for name, one in live.items()}
     # What loading left keeps some from having one, whatever their use.
-    may = [name for name in (f"f-{n}" for n in forkable) if "loading it" not in start.get(name, "")]
-    without = [name for name in may if start.get(name) != "fork"]
+    may = [name for name in (f"f-{n}" for n in forkable) if "loading it" not in path.get(name, "")]
+    without = [name for name in may if path.get(name) != "fork"]
     if not without:
         print(f"{count} idle functions: every one has a template, none had to go")
-        return True
+        return
     again, forked = random.Random(2).sample(without, min(RESTORED, len(without))), []
+    progress = Progress("memory, templates restored", len(again))
     for name in again:
         # Two at once: at least one of them is a cold start, and counts as a use.
         environments(functions, name, 2)
         if functions.start_path(name) == "fork":
-            holders = [functions.hold(name, 500) for _ in range(2)]
-            wait_for(lambda: functions.live(name)["busy"] == 2)
-            run = functions.invoke(name)
-            [holder.join() for holder in holders]
-            assert run.path == "forked", run
-            forked.append(run.ms)
+            run = start(functions, name)
+            if run.path == "forked":
+                forked.append(run.ms)
+        progress.step(name)
     after = sum(one["start"] == "fork" for one in functions.all_live())
-    name = f"{count} idle functions"
     if forked:
-        result(f"{name}: start, template restored", median(forked), "ms", note=spread(forked))
-    good = result(f"{name}: templates restored by use", len(forked), at_least=len(again),
-                  note=f"of {len(again)}")
-    return good & result(f"{name}: templates now", after, at_most=max(before, 1),
-                         note=f"{before} before: others have made room")
-
-
-if __name__ == "__main__":
-    sys.exit(0 if main() else 1)
+        table.row("start, template restored by use", forked, "ms")
+    table.row("templates restored by use", len(forked), n=len(again),
+              bound=Bound(len(again), at_least=True))
+    table.row("templates now", after, bound=Bound(max(before, 1)),
+              note=f"{before} before: others have made room")

@@ -85,9 +85,10 @@ def raw_batches(folder) -> float:
     """What the engine commits by itself on the same disk, batches a second."""
     argv = ["cargo", "run", "--quiet", "--release", "--package", "engine-fjall",
             "--example", "rate", "--", str(folder)]
-    done = subprocess.run(argv, cwd=HERE, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["raw_batches_64_per_s"]
+    with running(argv, cwd=HERE, text=True, stdout=subprocess.PIPE) as process:
+        out, _ = process.communicate()
+        assert process.returncode == 0, process.returncode
+    return json.loads(out)["raw_batches_64_per_s"]
 
 
 def measure(table, progress, servers, mode, folder, options):

@@ -243,6 +243,7 @@ def settle(flows, stalled: float) -> float:
             left, moved = now, time.monotonic()
         if time.monotonic() - moved > stalled:
             break
+        tell(f"settling: {sum(now)} on their way")
         time.sleep(0.5)
     # What ended twice would show now.
     time.sleep(2)
@@ -251,7 +252,13 @@ def settle(flows, stalled: float) -> float:
     return time.monotonic() - began - 2
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main() -> int:
+    # As Ctrl-C does, so that the server is ended.
+    signal.signal(signal.SIGTERM, interrupt)
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seconds", type=float, default=30)
     options.add_argument("--seed", type=int, default=int(time.time()))
@@ -290,11 +297,13 @@ def run(server, options) -> bool:
     killer = Killer(server, random.Random(options.seed))
     for thread in [*threads, killer.thread]:
         thread.start()
-    time.sleep(options.seconds)
-    stopping.set()
-    killer.stopping.set()
-    for thread in [*threads, killer.thread]:
-        thread.join()
+    try:
+        watch(flows.values(), killer, options.seconds, failed)
+    finally:  # Ctrl-C, too: a thread that sends would keep this process
+        stopping.set()
+        killer.stopping.set()
+        for thread in [*threads, killer.thread]:
+            thread.join()
     assert not failed, failed
 
     settled = settle(flows.values(), STALLED_RETRIED_SECONDS if retried else STALLED_SECONDS)
@@ -311,6 +320,19 @@ def run(server, options) -> bool:
     if not (hit and answers):
         print(f"not ok: {killer.killed} kills hit nothing, or a function answers no more")
     return bool(hit and answers and (noticed if options.planted_loss else good))
+
+
+def watch(flows, killer, seconds: float, failed: list):
+    """Until the time is over or a sender has failed; tells each second how far it is."""
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0 and not failed:
+        time.sleep(min(1, left))
+        sent = sum(len(flow.sent) for flow in flows)
+        tell(f"{max(0, seconds - left):.0f} of {seconds:.0f} s, {sent:,} sent, {killer.killed} kills")
+
+
+def tell(line):
+    print(line, file=sys.stderr, flush=True)
 
 
 def is_answering(flow) -> bool:

@@ -6,6 +6,7 @@ mod authorize;
 pub mod control;
 mod listen;
 mod operation;
+mod patience;
 mod reply;
 mod route;
 mod spelling;

@@ -12,10 +12,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use kit::Kit;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
+use crate::patience::{self, Patient};
 use crate::reply::Refusal;
 use crate::spelling::{Spelling, Spellings};
 use crate::strict::Strict;
@@ -76,7 +78,8 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves until the machine closes, then lets every accepted request end.
+    /// Serves until the machine closes, then lets every accepted request end. Clients that do
+    /// not read or send are waited for no longer than `patience` says.
     pub async fn run(self, gateway: Arc<Gateway>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut closing = gateway.kit.closing();
@@ -113,6 +116,7 @@ impl Listener {
 async fn serve(gateway: Arc<Gateway>, stream: TcpStream, peer: IpAddr, port: u16) {
     let _unsupported = stream.set_nodelay(true);
     let mut closing = gateway.kit.closing();
+    let kit = gateway.kit.clone();
     let spellings = Spellings::default();
     let heads = spellings.clone();
     let service = service_fn(move |request| {
@@ -121,7 +125,7 @@ async fn serve(gateway: Arc<Gateway>, stream: TcpStream, peer: IpAddr, port: u16
         async move { Ok::<_, Infallible>(steps::take(&gateway, &origin, request).await) }
     });
     let (read, write) = stream.into_split();
-    let stream = tokio::io::join(Strict::new(read, spellings), write);
+    let stream = tokio::io::join(Strict::new(read, spellings), Patient::new(write, &kit));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -142,6 +146,7 @@ async fn serve(gateway: Arc<Gateway>, stream: TcpStream, peer: IpAddr, port: u16
 
 /// Reads the whole body, up to `bytes_max`.
 pub(crate) async fn read(
+    kit: &Kit,
     head: &request::Parts,
     body: Incoming,
     bytes_max: usize,
@@ -158,17 +163,22 @@ pub(crate) async fn read(
     if announced.is_some_and(|length: usize| length > bytes_max) {
         return Err(too_large());
     }
-    let collected = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Refusal::new(
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect());
+    let collected = tokio::select! {
+        biased;
+        collected = collected => collected.ok(),
+        () = patience::ended(kit) => None,
+    };
+    match collected {
+        Some(Ok(body)) => Ok(body.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Some(Err(error)) => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             "BadRequest",
             format!("The body could not be read: {error}"),
         )
         .and_close()),
-        Err(_late) => Err(Refusal::new(
+        None => Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
             "RequestTimeout",
             "The body did not arrive in time.",

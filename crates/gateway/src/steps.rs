@@ -48,7 +48,7 @@ async fn step(
 ) -> Result<Response<Body>, reply::Refusal> {
     let destination = route::find(gateway, &head)?;
     let _place = gateway.throttle.enter()?;
-    let body = listen::read(&head, body, destination.body_bytes_max()).await?;
+    let body = listen::read(&gateway.kit, &head, body, destination.body_bytes_max()).await?;
     match destination {
         Destination::Api(target) => {
             Ok(apis::serve(gateway, origin, request_id, target, &head, body).await)

@@ -4,7 +4,7 @@ use crate::Time;
 
 /// Strictly increasing numbers that sort by time: milliseconds in the upper 42 bits, a counter in
 /// the lower 22 (4 million a millisecond; past that it borrows from the next). Used instead of
-/// contended counters in the store; after a restart the clock has moved past every number given.
+/// contended counters in the store, which also sees to it that they grow over restarts.
 #[derive(Default)]
 pub struct Sequence(AtomicU64);
 
@@ -22,6 +22,16 @@ impl Sequence {
         // The closure always returns Some, so there is no failure to handle.
         let _previous = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
         next
+    }
+
+    /// The number given last, or that it was raised to.
+    pub fn last(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Gives no number up to this one any more.
+    pub fn raise(&self, to: u64) {
+        self.0.fetch_max(to, Ordering::Relaxed);
     }
 
     /// The smallest number that can be given at a time.
@@ -49,6 +59,10 @@ mod tests {
             last = next;
         }
         assert_eq!(Sequence::time_of(last), Time::from_millis(10));
+        sequence.raise(last + 7);
+        sequence.raise(last);
+        assert_eq!(sequence.next(Time::from_millis(9)), last + 8);
+        assert_eq!(sequence.last(), last + 8);
         assert_eq!(Sequence::first_at(Time::from_millis(10)), last);
     }
 }

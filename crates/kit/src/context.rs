@@ -3,7 +3,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use base::{AccountId, Arn, BoxFuture, Clock, Random, Region, Sequence, Time};
+use base::{AccountId, Arn, BoxFuture, Clock, Random, Region, Time};
 use serde_json::Value;
 use store::Store;
 use tokio::sync::watch;
@@ -43,8 +43,6 @@ pub struct Shared {
     pub account: AccountId,
     pub region: Region,
     pub cache: PathBuf,
-    /// Time-ordered numbers, strictly increasing in the process.
-    pub sequence: Sequence,
     pub targets: Targets,
     pub sources: Sources,
     functions: OnceLock<Arc<dyn Functions>>,
@@ -71,7 +69,6 @@ impl Kit {
             account,
             region,
             cache,
-            sequence: Sequence::default(),
             targets: Targets::default(),
             sources: Sources::default(),
             functions: OnceLock::new(),
@@ -91,9 +88,9 @@ impl Kit {
         base::uuid(&*self.random)
     }
 
-    /// The next time-ordered number.
+    /// The next time-ordered number; none is given twice, over restarts too.
     pub fn next_number(&self) -> u64 {
-        self.sequence.next(self.now())
+        self.store.next_number(self.now())
     }
 
     /// Names who runs functions. Called once, by the composition root.

@@ -16,8 +16,9 @@ mod storage;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::Arn;
+use base::{Arn, Time};
 use delivery::Delivery;
 use gateway::apis::Apis;
 use gateway::{Gateway, Listener};
@@ -40,6 +41,9 @@ use crate::control::Controls;
 use crate::credentials::Keyring;
 use crate::sandbox::{Front, Started};
 use crate::stacks::Stacks;
+
+/// A clock that is behind what was stored by so much was set back; by less, this start was quick.
+const CLOCK_BACK: Duration = Duration::from_secs(1);
 
 /// A running server.
 pub struct Server {
@@ -75,6 +79,7 @@ impl Server {
         let early = config.acknowledge_early.then(|| Arc::clone(&config.clock));
         let opened = storage::open(&config.storage, &*config.random, early)?;
         let store = Store::open(opened.state, opened.blobs, "server").await?;
+        warn_of_clock(&store, config.clock.now());
         let kit = Kit::new(Parts {
             store: store.clone(),
             clock: Arc::clone(&config.clock),
@@ -216,6 +221,15 @@ impl Server {
         if let Some(scratch) = self.scratch {
             let _left = std::fs::remove_dir_all(scratch);
         }
+    }
+}
+
+/// What is stored from now on carries the time until which the clock had come before, and stays for
+/// so much longer.
+fn warn_of_clock(store: &Store, now: Time) {
+    let ahead = store.numbered_until().since(now);
+    if ahead > CLOCK_BACK {
+        tracing::warn!(?ahead, "the clock was set back since the last run");
     }
 }
 

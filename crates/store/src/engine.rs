@@ -11,8 +11,10 @@ use crate::{Error, Key, KeyRange, Result};
 pub const KEY_BYTES_MAX: usize = 2_000;
 /// The longest value; larger content is a [`crate::Body`] and lives in the blobs.
 pub const VALUE_BYTES_MAX: usize = 90 * 1024;
-/// The most one transaction, and one batch, may write.
+/// The most one batch may write.
 pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The most one transaction may write: what the store adds to a batch finds room.
+pub(crate) const TRANSACTION_BYTES_MAX: usize = BATCH_BYTES_MAX - 1024;
 
 /// Free space that only what frees space may use, so that a full disk can be emptied again.
 pub const DISK_RESERVE_BYTES: u64 = 96 * 1024 * 1024;
@@ -181,11 +183,16 @@ impl Batch {
 
     /// Refuses what no engine has to take.
     pub fn check(&self) -> Result<()> {
+        self.check_within(BATCH_BYTES_MAX)
+    }
+
+    /// The same with a limit of its own for all of it.
+    pub(crate) fn check_within(&self, bytes_max: usize) -> Result<()> {
         for (key, value) in &self.writes {
             within("key", key.len(), KEY_BYTES_MAX)?;
             within("value", value.as_ref().map_or(0, Bytes::len), VALUE_BYTES_MAX)?;
         }
-        within("transaction", self.bytes, BATCH_BYTES_MAX)
+        within("transaction", self.bytes, bytes_max)
     }
 }
 

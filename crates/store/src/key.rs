@@ -86,6 +86,18 @@ impl Key {
         Key(bytes.freeze())
     }
 
+    /// The prefix of all keys of an account.
+    pub(crate) fn of_account(account: &AccountId) -> Key {
+        Key(Bytes::copy_from_slice(account.as_str().as_bytes()))
+    }
+
+    /// The account it belongs to.
+    pub(crate) fn account(&self) -> Result<AccountId> {
+        let digits = self.0.get(..ACCOUNT_BYTES).unwrap_or_default();
+        let digits = String::from_utf8_lossy(digits);
+        digits.parse().map_err(|error| Error::corrupt(self.to_string(), error))
+    }
+
     /// All keys that begin with this one, itself included.
     pub fn prefix(&self) -> KeyRange {
         KeyRange { start: self.clone(), end: self.end() }

@@ -13,6 +13,7 @@ mod error;
 pub mod fifo;
 mod history;
 mod key;
+mod numbers;
 mod observe;
 mod record;
 mod sequencer;

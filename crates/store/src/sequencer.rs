@@ -7,12 +7,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use base::AccountId;
+use base::{AccountId, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::engine::TRANSACTION_BYTES_MAX;
 use crate::history::{History, Reads};
+use crate::numbers::{self, Mark};
 use crate::observe::Observers;
-use crate::{BATCH_BYTES_MAX, Batch, Blobs, Engine, Epoch, Error, Result, locked};
+use crate::{Batch, Blobs, Engine, Epoch, Error, Result, locked};
 
 /// Transactions that may wait for the sequencer of one shard; the next ones wait to wait.
 const WAITING_MAX: usize = 4096;
@@ -53,6 +55,7 @@ pub(crate) struct Sequencer {
 pub(crate) struct Shared {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) blobs: Blobs,
+    pub(crate) numbers: Sequence,
     pub(crate) observers: Arc<Observers>,
     /// Why nothing works any more; set once.
     pub(crate) closed: watch::Sender<Option<Error>>,
@@ -85,7 +88,7 @@ impl Sequencer {
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
         let history = Mutex::new(History::default());
         let shard = Arc::new(Shard { account, history, applied: watch::channel(0).0 });
-        let task = Task { shared, shard: shard.clone(), epoch, waiting, held: None };
+        let task = Task { shared, shard: shard.clone(), epoch, waiting, held: None, marked: 0 };
         base::task::spawn("sequencer", task.run());
         Ok(Sequencer { shard, queue })
     }
@@ -108,6 +111,8 @@ struct Task {
     waiting: mpsc::Receiver<Submission>,
     /// Taken from the queue but too large for the last batch: first in the next.
     held: Option<Submission>,
+    /// No number that was committed is larger.
+    marked: u64,
 }
 
 /// A sequencer that ends by a panic must not leave a store that seems to work.
@@ -146,7 +151,7 @@ impl Task {
             && let Ok(next) = self.waiting.try_recv()
         {
             bytes += next.writes.bytes();
-            if bytes > BATCH_BYTES_MAX {
+            if bytes > TRANSACTION_BYTES_MAX {
                 self.held = Some(next);
                 break;
             }
@@ -157,7 +162,8 @@ impl Task {
 
     async fn commit(&mut self, group: Vec<Submission>) {
         let (mut winners, mut losers) = self.judge(group);
-        let mut batch = fold(&winners);
+        let mark = self.next_mark();
+        let mut batch = self.fold(&winners, mark);
         let mut result = self.engine_commit(&batch).await;
         if matches!(result, Err(Error::Full)) {
             // No room, and nothing was written. What frees room may use the engine's reserve.
@@ -165,7 +171,7 @@ impl Task {
                 winners.into_iter().partition(|tx| tx.writes.frees());
             growing.into_iter().for_each(|tx| answer(tx.outcome, Err(Error::Full)));
             winners = freeing;
-            batch = fold(&winners);
+            batch = self.fold(&winners, mark);
             result = self.engine_commit(&batch).await;
         }
         match &result {
@@ -179,6 +185,7 @@ impl Task {
         }
         let applied = locked(&self.shard.history).applied();
         if result.is_ok() {
+            self.marked = mark.filter(|_| !batch.is_empty()).map_or(self.marked, |m| m.number);
             self.shared.observers.notify(&batch);
             winners.iter_mut().flat_map(|tx| tx.hooks.drain(..)).for_each(|hook| hook());
         }
@@ -207,22 +214,34 @@ impl Task {
         (winners, losers)
     }
 
+    /// A mark, if numbers beyond the stored one were given.
+    fn next_mark(&self) -> Option<Mark> {
+        // Every number in a transaction was given before that was handed in.
+        let last = self.shared.numbers.last();
+        (last > self.marked).then(|| Mark::beyond(last))
+    }
+
+    fn fold(&self, winners: &[Submission], mark: Option<Mark>) -> Arc<Batch> {
+        let mut batch = Batch::default();
+        for tx in winners {
+            for (key, value) in tx.writes.iter() {
+                batch.write(key.clone(), value.clone());
+            }
+        }
+        if let Some(mark) = mark
+            && !batch.is_empty()
+        {
+            batch.write(numbers::key(&self.shard.account), Some(mark.encode()));
+        }
+        Arc::new(batch)
+    }
+
     async fn engine_commit(&mut self, batch: &Arc<Batch>) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
         self.shared.engine.commit(&self.shard.account, self.epoch, batch.clone()).await
     }
-}
-
-fn fold(winners: &[Submission]) -> Arc<Batch> {
-    let mut batch = Batch::default();
-    for tx in winners {
-        for (key, value) in tx.writes.iter() {
-            batch.write(key.clone(), value.clone());
-        }
-    }
-    Arc::new(batch)
 }
 
 fn answer(outcome: oneshot::Sender<Result<Outcome>>, result: Result<Outcome>) {

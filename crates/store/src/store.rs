@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use base::AccountId;
+use base::{AccountId, Sequence, Time};
 use bytes::Bytes;
 use tokio::sync::{OnceCell, watch};
 
@@ -28,8 +28,10 @@ struct Inner {
 impl Store {
     /// A store on an engine. Shards are acquired for `owner` when they are first written.
     pub async fn open(engine: Arc<dyn Engine>, blobs: Blobs, owner: &str) -> Result<Store> {
+        let numbers = crate::numbers::open(&*engine).await?;
         let shared = Arc::new(Shared {
             engine,
+            numbers,
             blobs,
             observers: Arc::new(Observers::default()),
             closed: watch::channel(None).0,
@@ -67,6 +69,18 @@ impl Store {
             }
         }
         Err(Error::Busy.into())
+    }
+
+    /// A number larger than every one given before and than every one that is stored, and than
+    /// those given before `now`, unless the clock was set back since.
+    pub fn next_number(&self, now: Time) -> u64 {
+        self.0.shared.numbers.next(now)
+    }
+
+    /// When the number was given that no later one may be below. It lies ahead of a clock that was
+    /// set back.
+    pub fn numbered_until(&self) -> Time {
+        Sequence::time_of(self.0.shared.numbers.last())
     }
 
     /// The committed value of a key, outside of any transaction.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::engine::TRANSACTION_BYTES_MAX;
 use crate::history::Reads;
 use crate::sequencer::{Hook, Outcome, Sequencer, Shared, Submission};
 use crate::{Batch, Dir, Error, Key, KeyRange, Limit, Record, Result, decode, encode, locked};
@@ -153,7 +154,7 @@ impl Tx {
         } else if let Some(refused) = state.refused {
             return Err(refused);
         } else {
-            state.writes.check()?;
+            state.writes.check_within(TRANSACTION_BYTES_MAX)?;
         }
         let State { reads, writes, hooks, .. } = state;
         let start = self.0.start;
@@ -180,8 +181,8 @@ impl Tx {
             state.refused.get_or_insert_with(|| self.foreign(&key));
         }
         // Refused as soon as it is too large, so that no attempt can collect without bound.
-        if state.writes.bytes() > crate::BATCH_BYTES_MAX && state.refused.is_none() {
-            state.refused = state.writes.check().err();
+        if state.writes.bytes() > TRANSACTION_BYTES_MAX && state.refused.is_none() {
+            state.refused = state.writes.check_within(TRANSACTION_BYTES_MAX).err();
             state.writes = Batch::default();
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Faulty {
     pub(crate) visited: AtomicU64,
     pub(crate) scans: AtomicU64,
     pub(crate) commits: AtomicU64,
+    /// Entries of all batches.
+    pub(crate) written: AtomicU64,
     /// What the next commit answers.
     pub(crate) fault: Mutex<Option<Error>>,
     /// Each commit needs a permit, where there is a gate.
@@ -35,6 +37,7 @@ impl Faulty {
             visited: AtomicU64::new(0),
             scans: AtomicU64::new(0),
             commits: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             fault: Mutex::default(),
             commit_gate: None,
             scan_gate: None,
@@ -97,6 +100,7 @@ impl Engine for Faulty {
             if let Some(fault) = self.fault.lock().unwrap().take() {
                 return Err(fault);
             }
+            self.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
             self.bury(&batch);
             self.inner.commit(shard, epoch, batch).await
         })

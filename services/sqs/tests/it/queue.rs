@@ -1,3 +1,7 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base::{Time, VirtualClock};
 use serde_json::{Value, json};
 
 use crate::Server;
@@ -192,4 +196,21 @@ async fn one_look_removes_all_that_has_expired() {
     server.tick("expire").await;
     assert_eq!(server.counts(&url).await, "0/0/0");
     assert_eq!(server.counts(&ordered).await, "0/0/0");
+}
+
+#[tokio::test]
+async fn no_message_takes_the_place_of_another_when_the_clock_was_set_back() {
+    let beginning = Time::from_millis(1_700_000_000_000);
+    let mut server = Server::start().await;
+    let url = server.queue("q", json!({})).await;
+    for run in 0..3 {
+        for message in 0..3 {
+            server.send(&url, &format!("{run}.{message}")).await;
+        }
+        server = server.restart_by(Arc::new(VirtualClock::new(beginning))).await;
+    }
+    assert_eq!(server.counts(&url).await, "9/0/0");
+    let bodies: BTreeSet<_> =
+        server.receive(&url).await.iter().map(|m| m["Body"].to_string()).collect();
+    assert_eq!(bodies.len(), 9);
 }

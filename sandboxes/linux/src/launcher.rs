@@ -295,9 +295,9 @@ impl Launcher {
         fs::write(format!("/proc/{pid}/gid_map"), format!("{GID} {gid} 1"))
     }
 
-    /// Has a process put into a cgroup; whether it will be.
-    fn limit(&self, id: u64, pid: i32, limits: &Limits, answer: bool) -> bool {
-        let order = limiter::Order::Add { id, pid, limits: *limits, answer };
+    /// Has a process put into a cgroup; whether the limiter will say that it was.
+    fn limit(&self, id: u64, pid: i32, limits: &Limits, urgent: bool) -> bool {
+        let order = limiter::Order::Add { id, pid, limits: *limits, urgent };
         self.order(&order)
     }
 
@@ -305,19 +305,25 @@ impl Launcher {
         self.limiter.as_ref().is_some_and(|limiter| message::send(limiter, order, &[]).is_ok())
     }
 
-    /// A sandbox is limited, and may go on.
+    /// A sandbox or an empty slot is limited, and may go on.
     fn hear_limiter(&mut self) -> io::Result<()> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
-        let Some((id, _)) = message::receive::<u64>(limiter, &mut self.buffer)? else {
+        let Some((added, _)) = message::receive(limiter, &mut self.buffer)? else {
             return Err(io::Error::other("the limiter has ended"));
         };
-        if let Some(room) = self.rooms.get(&id)
-            && let Kind::Sandbox { setup: Some(setup), .. } = &room.kind
-        {
-            let mut setup: &UnixStream = setup;
-            let _it_has_ended = setup.write_all(b"g");
+        let limiter::Added { id, error } = added;
+        match self.rooms.get(&id).map(|room| &room.kind) {
+            Some(Kind::Sandbox { setup: Some(setup), .. }) => {
+                let mut setup: &UnixStream = setup;
+                let _it_has_ended = setup.write_all(b"g");
+                Ok(())
+            }
+            Some(Kind::Empty { .. }) => match error {
+                None => self.offer(id),
+                Some(why) => self.lose_empty(id, &format!("it could not be limited: {why}")),
+            },
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn make_stage(&self, id: u64) -> io::Result<PathBuf> {

@@ -22,13 +22,13 @@ const LOOKS_MAX: usize = 200;
 /// What the launcher wants.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// Make a group and put this process, and so what it starts, into it. Answered by the number
-    /// where the process waits for it.
+    /// Make a group and put this process, and so what it starts, into it. Answered by [`Added`].
     Add {
         id: u64,
         pid: i32,
         limits: Limits,
-        answer: bool,
+        /// Whether an event waits for it, or something will only wait for one.
+        urgent: bool,
     },
     Limit {
         id: u64,
@@ -40,6 +40,14 @@ pub(crate) enum Order {
     },
 }
 
+/// The answer to [`Order::Add`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Added {
+    pub(crate) id: u64,
+    /// Why there is no group.
+    pub(crate) error: Option<String>,
+}
+
 /// Serves until the launcher is gone.
 pub(crate) fn serve(launcher: &OwnedFd, parent: &Parent) -> io::Result<()> {
     let mut groups: HashMap<u64, Group> = HashMap::new();
@@ -49,11 +57,10 @@ pub(crate) fn serve(launcher: &OwnedFd, parent: &Parent) -> io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(order) = next(launcher, &mut waiting, &mut buffer)? {
         match order {
-            Order::Add { id, pid, limits, answer } => {
-                add(parent, &mut groups, (id, pid), &limits);
-                if answer {
-                    message::send(launcher, &id, &[])?;
-                }
+            Order::Add { id, pid, limits, urgent: _ } => {
+                let added = add(parent, &mut groups, (id, pid), &limits);
+                let error = added.err().map(|error| error.to_string());
+                message::send(launcher, &Added { id, error }, &[])?;
             }
             Order::Limit { id, limits } => {
                 if let Some(Err(error)) = groups.get(&id).map(|group| group.limit(&limits)) {
@@ -96,7 +103,7 @@ fn next(
             None => return Ok(None),
         }
     }
-    let urgent = |order: &Order| matches!(order, Order::Add { answer: true, .. });
+    let urgent = |order: &Order| matches!(order, Order::Add { urgent: true, .. });
     let at = waiting.iter().position(urgent).unwrap_or(0);
     Ok(waiting.remove(at))
 }
@@ -108,13 +115,18 @@ fn is_readable(launcher: &OwnedFd) -> io::Result<bool> {
 }
 
 /// Makes a group and puts a process into it, with what it has started meanwhile.
-fn add(parent: &Parent, groups: &mut HashMap<u64, Group>, (id, pid): (u64, i32), limits: &Limits) {
+fn add(
+    parent: &Parent,
+    groups: &mut HashMap<u64, Group>,
+    (id, pid): (u64, i32),
+    limits: &Limits,
+) -> io::Result<()> {
     let added = parent.make(id, limits).and_then(|group| {
         let added = group.add(pid);
         groups.insert(id, group);
         added
     });
-    match added {
+    match &added {
         Ok(()) => crate::processes::descendants(pid).into_iter().for_each(|pid| {
             let _ended = groups.get(&id).map(|group| group.add(pid));
         }),
@@ -122,4 +134,5 @@ fn add(parent: &Parent, groups: &mut HashMap<u64, Group>, (id, pid): (u64, i32),
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
         Err(error) => crate::launcher::complain(&format!("no cgroup: {error}")),
     }
+    added
 }

@@ -28,6 +28,10 @@ pub(crate) struct Lookup {
 }
 
 const SHELL: &str = "/bin/sh";
+
+/// See [`crate::Sandbox::hidden`].
+pub(crate) type Hidden = &'static [(&'static str, &'static str)];
+
 /// Links from a name to a program.
 const LINKS_MAX: usize = 8;
 
@@ -53,6 +57,35 @@ impl Interpreter {
     /// Where it is installed, by every name it has on the way: `/opt/node22`, for
     /// `/opt/node22/bin/node`. And what else it reads.
     pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let installed = |name: &PathBuf| {
+            let folder = name.parent()?;
+            // A link may be anywhere: what is in /etc/alternatives is not installed in /etc.
+            Some(if folder.ends_with("bin") { folder.parent()? } else { folder }.to_owned())
+        };
+        let mut folders: Vec<_> = self.names().iter().filter_map(installed).collect();
+        folders.retain(|folder| !["/", "/usr"].map(Path::new).contains(&folder.as_path()));
+        folders.extend(self.reads.iter().cloned());
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+
+    /// Fails with the reason if functions do not find it though it is there.
+    fn check_seen(&self, hidden: Hidden) -> Result<(), String> {
+        for name in self.names() {
+            if let Some((folder, what)) = hidden.iter().find(|(folder, _)| name.starts_with(folder))
+            {
+                return Err(format!(
+                    "it lies below {folder}, where functions find their {what} instead; install \
+                     it elsewhere, as below /usr/local, or start with --sandbox none"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// All names it has: its own, and those that links lead to.
+    fn names(&self) -> Vec<PathBuf> {
         let mut names = vec![self.program.clone()];
         // A link to a program elsewhere, such as a virtual environment's.
         while let Some(last) = names.last().filter(|_| names.len() < LINKS_MAX)
@@ -62,32 +95,26 @@ impl Interpreter {
             names.push(next);
         }
         names.extend(std::fs::canonicalize(&self.program));
-        let installed = |name: &PathBuf| {
-            let folder = name.parent()?;
-            // A link may be anywhere: what is in /etc/alternatives is not installed in /etc.
-            Some(if folder.ends_with("bin") { folder.parent()? } else { folder }.to_owned())
-        };
-        let mut folders: Vec<_> = names.iter().filter_map(installed).collect();
-        folders.retain(|folder| !["/", "/usr"].map(Path::new).contains(&folder.as_path()));
-        folders.extend(self.reads.iter().cloned());
-        folders.sort();
-        folders.dedup();
-        folders
+        names
     }
 }
 
 impl Lookup {
-    /// The interpreter of the version asked for, else the nearest. Starts programs and waits.
+    /// The interpreter of the version asked for, else the nearest, of those that functions find.
+    /// Starts programs and waits.
     pub(crate) fn find(
         &self,
         runtime: &str,
         asked: &Version,
         config: &Config,
+        hidden: Hidden,
     ) -> Result<Interpreter, String> {
         let oldest = self.versions.last().map_or(Version(Vec::new()), |text| Version::of(text));
         let (mut nearest, mut unfit) = (None::<Interpreter>, None);
         for program in self.candidates(asked, config) {
-            match probe(&program, &self.probe, &config.search_path) {
+            let found = probe(&program, &self.probe, &config.search_path)
+                .and_then(|found| found.check_seen(hidden).map(|()| found));
+            match found {
                 Ok(found) if found.version >= oldest => {
                     let reads = self.reads.iter();
                     let reads = reads.flat_map(|name| spread(name, "", config)).collect();
@@ -246,7 +273,7 @@ mod tests {
             ..Config::default()
         };
         for (asked, expected) in asked {
-            let found = lookup.find("py", &Version::of(asked), &config);
+            let found = lookup.find("py", &Version::of(asked), &config, &[]);
             let found = found.map_or_else(|why| why, |found| found.version.to_string());
             assert_eq!(&found, expected, "{asked} among {programs:?}");
         }
@@ -268,6 +295,44 @@ mod tests {
         check(&two, &[("py3.14", "3.13.1"), ("py3.9", "3.11.1"), ("py3.12", "3.13.1")]);
         // Newer than all that were known when this was written, and found by its plain name.
         check(&[("bin/py", "3.20.1")], &[("py3.12", "3.20.1")]);
+    }
+
+    #[test]
+    fn what_functions_do_not_find_is_passed_over_and_it_is_said_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let hidden = Path::new(folder.path().to_str().unwrap()).join("hidden");
+        let hidden: &'static str = String::leak(hidden.to_str().unwrap().to_owned());
+        let hidden: Hidden = Vec::leak(vec![(hidden, "layers")]);
+        let install = |path: &str, version: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, format!("#!/bin/sh\necho {version}")).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+            path
+        };
+        let within = install("hidden/py/bin/py", "3.12.1");
+        let bin = folder.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(&within, bin.join("py3.12")).unwrap();
+        let lookup = Lookup {
+            versions: vec!["3.12".into()],
+            lookup: vec!["py{version}".into(), "py".into()],
+            probe: Vec::new(),
+            reads: Vec::new(),
+        };
+        let search_path = std::env::join_paths([bin.as_path(), Path::new("/bin")]).unwrap();
+        let config = Config { search_path, ..Config::default() };
+        let find = || lookup.find("py", &Version::of("3.12"), &config, hidden);
+        let why = find().err().unwrap();
+        let (link, place) = (bin.join("py3.12"), hidden[0].0);
+        let expected = format!(
+            "it needs py 3.12 or newer, and {}: it lies below {place}, where functions find their \
+             layers instead; install it elsewhere, as below /usr/local, or start with --sandbox none",
+            link.display()
+        );
+        assert_eq!(why, expected);
+        install("bin/py", "3.13.0");
+        assert_eq!(find().unwrap().version.to_string(), "3.13.0");
     }
 
     #[test]

@@ -172,7 +172,9 @@ impl Pool {
         }
         let (runtime, name, config) =
             (Arc::clone(runtime), spec.runtime.clone(), self.config.clone());
-        let found = tokio::task::spawn_blocking(move || runtime.look_up(&name, &config)).await;
+        let hidden = self.sandbox.hidden();
+        let look_up = move || runtime.look_up(&name, &config, hidden);
+        let found = tokio::task::spawn_blocking(look_up).await;
         found
             .unwrap_or_else(|error| Err(error.to_string()))
             .map_err(|why| HostError::RuntimeUnavailable { runtime: spec.runtime.clone(), why })

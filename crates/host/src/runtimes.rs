@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::debug::Language;
-use crate::interpreter::{Interpreter, Lookup, Version};
+use crate::interpreter::{Hidden, Interpreter, Lookup, Version};
 use crate::{Config, FunctionSpec, Launch, Limits, Sandbox, Shown};
 
 /// The runtimes found in a folder.
@@ -142,12 +142,17 @@ impl Runtime {
     /// Looks for the interpreter, and warns where it is not of the version asked for. Starts
     /// programs and waits for them: to be called where blocking is allowed. A failure is not
     /// remembered; somebody may install what is missing.
-    pub(crate) fn look_up(&self, name: &str, config: &Config) -> Result<Interpreter, String> {
+    pub(crate) fn look_up(
+        &self,
+        name: &str,
+        config: &Config,
+        hidden: Hidden,
+    ) -> Result<Interpreter, String> {
         let asked = Version::of(name);
         let Some(lookup) = &self.about.interpreter else {
             return Ok(Interpreter::shell(asked));
         };
-        let found = lookup.find(&self.id, &asked, config)?;
+        let found = lookup.find(&self.id, &asked, config, hidden)?;
         let entry = self.lock().insert(asked.clone(), found.clone());
         if entry.is_none() && !found.version.is(&asked) {
             let version = found.version.to_string();
@@ -297,7 +302,7 @@ mod tests {
         write("old/runtime.toml", &about("echo"));
         let runtimes = Runtimes::load(folder.path()).unwrap();
         let config = Config { search_path: "/usr/bin:/bin".into(), ..Config::default() };
-        let why = |name| runtimes.find(name).unwrap().look_up(name, &config).err().unwrap();
+        let why = |name| runtimes.find(name).unwrap().look_up(name, &config, &[]).err().unwrap();
         assert_eq!(
             why("cumulet-none1"),
             "it needs none 18 or newer, and none of cumulet-none was found"

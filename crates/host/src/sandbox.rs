@@ -18,6 +18,9 @@ pub trait Sandbox: Send + Sync + 'static {
     /// Where a function finds what is at `outside`.
     fn shown(&self, what: Shown, outside: &Path) -> PathBuf;
 
+    /// Folders of the machine in whose places a function finds others, and what those are.
+    fn hidden(&self) -> &'static [(&'static str, &'static str)];
+
     /// Where a function reaches the server, which is at `outside`.
     fn endpoint(&self, outside: &str) -> String;
 

@@ -247,6 +247,13 @@ impl Sandbox for LinuxSandbox {
         }
     }
 
+    fn hidden(&self) -> &'static [(&'static str, &'static str)] {
+        match self.0.level.namespaces {
+            Ok(()) => &[(root::LAYERS, "layers"), ("/tmp", "temporary files")],
+            Err(_) => &[],
+        }
+    }
+
     fn shows_later(&self) -> bool {
         self.0.level.namespaces.is_ok()
     }

@@ -52,6 +52,10 @@ impl Sandbox for NoSandbox {
         outside.to_owned()
     }
 
+    fn hidden(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     fn shows_later(&self) -> bool {
         true
     }

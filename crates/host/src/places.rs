@@ -134,10 +134,8 @@ impl Places {
                 || loads && (self.is_saturated)();
             crowd.then_some(START_WAIT)
         });
-        let full = !state.may_start(&job.spec);
-        let patience = patience.filter(|_| !full);
+        let patience = patience.filter(|_| state.may_start(&job.spec));
         if patience.is_none()
-            && !full
             && let Some((place, evicted)) = self.take_place(&mut state, &job.spec, now)
         {
             drop(state);
@@ -234,7 +232,7 @@ impl Places {
         let wanted = state.waiting.iter().find(|waiting| {
             let revision = state.revisions.get(&waiting.job.spec);
             revision.is_some_and(|revision| {
-                revision.taken < state.most(&waiting.job.spec)
+                state.may_start(&waiting.job.spec)
                     && revision.wants_start(self.starts_max)
                     && !(saturated && revision.taken > 0 && !revision.forks)
             })

@@ -21,9 +21,8 @@ impl Places {
         for spec in wanted {
             let idle_until = |since| state.idle_until(&spec, since, self.keep_alive);
             let Some(revision) = state.revisions.get(&spec) else { continue };
-            let expired = |since| idle_until(since) <= now;
-            let kept = revision.idle.iter().position(|idle| !expired(idle.since));
-            let expired = kept.unwrap_or(revision.idle.len());
+            let is_expired = |since| idle_until(since) <= now;
+            let expired = revision.idle.iter().take_while(|idle| is_expired(idle.since)).count();
             ended.extend(state.end(&spec, expired));
         }
         let due = state.due(now, self.keep_alive);

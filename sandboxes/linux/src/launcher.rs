@@ -246,7 +246,6 @@ impl Launcher {
             _ => None,
         };
         let namespaces = if confined { SANDBOX_NAMESPACES } else { 0 };
-        let reserved_bytes = launch.reserved_bytes;
         // SAFETY: we have one thread.
         let cloned = unsafe { sys::clone(namespaces) }?;
         let (pid, pidfd) = match cloned {
@@ -263,7 +262,6 @@ impl Launcher {
                 output,
                 control: control_inside,
                 runtime_api: None,
-                data_bytes_max: launch.limits.memory_bytes + reserved_bytes,
             }),
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
         };
@@ -278,6 +276,7 @@ impl Launcher {
         self.watch(&status, id, STATUS)?;
         let template = control.map(Template::new);
         let (setup, listeners) = (Some(setup), Vec::new());
+        let reserved_bytes = launch.reserved_bytes;
         let kind = Kind::Sandbox { setup, listeners, stage, reserved_bytes, template };
         self.rooms.insert(id, Room { first: Some(pidfd), pid, ..Room::new(id, status, kind) });
         Ok(())

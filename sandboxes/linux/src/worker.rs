@@ -41,8 +41,6 @@ pub(crate) struct Job<'a> {
     pub(crate) control: Option<OwnedFd>,
     /// Where the Runtime API is, once that is known.
     pub(crate) runtime_api: Option<String>,
-    /// What each process may write to, of its own.
-    pub(crate) data_bytes_max: u64,
 }
 
 /// Where the Runtime API is, in a network of one's own: as on Lambda.
@@ -265,7 +263,7 @@ fn limit(job: &Job<'_>) -> io::Result<()> {
     let processes = u64::from(launch.limits.processes_max);
     set(Resource::Nproc, if launch.template { processes * SLOTS_MAX } else { processes })?;
     // Wherever there are no cgroups this is all there is: of each process what it may write to.
-    set(Resource::Data, job.data_bytes_max)?;
+    set(Resource::Data, launch.limits.memory_bytes + launch.reserved_bytes)?;
     Ok(())
 }
 

@@ -141,12 +141,9 @@ unsafe fn fail(status: i32, what: &[u8]) -> ! {
     let errno = sys::errno();
     let text = sys::Text::<64>::new().push(b"!").push(what).push(b" ");
     let text = text.number(errno.unsigned_abs().into());
-    // SAFETY: the text is valid for its length.
-    unsafe {
-        let text = text.as_bytes();
-        sys::write(status, text.as_ptr().cast(), text.len());
-        sys::_exit(1);
-    }
+    message::send(status, text.as_bytes(), None);
+    // SAFETY: it takes a number.
+    unsafe { sys::_exit(1) }
 }
 
 /// What a slot has for itself: user, network, processes, /tmp.

@@ -51,10 +51,9 @@ impl Source for Outbox {
         handles: Vec<String>,
     ) -> BoxFuture<'a, std::result::Result<(), kit::Error>> {
         Box::pin(async move {
-            let handles: Result<Vec<Handle>> =
-                handles.iter().map(|handle| Handle::read(from, Some(handle))).collect();
             // One whose lease has ended is another's by now.
-            let _each_for_itself = delete_all(&self.0, &self.id(from)?, &handles?).await?;
+            let _each_for_itself =
+                delete_all(&self.0, &self.id(from)?, &read(from, &handles)?).await?;
             Ok(())
         })
     }
@@ -65,9 +64,7 @@ impl Source for Outbox {
         handles: Vec<String>,
     ) -> BoxFuture<'a, std::result::Result<(), kit::Error>> {
         Box::pin(async move {
-            let handles: Result<Vec<Handle>> =
-                handles.iter().map(|handle| Handle::read(from, Some(handle))).collect();
-            let (queues, id, handles) = (&self.0, &self.id(from)?, &handles?);
+            let (queues, id, handles) = (&self.0, &self.id(from)?, &read(from, &handles)?);
             let work = |tx: Tx| async move {
                 let (_queue, live) = queues.find(&tx, id).await?;
                 for handle in handles {
@@ -88,6 +85,10 @@ impl Source for Outbox {
             })
         })
     }
+}
+
+fn read(from: &Arn, handles: &[String]) -> Result<Vec<Handle>> {
+    handles.iter().map(|handle| Handle::read(from, Some(handle))).collect()
 }
 
 /// A message as a function sees it.

@@ -210,14 +210,14 @@ impl Poller {
         loop {
             let mut rest = came.into_iter();
             for taken in rest.by_ref() {
-                // A batch has one trace, so it is of messages that have come as far: others would
-                // be taken for a loop with one of them, or hide it.
-                let other = batch.first().is_some_and(|first| first.passes != taken.passes);
-                let full = !batch.is_empty() && bytes + taken.json.len() + 1 > BATCH_BYTES_MAX;
                 if self.is_fifo {
                     batch.push(taken);
                     continue;
                 }
+                // A batch has one trace, so it is of messages that have come as far: others would
+                // be taken for a loop with one of them, or hide it.
+                let other = batch.first().is_some_and(|first| first.passes != taken.passes);
+                let full = !batch.is_empty() && bytes + taken.json.len() + 1 > BATCH_BYTES_MAX;
                 if other {
                     left_over.push(taken);
                     continue;

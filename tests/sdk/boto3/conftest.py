@@ -1,4 +1,4 @@
-"""Functions made for one test."""
+"""Functions and mappings made for one test."""
 
 import pytest
 
@@ -36,3 +36,21 @@ def function(aws, name):
             client.delete_function(FunctionName=each)
         except client.exceptions.ResourceNotFoundException:
             pass  # the test deleted it
+
+
+@pytest.fixture
+def mapping(aws):
+    """`mapping(function, arn, …)` makes a mapping and gives what the client was answered."""
+    lambda_ = aws("lambda")
+    made = []
+
+    def make(function, arn, **more):
+        answer = lambda_.create_event_source_mapping(
+            FunctionName=function, EventSourceArn=arn, **more
+        )
+        made.append(answer["UUID"])
+        return answer
+
+    yield make
+    for uuid in made:
+        lambda_.delete_event_source_mapping(UUID=uuid)

@@ -24,24 +24,6 @@ def queue(aws, name):
         sqs.delete_queue(QueueUrl=url)
 
 
-@pytest.fixture
-def mapping(aws):
-    """`mapping(function, arn, …)` makes a mapping and gives what the client was answered."""
-    lambda_ = aws("lambda")
-    made = []
-
-    def make(function, arn, **more):
-        answer = lambda_.create_event_source_mapping(
-            FunctionName=function, EventSourceArn=arn, **more
-        )
-        made.append(answer["UUID"])
-        return answer
-
-    yield make
-    for uuid in made:
-        lambda_.delete_event_source_mapping(UUID=uuid)
-
-
 def left(aws, url):
     counts = aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return sum(int(counts[name]) for name in COUNTS)

@@ -23,22 +23,6 @@ def fifo(aws, name):
         sqs.delete_queue(QueueUrl=url)
 
 
-@pytest.fixture
-def mapping(aws):
-    made = []
-
-    def make(function, arn, **more):
-        answer = aws("lambda").create_event_source_mapping(
-            FunctionName=function, EventSourceArn=arn, **more
-        )
-        made.append(answer["UUID"])
-        return answer
-
-    yield make
-    for uuid in made:
-        aws("lambda").delete_event_source_mapping(UUID=uuid)
-
-
 def send(aws, url, *messages):
     """Sends `group:body` each."""
     for at in range(0, len(messages), 10):

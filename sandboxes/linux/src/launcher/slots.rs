@@ -181,8 +181,8 @@ impl Launcher {
         Ok(())
     }
 
-    /// The first process of an empty slot is there. It is of use when it has limits of its own: until
-    /// then it is in its template's group, and what an event takes there stays counted there. That
+    /// The first process of an empty slot is there. It is of use when it has limits of its own:
+    /// until then it is in its template's group, and what an event takes stays counted there. That
     /// takes 10 ms to 20 ms at most where nobody has moved lately, and a tenth of one in a burst.
     pub(super) fn admit(&mut self, id: u64, heard: Heard) -> io::Result<()> {
         let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };

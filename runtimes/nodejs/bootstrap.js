@@ -13,10 +13,11 @@ const debug = require('./debug.js');
 const errors = require('./errors.js');
 const fork = require('./fork.js');
 const log = require('./log.js');
+const pack = require('./pack.js');
 const stream = require('./stream.js');
 const { load } = require('./handler.js');
 const {
-  Kind, hasFrame, isReading, mute, offer, read, readLater, whenRead, write,
+  Kind, hasFrame, isReading, mute, offer, read, readLater, whenRead, write, writeAll,
 } = require('./pipe.js');
 
 // Loaded while nobody waits: what SDKs and frameworks ask for first.
@@ -95,7 +96,7 @@ async function main() {
   try {
     if (assigned.debug) debug.open();
     prepare(assigned);
-    handler = await load(assigned.code, assigned.handler);
+    handler = await loadPacked(assigned);
     streams = stream.isStreaming(handler);
   } catch (error) {
     log.failure('Uncaught Exception', error);
@@ -105,6 +106,23 @@ async function main() {
   if (assigned.template) return fork.whenQuiet(() => becomeTemplate(started));
   write(Kind.READY, [micros(started)], '');
   setImmediate(next);
+}
+
+/** Loads the function of its code pack, if there is one of use; or makes one, if that was asked. */
+async function loadPacked(assigned) {
+  const { code, handler } = assigned;
+  if (!assigned.pack) return load(code, handler);
+  const making = assigned.pack.path === null;
+  const recorded = making ? pack.record(assigned) : undefined;
+  if (!making) write(Kind.PACKED, [pack.use(assigned) ? 1 : 0], '');
+  let loaded;
+  try {
+    loaded = await load(code, handler);
+  } finally {
+    pack.close();
+  }
+  if (recorded) for (const piece of pack.finish(recorded, assigned)) writeAll(Kind.PACK, piece);
+  return loaded;
 }
 
 /** Never runs an event itself; goes on in every slot that is made of it. */

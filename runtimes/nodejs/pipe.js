@@ -33,6 +33,8 @@ const Kind = {
   END: 24,
   DEBUG: 25,
   ASK_TIME: 26,
+  PACKED: 27,
+  PACK: 28,
 };
 
 /** Where replies go: nowhere while events are rehearsed. */
@@ -228,6 +230,17 @@ function write(kind, numbers, text) {
 /** Writes a frame whose body is a part of some bytes, at most CHUNK_BYTES, and counts it as sent. */
 function writeBytes(kind, bytes, from, length) {
   window -= length;
+  writePart(kind, bytes, from, length);
+}
+
+/** Writes some bytes in as many frames as they take. They are of no response. */
+function writeAll(kind, bytes) {
+  for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
+    writePart(kind, bytes, from, Math.min(CHUNK_BYTES, bytes.length - from));
+  }
+}
+
+function writePart(kind, bytes, from, length) {
   outbox.writeUInt32LE(1 + length, 0);
   outbox[4] = kind;
   outbox.set(bytes.subarray(from, from + length), HEADER);
@@ -270,5 +283,6 @@ module.exports = {
   whenRead,
   whenRoom,
   write,
+  writeAll,
   writeBytes,
 };

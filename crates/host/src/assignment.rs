@@ -11,6 +11,7 @@ use telemetry::{GroupName, StreamName};
 
 use crate::environment::Origin;
 use crate::function::FunctionSpec;
+use crate::packs::Pack;
 use crate::protocol;
 use crate::runtimes::Runtime;
 use crate::slot::{Surroundings, timestamp};
@@ -31,6 +32,9 @@ pub(crate) struct Assignment {
     /// And its layers, the uppermost first.
     layers: Vec<PathBuf>,
     pub(crate) purpose: Purpose,
+    pub(crate) pack: Option<Pack>,
+    /// Where it finds that.
+    pack_shown: Option<PathBuf>,
 }
 
 /// What a process is for.
@@ -42,6 +46,8 @@ pub(crate) enum Purpose {
     Debug,
     /// To be forked.
     Template,
+    /// To make the function's code pack, and nothing else.
+    Pack,
 }
 
 impl Assignment {
@@ -50,6 +56,7 @@ impl Assignment {
         runtime: &Runtime,
         spec: &Arc<FunctionSpec>,
         purpose: Purpose,
+        pack: Option<Pack>,
     ) -> Assignment {
         let stream = stream_name(around, spec);
         let code = around.sandbox.shown(Shown::Code, &spec.code);
@@ -60,7 +67,10 @@ impl Assignment {
         let provisioned = purpose == Purpose::Slot { provisioned: true };
         let initialization = Origin::initialization(provisioned).to_owned();
         env.insert("AWS_LAMBDA_INITIALIZATION_TYPE".to_owned(), initialization);
-        Assignment { spec: Arc::clone(spec), stream: Arc::new(stream), env, code, layers, purpose }
+        let outside = pack.as_ref().and_then(|pack| pack.path.as_ref());
+        let pack_shown = outside.map(|path| around.sandbox.shown(Shown::Pack, path));
+        let (spec, stream) = (Arc::clone(spec), Arc::new(stream));
+        Assignment { spec, stream, env, code, layers, purpose, pack, pack_shown }
     }
 
     /// As a worker that speaks frames is told.
@@ -72,6 +82,10 @@ impl Assignment {
             handler: &spec.handler,
             template: self.purpose == Purpose::Template,
             debug: self.purpose == Purpose::Debug,
+            pack: self.pack.as_ref().map(|pack| protocol::Pack {
+                path: self.pack_shown.clone(),
+                name: &pack.name,
+            }),
             env: &self.env,
             function: protocol::Function {
                 function_name: &spec.name,

@@ -35,6 +35,8 @@ pub struct Config {
     /// Templates of all functions together. Default as many as a quarter of the machine's memory
     /// holds at 32 MB each, which is what one with an SDK has for itself.
     pub templates_max: usize,
+    /// Where code packs are kept. Default nowhere: none are made.
+    pub packs: Option<PathBuf>,
     /// How long a slot may be idle before it ends, while little is known of when its function's
     /// events come. Default 10 minutes.
     pub keep_alive: Duration,
@@ -62,6 +64,7 @@ impl Default for Config {
             waiting_max: 1_000,
             booted_max: 4,
             templates_max: load::memory_bytes().map_or(64, |bytes| bytes / 4 / TEMPLATE_BYTES),
+            packs: None,
             keep_alive: Duration::from_secs(600),
             init_timeout: Duration::from_secs(10),
             search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),

@@ -52,6 +52,7 @@ pub fn launch(script: &str) -> Launch {
         runtimes: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes"),
         code: None,
         layers: Vec::new(),
+        pack: None,
         template: false,
         runtime_api: false,
         limits: Limits::default(),

@@ -41,6 +41,8 @@ impl fmt::Display for Way {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     pub way: Way,
+    /// Whether it loaded its function of the function's code pack.
+    pub packed: bool,
     /// Why not in a quicker way.
     pub why: Option<String>,
     /// Because so many are to be ready, not because an event asked for it.
@@ -55,11 +57,18 @@ impl Origin {
     }
 
     /// The first line of an environment's log, in Lambda's words, with two fields behind them.
-    pub(crate) fn line(&self, version: &str, arn: &str) -> String {
+    pub(crate) fn line(&self, (version, arn): &(String, String)) -> String {
         let event = if self.way.is_fork() { "RESTORE_START" } else { "INIT_START" };
         let why = self.why.as_ref().map(|why| format!("\tReason: {why}")).unwrap_or_default();
-        let way = self.way;
-        format!("{event} Runtime Version: {version}\tRuntime Version ARN: {arn}\tStart: {way}{why}")
+        let start = self.start();
+        format!(
+            "{event} Runtime Version: {version}\tRuntime Version ARN: {arn}\tStart: {start}{why}"
+        )
+    }
+
+    /// What it was made of, in words: `booted worker with code pack`.
+    pub fn start(&self) -> String {
+        format!("{}{}", self.way, if self.packed { " with code pack" } else { "" })
     }
 }
 

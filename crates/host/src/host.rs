@@ -13,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::debug::{Debugged, Debugger, Debuggers, Door};
 use crate::environment::Environs;
 use crate::failures::{Failure, Failures};
+use crate::packs::Packs;
 use crate::places::{Asked, Grant, Lease, Places, Ran};
 use crate::pool::Pool;
 use crate::runtimes::{Program, Runtime};
@@ -49,6 +50,7 @@ struct Inner {
     metrics: Arc<dyn MetricSink>,
     pool: Pool,
     templates: Templates,
+    packs: Packs,
     places: Arc<Places>,
     debuggers: OnceLock<Debuggers>,
     failures: Failures,
@@ -101,6 +103,7 @@ impl Host {
             Inner {
                 pool,
                 templates: Templates::new(config.templates_max),
+                packs: Packs::new(config.packs.clone()),
                 places: Arc::new(Places::new(&config, run)),
                 debuggers: OnceLock::new(),
                 failures: Failures::default(),
@@ -196,6 +199,20 @@ impl Host {
         self.0.templates.made(spec).await
     }
 
+    /// Waits while the code pack of a function is being made; whether it has one. Slots that are not
+    /// forked load the function of it.
+    pub async fn pack(&self, spec: &Arc<FunctionSpec>) -> bool {
+        self.0.packs.made(spec).await
+    }
+
+    /// Deletes the code packs of all functions but these, which earlier runs may have left. Blocks.
+    ///
+    /// # Errors
+    /// If one cannot be deleted.
+    pub fn sweep_packs(&self, functions: &[Arn]) -> std::io::Result<()> {
+        self.0.packs.sweep(functions)
+    }
+
     /// Has as many slots of these revisions ready as is said, used or not, and of others as many as
     /// their use calls for. They are started in the background; as many fewer as the limit of all
     /// slots leaves no room for.
@@ -216,6 +233,7 @@ impl Host {
     pub fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
         self.0.places.retire(function, keep_revision);
         self.0.templates.retire(function, keep_revision);
+        self.0.packs.retire(function, keep_revision);
     }
 
     /// Ends the slots that run nothing: the next event of every function is a cold start.

@@ -17,18 +17,32 @@ pub(crate) struct Journal<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) stream: &'a Arc<StreamName>,
     pub(crate) request_id: Option<Arc<str>>,
+    /// What is to be written before anything else, and is not of the tail.
+    pub(crate) first: Option<String>,
     /// Kept where it is wanted.
     pub(crate) tail: Option<Tail>,
 }
 
 impl Journal<'_> {
     pub(crate) fn write(&mut self, mut text: String) {
+        self.write_first();
         if text.len() > LINE_BYTES_MAX {
             text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         }
         if let Some(tail) = &mut self.tail {
             tail.push(&text);
         }
+        self.put(text);
+    }
+
+    /// Writes what is to be first, where that was not done yet.
+    pub(crate) fn write_first(&mut self) {
+        if let Some(first) = self.first.take() {
+            self.put(first);
+        }
+    }
+
+    fn put(&self, text: String) {
         self.sink.write(LogLine {
             to: Arc::clone(self.stream),
             time: self.clock.now(),

@@ -25,6 +25,7 @@ mod interpreter;
 mod invocation;
 mod journal;
 mod load;
+mod packs;
 mod places;
 mod pool;
 mod protocol;

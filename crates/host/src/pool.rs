@@ -65,8 +65,8 @@ impl Pool {
         Ok((worker, Way::Fresh, why))
     }
 
-    /// A worker that has this function's code before it and is to be forked.
-    pub(crate) async fn template(
+    /// A worker that has this function's code before it.
+    pub(crate) async fn known(
         &self,
         runtime: &Arc<Runtime>,
         assignment: &Assignment,
@@ -95,7 +95,8 @@ impl Pool {
             launch.args.splice(0..0, runtime.debug_args());
         }
         let (code, layers) = (Some(spec.code.clone()), spec.layers.clone());
-        let launch = Launch { code, layers, limits, template, ..launch };
+        let pack = assignment.pack.as_ref().and_then(|pack| pack.path.clone());
+        let launch = Launch { code, layers, pack, limits, template, ..launch };
         self.launch(launch).await.map_err(|error| HostError::NoWorker(error.to_string()))
     }
 

@@ -21,6 +21,8 @@
 //! | 24 End | host | there is no more of it; the handler may still run |
 //! | 25 Debug | host | the port of its debugger; the path of that debugger's address |
 //! | 26 AskTime | host | |
+//! | 27 Packed | host | 1 if it loads its function of the pack it was given |
+//! | 28 Pack | host | some of the pack it was to make |
 //!
 //! Numbers are u32. Each of an Invoke's four texts has its length before it; what comes last in a
 //! body is the rest of it. Its function is the ARN that was called, where that is not the one of
@@ -29,6 +31,9 @@
 //! A worker that is told to become a template answers Ready or Unfit, and from then on takes orders
 //! from descriptor 5 (crate `fork`). Each slot it makes has pipes of its own, over which it says
 //! Ready first.
+//!
+//! A worker that is given a code pack says first of all whether it is of use (Packed). One that is to
+//! make a pack says it (Pack, any number of times) before it is Ready or Unfit.
 //!
 //! A response that is streamed is Begin, any number of Chunk, and End. Then, or in place of what is
 //! missing, comes Result, which is empty, or Error. At its start a worker may send 256 KB in all
@@ -71,6 +76,8 @@ const CHUNK: u8 = 23;
 const END: u8 = 24;
 const DEBUG: u8 = 25;
 const ASK_TIME: u8 = 26;
+const PACKED: u8 = 27;
+const PACK: u8 = 28;
 
 /// What a booted worker is told to become.
 #[derive(Serialize)]
@@ -83,10 +90,21 @@ pub(crate) struct Assign<'a> {
     pub(crate) template: bool,
     /// Whether a debugger is to be let in before it is loaded.
     pub(crate) debug: bool,
+    /// What it may load it of, or is to make.
+    pub(crate) pack: Option<Pack<'a>>,
     /// The whole environment.
     pub(crate) env: &'a BTreeMap<String, String>,
     /// What the handler's context says about the function.
     pub(crate) function: Function<'a>,
+}
+
+/// A code pack.
+#[derive(Serialize)]
+pub(crate) struct Pack<'a> {
+    /// Where it is; to be made where it is nowhere.
+    pub(crate) path: Option<PathBuf>,
+    /// Of which revision of which function it is.
+    pub(crate) name: &'a str,
 }
 
 #[derive(Serialize)]
@@ -115,6 +133,8 @@ pub(crate) enum Reply {
     End,
     Debug { port: u16, path: Bytes },
     AskTime,
+    Packed { used: bool },
+    Pack(Bytes),
 }
 
 /// What a slot is told that was forked: all in which it differs from its template.
@@ -222,6 +242,8 @@ fn reply(mut frame: Bytes) -> Result<Reply, Broken> {
             Reply::Debug { port, path: frame }
         }
         ASK_TIME => Reply::AskTime,
+        PACKED => Reply::Packed { used: number()? != 0 },
+        PACK => Reply::Pack(frame),
         _ => return Err(Broken),
     })
 }

@@ -69,6 +69,9 @@ struct Boot {
     /// Whether a worker can be a template.
     #[serde(default)]
     forks: bool,
+    /// Whether a worker makes and reads code packs.
+    #[serde(default)]
+    packs: bool,
     /// What the interpreter keeps for itself and may write to, without ever doing so: the last one
     /// that fits its version. Where there are no cgroups that cannot be told from memory it uses.
     #[serde(default)]
@@ -221,6 +224,7 @@ impl Runtime {
             runtimes: self.all().to_owned(),
             code: None,
             layers: Vec::new(),
+            pack: None,
             template: false,
             runtime_api,
             limits: Limits::default(),
@@ -246,6 +250,11 @@ impl Runtime {
     /// Whether its workers can be templates.
     pub(crate) fn forks(&self) -> bool {
         self.about.boot.forks
+    }
+
+    /// Whether its workers make and read code packs.
+    pub(crate) fn packs(&self) -> bool {
+        self.about.boot.packs
     }
 
     /// Where a function finds our folder: `LAMBDA_RUNTIME_DIR`.

@@ -47,6 +47,8 @@ pub enum Shown {
     Layers,
     /// Our bootstraps.
     Runtimes,
+    /// Its code pack.
+    Pack,
 }
 
 /// A program to be started: with exactly this environment but for variables of the sandbox's own,
@@ -65,6 +67,8 @@ pub struct Launch {
     pub code: Option<PathBuf>,
     /// A later layer lies over an earlier one.
     pub layers: Vec<PathBuf>,
+    /// A file, if it has one. That it is gone by now is no error.
+    pub pack: Option<PathBuf>,
     /// Whether it is to be forked: see [`Running::fork`].
     pub template: bool,
     /// Whether it speaks the Runtime API. It finds the address in `AWS_LAMBDA_RUNTIME_API`.
@@ -113,12 +117,13 @@ pub trait Running: Send + Sync {
     /// Resolves when it has ended.
     fn wait(&mut self) -> BoxFuture<'_, io::Result<ExitStatus>>;
 
-    /// Shows it the package of the function it is to become, and limits it. At most once, and only
-    /// where the launch named no code.
+    /// Shows it the package of the function it is to become, and its code pack if it has one, and
+    /// limits it. At most once, and only where the launch named no code.
     fn assign<'a>(
         &'a mut self,
         code: &'a Path,
         layers: &'a [PathBuf],
+        pack: Option<&'a Path>,
         limits: Limits,
     ) -> BoxFuture<'a, io::Result<()>>;
 

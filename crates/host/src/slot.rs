@@ -103,32 +103,43 @@ pub(crate) enum Run {
 }
 
 impl Slot {
-    /// Tells a worker what to become and waits until it has loaded it. `first_line` begins its log.
+    /// Tells a worker what to become and waits until it has loaded it, within a limit. How it did
+    /// is noted, and begins its log with the runtime's version.
     pub(crate) async fn start(
         around: Surroundings<'_>,
         assignment: Assignment,
         mut worker: Worker,
-        (limit, first_line): (Duration, String),
+        (limit, origin, version): (Duration, &mut Origin, &(String, String)),
         debug: Option<(&Debugger, Language)>,
     ) -> Result<Slot, Failed> {
         let started = around.clock.now();
         let stream = Arc::clone(&assignment.stream);
         let mut journal = journal(around, &stream, None);
-        journal.write(first_line);
         journal.tail = Some(Tail::default());
+        journal.first = Some(origin.line(version));
+        if assignment.pack.is_none() {
+            journal.write_first();
+        }
         let mut opened: Option<Opened> = None;
         let mut timer = Timer::start(started, limit, None);
-        let failed = |why, journal: Journal<'_>| Failed {
-            why,
-            stream: Arc::clone(&stream),
-            init_ms: millis(around.clock.now().since(started)),
-            said: journal.tail.unwrap_or_default(),
+        let failed = |why, mut journal: Journal<'_>| {
+            journal.write_first();
+            let init_ms = millis(around.clock.now().since(started));
+            let said = journal.tail.unwrap_or_default();
+            Failed { why, stream: Arc::clone(&stream), init_ms, said }
         };
         let loading = async {
             if worker.assign(around, &assignment).await.is_err() {
                 return None;
             }
-            hear(&mut worker, &mut journal).await
+            let mut reply = hear(&mut worker, &mut journal).await;
+            if let Some(Reply::Packed { used }) = reply {
+                origin.packed = used;
+                journal.first = journal.first.is_some().then(|| origin.line(version));
+                journal.write_first();
+                reply = hear(&mut worker, &mut journal).await;
+            }
+            reply
         };
         let mut reply = tokio::select! {
             reply = loading => reply,
@@ -415,7 +426,7 @@ pub(crate) fn journal<'a>(
     request_id: Option<Arc<str>>,
 ) -> Journal<'a> {
     let Surroundings { clock, logs: sink, .. } = around;
-    Journal { sink, clock: &**clock, stream, request_id, tail: None }
+    Journal { sink, clock: &**clock, stream, request_id, first: None, tail: None }
 }
 
 fn start_line(request_id: &str, spec: &FunctionSpec) -> String {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::assignment::{Assignment, Purpose};
 use crate::environment::Way;
+use crate::packs::{Pack, Packs};
 use crate::pool::Pool;
 use crate::protocol::Reply;
 use crate::runtimes::Runtime;
@@ -142,18 +143,21 @@ impl Templates {
         true
     }
 
+    /// Whether one is being made.
+    pub(crate) fn is_making(&self, spec: &FunctionSpec) -> bool {
+        self.lock().get(spec).is_some_and(|entry| matches!(entry.state, State::Making))
+    }
+
     /// Makes the template that was claimed; whether it is there.
     pub(crate) async fn make(
         &self,
-        pool: &Pool,
-        config: &Config,
-        around: Surroundings<'_>,
+        loading: Loading<'_>,
         runtime: &Arc<Runtime>,
         spec: &Arc<FunctionSpec>,
     ) -> bool {
         let turn = self.making.acquire().await;
-        let made = match self.is_due(config, spec) {
-            true => Some(load(pool, config, around, runtime, spec).await),
+        let made = match self.is_due(loading.config, spec) {
+            true => Some(loading.template(runtime, spec).await),
             false => None,
         };
         drop(turn);
@@ -289,28 +293,69 @@ fn of_least_use(state: &mut HashMap<Arc<FunctionSpec>, Entry>) -> Option<&mut En
     ready.min_by(|one, other| one.uses.total_cmp(&other.uses))
 }
 
-/// A worker that has loaded the function and waits for orders; if there is none, why.
-async fn load(
-    pool: &Pool,
-    config: &Config,
-    around: Surroundings<'_>,
-    runtime: &Arc<Runtime>,
-    spec: &Arc<FunctionSpec>,
-) -> Result<Worker, String> {
-    let assignment = Assignment::new(around, runtime, spec, Purpose::Template);
-    let mut worker =
-        pool.template(runtime, &assignment).await.map_err(|error| error.to_string())?;
-    let mut journal = slot::journal(around, &assignment.stream, None);
-    worker.assign_template(&assignment).map_err(|error| error.to_string())?;
-    let limit = around.clock.now() + config.init_timeout;
-    let reply = tokio::select! {
-        reply = slot::hear(&mut worker, &mut journal) => reply,
-        () = around.clock.sleep_until(limit) => return Err("it did not load in time".into()),
-    };
-    match reply {
-        Some(Reply::Ready { .. }) => Ok(worker),
-        Some(Reply::Unfit(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
-        Some(Reply::InitError { .. }) => Err("it failed to load".into()),
-        _ => Err("its process ended while it loaded".into()),
+/// What it takes to load a function that nobody waits for.
+#[derive(Clone, Copy)]
+pub(crate) struct Loading<'a> {
+    pub(crate) pool: &'a Pool,
+    pub(crate) packs: &'a Packs,
+    pub(crate) config: &'a Config,
+    pub(crate) around: Surroundings<'a>,
+}
+
+impl Loading<'_> {
+    /// A worker that has loaded the function and waits for orders; if there is none, why. Makes the
+    /// function's code pack on the way, if it has none.
+    async fn template(
+        self,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+    ) -> Result<Worker, String> {
+        let packs = runtime.packs().then_some(self.packs);
+        let order = packs.and_then(|packs| packs.claim(spec));
+        let pack = order.or_else(|| packs?.find(spec));
+        let loaded = self.load(runtime, spec, Purpose::Template, pack).await;
+        // Where it was not heard to its end.
+        self.packs.release(spec);
+        loaded
+    }
+
+    /// Makes the code pack of a function, as ordered.
+    pub(crate) async fn pack(self, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>, order: Pack) {
+        let turn = self.packs.making.acquire().await;
+        if !(self.config.is_short)() {
+            match self.load(runtime, spec, Purpose::Pack, Some(order)).await {
+                Ok(worker) => drop(worker),
+                Err(why) => tracing::debug!(function = spec.name, why, "no code pack"),
+            }
+        }
+        drop(turn);
+        self.packs.release(spec);
+    }
+
+    async fn load(
+        self,
+        runtime: &Arc<Runtime>,
+        spec: &Arc<FunctionSpec>,
+        purpose: Purpose,
+        pack: Option<Pack>,
+    ) -> Result<Worker, String> {
+        let Loading { pool, packs, config, around } = self;
+        let assignment = Assignment::new(around, runtime, spec, purpose, pack);
+        let worker = pool.known(runtime, &assignment).await;
+        let mut worker = worker.map_err(|error| error.to_string())?;
+        let mut journal = slot::journal(around, &assignment.stream, None);
+        worker.assign_known(&assignment).map_err(|error| error.to_string())?;
+        let limit = around.clock.now() + config.init_timeout;
+        let of = (spec, assignment.pack.as_ref());
+        let reply = tokio::select! {
+            reply = packs.hear(&mut worker, &mut journal, of) => reply,
+            () = around.clock.sleep_until(limit) => return Err("it did not load in time".into()),
+        };
+        match reply {
+            Some(Reply::Ready { .. }) => Ok(worker),
+            Some(Reply::Unfit(why)) => Err(String::from_utf8_lossy(&why).into_owned()),
+            Some(Reply::InitError { .. }) => Err("it failed to load".into()),
+            _ => Err("its process ended while it loaded".into()),
+        }
     }
 }

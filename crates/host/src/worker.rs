@@ -78,7 +78,8 @@ impl Worker {
         match &mut self.talk {
             Talk::Frames(frames) => {
                 if let Some(running) = &mut self.running {
-                    running.assign(&spec.code, &spec.layers, spec.limits()).await?;
+                    let pack = assignment.pack.as_ref().and_then(|pack| pack.path.as_deref());
+                    running.assign(&spec.code, &spec.layers, pack, spec.limits()).await?;
                 }
                 frames.say(assignment.frame())
             }
@@ -87,8 +88,8 @@ impl Worker {
         }
     }
 
-    /// Tells it to load a function, whose code it sees already, and to be forked then.
-    pub(crate) fn assign_template(&mut self, assignment: &Assignment) -> io::Result<()> {
+    /// Tells it to load a function, whose code it sees already.
+    pub(crate) fn assign_known(&mut self, assignment: &Assignment) -> io::Result<()> {
         match &mut self.talk {
             Talk::Frames(frames) => frames.say(assignment.frame()),
             Talk::RuntimeApi(_) => Err(io::ErrorKind::Unsupported.into()),

@@ -113,7 +113,7 @@ pub(crate) fn describe(
     let age_ms = |then: Time| u64::try_from(now.since(then).as_millis()).unwrap_or(u64::MAX);
     let environment = |one: host::Environs| Environment {
         stream: one.stream,
-        start: one.origin.way.to_string(),
+        start: one.origin.start(),
         why: one.origin.why,
         provisioned: one.origin.provisioned,
         took_ms: one.took_ms,

@@ -264,6 +264,7 @@ fn host(
         config: host::Config {
             search_path: config.search_path.clone(),
             home: config.home.clone(),
+            packs: Some(cache.join("packs")),
             ..host::Config::default()
         },
         clock: Arc::clone(&config.clock),

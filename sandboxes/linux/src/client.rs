@@ -237,6 +237,7 @@ impl Sandbox for LinuxSandbox {
             Shown::Code => root::TASK,
             Shown::Layers => root::LAYERS,
             Shown::Runtimes => root::RUNTIMES,
+            Shown::Pack => root::PACK,
         })
     }
 
@@ -268,7 +269,7 @@ impl Sandbox for LinuxSandbox {
     fn launch(&self, launch: Launch) -> BoxFuture<'_, io::Result<Process>> {
         Box::pin(async move {
             let Launch { program, args, env, folders, runtimes, .. } = launch;
-            let Launch { code, layers, template, runtime_api, limits, .. } = launch;
+            let Launch { code, layers, pack, template, runtime_api, limits, .. } = launch;
             let text = |arg: std::ffi::OsString| {
                 arg.into_string()
                     .map_err(|arg| io::Error::other(format!("{} is no text", arg.display())))
@@ -285,6 +286,7 @@ impl Sandbox for LinuxSandbox {
                     runtimes,
                     code,
                     layers,
+                    pack,
                     template,
                     limits,
                     reserved_bytes: launch.reserved_bytes,
@@ -343,13 +345,15 @@ impl Running for Room {
         &'a mut self,
         code: &'a Path,
         layers: &'a [PathBuf],
+        pack: Option<&'a Path>,
         limits: Limits,
     ) -> BoxFuture<'a, io::Result<()>> {
         let id = self.id;
         let (code, layers) = (code.to_owned(), layers.to_vec());
+        let pack = pack.map(Path::to_owned);
         Box::pin(async move {
             let inner = self.inner.upgrade().ok_or_else(gone)?;
-            let request = Request::Assign { id, code, layers, limits };
+            let request = Request::Assign { id, code, layers, pack, limits };
             inner.ask(id, &request, &[]).await.map(|_| ())
         })
     }

@@ -196,8 +196,8 @@ impl Launcher {
                 let fill = Fill { id, text, descriptors, tries: 0 };
                 (id, self.fork(template, MadeWith { limits, door }, fill))
             }
-            Request::Assign { id, code, layers, limits } => {
-                let done = self.assign(id, &code, &layers, &limits);
+            Request::Assign { id, code, layers, pack, limits } => {
+                let done = self.assign(id, &code, &layers, pack.as_deref(), &limits);
                 if done.is_ok() {
                     return self.report(&Report::Assigned { id });
                 }
@@ -329,6 +329,7 @@ impl Launcher {
         let stage = self.folder.join("stage").join(id.to_string());
         fs::create_dir_all(stage.join("task"))?;
         fs::create_dir(stage.join("opt"))?;
+        fs::write(stage.join("pack"), "")?;
         let mount = sys::detached(&stage, false, false)?;
         sys::attach(&mount, &stage)?;
         sys::propagate(&stage, libc::MS_SHARED)?;
@@ -341,6 +342,7 @@ impl Launcher {
         id: u64,
         code: &Path,
         layers: &[PathBuf],
+        pack: Option<&Path>,
         limits: &Limits,
     ) -> io::Result<()> {
         let gone = || io::Error::other("it has ended");
@@ -351,6 +353,10 @@ impl Launcher {
         sys::attach(&sys::detached(code, true, false)?, &stage.join("task"))?;
         if let Some(layers) = sys::layered(layers)? {
             sys::attach(&layers, &stage.join("opt"))?;
+        }
+        // Without it the function is loaded as well.
+        if let Some(pack) = pack.and_then(|pack| sys::detached(pack, true, false).ok()) {
+            sys::attach(&pack, &stage.join("pack"))?;
         }
         if !self.order(&limiter::Order::Limit { id, limits: *limits }) {
             for pid in crate::processes::descendants(room.pid) {

@@ -27,7 +27,13 @@ pub(crate) enum Request {
     /// Start a program in a sandbox of its own. Descriptors: events, replies, output.
     Launch(Box<Launch>),
     /// Show a program its code.
-    Assign { id: u64, code: PathBuf, layers: Vec<PathBuf>, limits: Limits },
+    Assign {
+        id: u64,
+        code: PathBuf,
+        layers: Vec<PathBuf>,
+        pack: Option<PathBuf>,
+        limits: Limits,
+    },
     /// Make a slot of a template. Descriptors as of a launch; `text` is for the worker.
     Fork { id: u64, template: u64, text: String, limits: Limits, door: u16 },
     /// Let it have no processor, or have it again.
@@ -49,6 +55,7 @@ pub(crate) struct Launch {
     pub(crate) runtimes: PathBuf,
     pub(crate) code: Option<PathBuf>,
     pub(crate) layers: Vec<PathBuf>,
+    pub(crate) pack: Option<PathBuf>,
     pub(crate) template: bool,
     pub(crate) limits: Limits,
     pub(crate) reserved_bytes: u64,

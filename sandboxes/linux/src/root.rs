@@ -13,6 +13,8 @@ use crate::sys;
 pub(crate) const TASK: &str = "/var/task";
 pub(crate) const RUNTIMES: &str = "/var/runtime";
 pub(crate) const LAYERS: &str = "/opt";
+/// The function's code pack, a file.
+pub(crate) const PACK: &str = "/var/pack";
 /// What a worker needs to be forked.
 pub(crate) const FORK: &str = "/var/fork";
 
@@ -56,8 +58,8 @@ pub(crate) struct View<'a> {
 /// Where the code comes from.
 pub(crate) enum Code<'a> {
     /// It is known.
-    Known { code: &'a Path, layers: &'a [PathBuf] },
-    /// It will be mounted in this folder of the launcher's, and pass on to us: `task`, `opt`.
+    Known { code: &'a Path, layers: &'a [PathBuf], pack: Option<&'a Path> },
+    /// It will be mounted in this folder of the launcher's, and pass on to us: `task`, `opt`, `pack`.
     Later { stage: &'a Path },
 }
 
@@ -134,8 +136,11 @@ fn binds(view: &View<'_>) -> io::Result<Vec<Bind>> {
     bind(view.runtimes, Path::new(RUNTIMES), false)?;
     bind(view.fork, Path::new(FORK), false)?;
     match &view.code {
-        Code::Known { code, layers } => {
+        Code::Known { code, layers, pack } => {
             bind(code, Path::new(TASK), false)?;
+            if let Some(pack) = pack {
+                bind(pack, Path::new(PACK), false)?;
+            }
             if let Some(layers) = sys::layered(layers)? {
                 binds.push(Bind { mount: layers, at: PathBuf::from(LAYERS), is_folder: true });
             }
@@ -143,6 +148,7 @@ fn binds(view: &View<'_>) -> io::Result<Vec<Bind>> {
         Code::Later { stage } => {
             bind(&stage.join("task"), Path::new(TASK), false)?;
             bind(&stage.join("opt"), Path::new(LAYERS), false)?;
+            bind(&stage.join("pack"), Path::new(PACK), false)?;
         }
     }
     Ok(binds)

@@ -105,7 +105,9 @@ fn first(mut job: Job<'_>) -> io::Result<std::convert::Infallible> {
     if job.confined {
         let launch = job.launch;
         let code = match (&launch.code, job.stage) {
-            (Some(code), _) => Code::Known { code, layers: &launch.layers },
+            (Some(code), _) => {
+                Code::Known { code, layers: &launch.layers, pack: launch.pack.as_deref() }
+            }
             (None, Some(stage)) => Code::Later { stage },
             (None, None) => return Err(io::Error::other("there is no stage")),
         };
@@ -249,6 +251,7 @@ fn fallback_view(launch: &Launch, fork: &Path) -> Vec<PathBuf> {
     read.push(fork.to_owned());
     read.extend(launch.code.clone());
     read.extend(launch.layers.iter().cloned());
+    read.extend(launch.pack.clone());
     read
 }
 

@@ -164,6 +164,7 @@ impl Running for Group {
         &'a mut self,
         _: &'a Path,
         _: &'a [PathBuf],
+        _: Option<&'a Path>,
         _: Limits,
     ) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(std::future::ready(Ok(())))

@@ -12,7 +12,7 @@ use crate::environment::{Environment, Origin};
 use crate::places::{Lease, Place};
 use crate::runtimes::Runtime;
 use crate::slot::{Failed, InitFailure, Slot};
-use crate::templates::Start;
+use crate::templates::{Loading, Start};
 use crate::{FunctionSpec, HostError, Invocation, Invoked};
 
 /// How long a start waits with booting the next worker: longer than loading and answering takes.
@@ -92,13 +92,19 @@ impl Inner {
             None => Purpose::Slot { provisioned },
         };
         loop {
-            let assignment = Assignment::new(self.around(), runtime, spec, purpose);
+            let pack = if runtime.packs() && debug.is_none() { self.packs.find(spec) } else { None };
+            let packed = pack.is_some();
+            let assignment = Assignment::new(self.around(), runtime, spec, purpose, pack);
             let (worker, way, why) = self.pool.take(runtime, &assignment).await?;
             let why: Vec<_> = std::iter::once(why_not_forked.clone()).chain(why).collect();
-            let origin = Origin { way, why: Some(why.join("; ")), provisioned };
-            let (version, arn) = runtime.version_line(&spec.runtime, &spec.region);
-            let begin = (limit, origin.line(&version, &arn));
+            let why = Some(why.join("; "));
+            let mut origin = Origin { way, packed: false, why, provisioned };
+            let version = runtime.version_line(&spec.runtime, &spec.region);
+            let begin = (limit, &mut origin, &version);
             let done = Slot::start(self.around(), assignment, worker, begin, debug).await;
+            if packed && !origin.packed && done.is_ok() {
+                self.packs.refuse(spec);
+            }
             let done = done.map(|slot| (slot, origin));
             let late = matches!(&done, Err(Failed { why: InitFailure::TimedOut, .. }));
             match again.take().filter(|_| late) {
@@ -181,9 +187,9 @@ impl Inner {
         };
         match template.slot(self.around(), spec, provisioned).await {
             Ok((slot, way)) => {
-                let (version, arn) = runtime.version_line(&spec.runtime, &spec.region);
-                let origin = Origin { way, why: None, provisioned };
-                slot.write_first(self.around(), origin.line(&version, &arn));
+                let version = runtime.version_line(&spec.runtime, &spec.region);
+                let origin = Origin { way, packed: false, why: None, provisioned };
+                slot.write_first(self.around(), origin.line(&version));
                 let (host, spec) = (Arc::clone(self), Arc::clone(spec));
                 task::spawn("host.spare", async move {
                     sleep(&*host.clock, REFILL_AFTER).await;
@@ -202,22 +208,41 @@ impl Inner {
         }
     }
 
-    /// Makes the template of a function in the background, unless there is one, or cannot be.
+    /// Makes the template of a function in the background, unless there is one, or cannot be: then
+    /// its code pack, unless there is one.
     pub(super) fn make_template(
         self: &Arc<Self>,
         runtime: &Arc<Runtime>,
         spec: &Arc<FunctionSpec>,
     ) {
-        if !runtime.forks() || self.pool.sandbox().forks().is_err() || !self.templates.claim(spec) {
-            return;
+        let forks = runtime.forks() && self.pool.sandbox().forks().is_ok();
+        if !forks || !self.templates.claim(spec) {
+            return self.make_pack(runtime, spec);
         }
         let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
         task::spawn("host.template", async move {
             sleep(&*host.clock, TEMPLATE_AFTER).await;
-            let (pool, around) = (&host.pool, host.around());
-            if host.templates.make(pool, &host.config, around, &runtime, &spec).await {
+            if host.templates.make(host.loading(), &runtime, &spec).await {
                 host.places.note_template(&spec);
             }
         });
+    }
+
+    /// Makes the code pack of a function in the background, where nothing else has its turn to.
+    fn make_pack(self: &Arc<Self>, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>) {
+        if !runtime.packs() || self.templates.is_making(spec) {
+            return;
+        }
+        let Some(order) = self.packs.claim(spec) else { return };
+        let (host, runtime, spec) = (Arc::clone(self), Arc::clone(runtime), Arc::clone(spec));
+        task::spawn("host.pack", async move {
+            sleep(&*host.clock, TEMPLATE_AFTER).await;
+            host.loading().pack(&runtime, &spec, order).await;
+        });
+    }
+
+    fn loading(&self) -> Loading<'_> {
+        let (pool, packs, config) = (&self.pool, &self.packs, &self.config);
+        Loading { pool, packs, config, around: self.around() }
     }
 }

@@ -7,6 +7,7 @@ mod handlers;
 mod keep;
 mod life;
 mod logs;
+mod packs;
 mod python;
 mod runtime_api;
 mod streaming;

@@ -33,7 +33,7 @@ pub(crate) struct World {
 /// A function whose package is a temporary folder.
 pub(crate) struct Function {
     pub(crate) spec: Arc<FunctionSpec>,
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl World {
@@ -154,7 +154,14 @@ impl Function {
             endpoint_url: "http://127.0.0.1:4566".into(),
         };
         change(&mut spec);
-        Function { spec: Arc::new(spec), folder }
+        Function { spec: Arc::new(spec), folder: Arc::new(folder) }
+    }
+
+    /// Another function or revision of the same package.
+    pub(crate) fn revised(&self, change: impl FnOnce(&mut FunctionSpec)) -> Function {
+        let mut spec = (*self.spec).clone();
+        change(&mut spec);
+        Function { spec: Arc::new(spec), folder: Arc::clone(&self.folder) }
     }
 
     pub(crate) fn folder(&self) -> String {

@@ -178,7 +178,7 @@ impl Launcher {
     fn forget(&mut self, room: Room) -> io::Result<()> {
         let Kind::Sandbox { stage, template, .. } = room.kind else { return Ok(()) };
         if let Some(stage) = stage {
-            for mount in ["task", "opt"] {
+            for mount in ["task", "opt", "pack"] {
                 let _not_mounted = sys::unmount(&stage.join(mount));
             }
             let _gone = sys::unmount(&stage).and_then(|()| fs::remove_dir_all(&stage));

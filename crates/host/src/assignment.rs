@@ -82,10 +82,10 @@ impl Assignment {
             handler: &spec.handler,
             template: self.purpose == Purpose::Template,
             debug: self.purpose == Purpose::Debug,
-            pack: self.pack.as_ref().map(|pack| protocol::Pack {
-                path: self.pack_shown.clone(),
-                name: &pack.name,
-            }),
+            pack: self
+                .pack
+                .as_ref()
+                .map(|pack| protocol::Pack { path: self.pack_shown.clone(), name: &pack.name }),
             env: &self.env,
             function: protocol::Function {
                 function_name: &spec.name,

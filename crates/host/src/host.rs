@@ -205,12 +205,13 @@ impl Host {
         self.0.packs.made(spec).await
     }
 
-    /// Deletes the code packs of all functions but these, which earlier runs may have left. Blocks.
+    /// Deletes the code packs of all revisions but these and those that were asked for in this run.
+    /// Blocks.
     ///
     /// # Errors
     /// If one cannot be deleted.
-    pub fn sweep_packs(&self, functions: &[Arn]) -> std::io::Result<()> {
-        self.0.packs.sweep(functions)
+    pub fn sweep_packs(&self, revisions: &HashSet<String>) -> std::io::Result<()> {
+        self.0.packs.sweep(revisions)
     }
 
     /// Has as many slots of these revisions ready as is said, used or not, and of others as many as

@@ -4,7 +4,8 @@
 //! template, or one for this purpose alone. To us it is so many bytes that came out of a sandbox; we
 //! keep them, and show them to workers of the same revision of the same function, who judge them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fs::DirEntry;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -195,23 +196,26 @@ impl Packs {
             let _there_was_none = std::fs::remove_dir_all(folder);
             return;
         };
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        for entry in entries(&folder) {
             if entry.file_name() != *keep {
                 let _gone_already = std::fs::remove_file(entry.path());
             }
         }
     }
 
-    /// Deletes those of functions that are not among these: earlier runs may have left some.
-    pub(crate) fn sweep(&self, functions: &[Arn]) -> io::Result<()> {
+    /// Deletes those of all revisions but these, which earlier runs may have left.
+    pub(crate) fn sweep(&self, revisions: &HashSet<String>) -> io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        let mut kept: Vec<_> = functions.iter().map(|arn| digest(&arn.to_string())).collect();
-        kept.push(UNFINISHED.to_owned());
-        for entry in std::fs::read_dir(folder).into_iter().flatten() {
-            let entry = entry?;
-            if !kept.iter().any(|kept| entry.file_name() == **kept) {
-                std::fs::remove_dir_all(entry.path())?;
+        let mut kept: HashSet<_> = revisions.iter().map(|revision| digest(revision)).collect();
+        // A function that is about to be deployed has one already.
+        kept.extend(self.lock().keys().map(|spec| digest(&spec.revision)));
+        for function in entries(folder).filter(|entry| entry.file_name() != *UNFINISHED) {
+            for pack in entries(&function.path()) {
+                if !kept.contains(&*pack.file_name().to_string_lossy()) {
+                    std::fs::remove_file(pack.path())?;
+                }
             }
+            let _others_are_in_it = std::fs::remove_dir(function.path());
         }
         Ok(())
     }
@@ -267,6 +271,11 @@ impl Drop for Draft {
             let _kept_elsewhere = std::fs::remove_file(path);
         }
     }
+}
+
+/// What is in a folder, as far as it can be read.
+fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten()
 }
 
 fn move_to(from: &Path, to: &Path) -> io::Result<()> {

@@ -27,13 +27,7 @@ pub(crate) enum Request {
     /// Start a program in a sandbox of its own. Descriptors: events, replies, output.
     Launch(Box<Launch>),
     /// Show a program its code.
-    Assign {
-        id: u64,
-        code: PathBuf,
-        layers: Vec<PathBuf>,
-        pack: Option<PathBuf>,
-        limits: Limits,
-    },
+    Assign { id: u64, code: PathBuf, layers: Vec<PathBuf>, pack: Option<PathBuf>, limits: Limits },
     /// Make a slot of a template. Descriptors as of a launch; `text` is for the worker.
     Fork { id: u64, template: u64, text: String, limits: Limits, door: u16 },
     /// Let it have no processor, or have it again.

@@ -1,5 +1,7 @@
 //! What runs functions, as this service sees it: the host, or a fake in tests.
 
+use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 
 use base::{Arn, BoxFuture};
@@ -20,6 +22,12 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Ends other revisions; see [`Host::retire`].
     fn retire(&self, function: &Arn, keep_revision: Option<&str>);
+
+    /// Deletes what is kept of all revisions but these; see [`Host::sweep_packs`].
+    fn sweep(&self, revisions: HashSet<String>) -> BoxFuture<'_, io::Result<()>> {
+        let _nothing_is_kept = revisions;
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Has as many environments of these versions ready as is said, and of no others. Said again
     /// at least once a minute. One that has no such environments does nothing.
@@ -59,6 +67,14 @@ impl Runner for Host {
 
     fn retire(&self, function: &Arn, keep_revision: Option<&str>) {
         Host::retire(self, function, keep_revision);
+    }
+
+    fn sweep(&self, revisions: HashSet<String>) -> BoxFuture<'_, io::Result<()>> {
+        let host = self.clone();
+        Box::pin(async move {
+            let sweep = move || Host::sweep_packs(&host, &revisions);
+            tokio::task::spawn_blocking(sweep).await?
+        })
     }
 
     fn provision(&self, wanted: &[(Arc<FunctionSpec>, u32)]) {

@@ -92,7 +92,8 @@ impl Inner {
             None => Purpose::Slot { provisioned },
         };
         loop {
-            let pack = if runtime.packs() && debug.is_none() { self.packs.find(spec) } else { None };
+            let pack =
+                if runtime.packs() && debug.is_none() { self.packs.find(spec) } else { None };
             let packed = pack.is_some();
             let assignment = Assignment::new(self.around(), runtime, spec, purpose, pack);
             let (worker, way, why) = self.pool.take(runtime, &assignment).await?;

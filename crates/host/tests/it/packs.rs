@@ -1,5 +1,6 @@
 //! Code packs: what is loaded of one is what would be loaded without, and only its own function's.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use host::FunctionSpec;
@@ -261,7 +262,11 @@ async fn a_damaged_pack_is_ignored_and_made_anew() {
         assert_eq!((answer, how.as_str()), (json!("one"), "booted worker"), "{what}");
         assert!(world.host.pack(&one.spec).await, "{what}");
         let (answer, how) = start(&world, &one).await;
-        assert_eq!((answer, how.as_str()), (json!("one"), "booted worker with code pack"), "{what}");
+        assert_eq!(
+            (answer, how.as_str()),
+            (json!("one"), "booted worker with code pack"),
+            "{what}"
+        );
     }
 }
 
@@ -293,9 +298,14 @@ async fn packs_are_removed_with_what_they_are_of() {
     let (answer, how) = start(&world, &other).await;
     assert_eq!((answer, how.as_str()), (json!("two"), "booted worker with code pack"));
     // What an earlier run left of a function that is no more.
-    world.host.sweep_packs(&[other.spec.arn.clone()]).unwrap();
+    let other_run = self::world(packs.path());
+    let kept = HashSet::from([other.spec.revision.clone()]);
+    other_run.host.sweep_packs(&kept).unwrap();
     assert_eq!(files(packs.path()).len(), 1);
-    world.host.sweep_packs(&[]).unwrap();
+    // What this run has asked for is as good as there.
+    world.host.sweep_packs(&HashSet::new()).unwrap();
+    assert_eq!(files(packs.path()).len(), 1);
+    other_run.host.sweep_packs(&HashSet::new()).unwrap();
     assert_eq!(files(packs.path()), Vec::<PathBuf>::new());
 }
 
@@ -392,7 +402,8 @@ async fn those_who_change_how_modules_are_loaded_are_heard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn source_maps_are_used_as_without_a_pack() {
     // Its first line is line 7 of orders.ts.
-    let map = "eyJ2ZXJzaW9uIjozLCJzb3VyY2VzIjpbIm9yZGVycy50cyJdLCJuYW1lcyI6W10sIm1hcHBpbmdzIjoiQUFNQSJ9";
+    let map =
+        "eyJ2ZXJzaW9uIjozLCJzb3VyY2VzIjpbIm9yZGVycy50cyJdLCJuYW1lcyI6W10sIm1hcHBpbmdzIjoiQUFNQSJ9";
     let fails = format!(
         "module.exports = () => new Error('x').stack.split('\\n')[1];\n\
          //# sourceMappingURL=data:application/json;base64,{map}"

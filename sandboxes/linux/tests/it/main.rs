@@ -4,6 +4,7 @@
 
 mod files;
 mod life;
+mod packs;
 mod templates;
 mod versions;
 mod world;

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::world::{Function, World};
 
 /// A version, as the names of runtimes have it, and where it is.
-struct Installed {
-    version: String,
-    folder: PathBuf,
+pub(crate) struct Installed {
+    pub(crate) version: String,
+    pub(crate) folder: PathBuf,
 }
 
 impl Installed {
-    fn js(&self, text: &str) -> Function {
+    pub(crate) fn js(&self, text: &str) -> Function {
         Function::new(&format!("nodejs{}.x", self.version), "index.js", text)
     }
 
@@ -43,7 +43,7 @@ fn installed(program: &str, print: &[&str]) -> Vec<Installed> {
     found
 }
 
-fn nodes() -> Vec<Installed> {
+pub(crate) fn nodes() -> Vec<Installed> {
     let mut nodes = installed("node", &["-p", "process.versions.node.split('.')[0]"]);
     nodes.retain(|node| node.version.parse::<u32>().unwrap() >= 18);
     nodes

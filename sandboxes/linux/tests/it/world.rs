@@ -42,9 +42,16 @@ impl World {
 
     /// One that takes its interpreters from this folder before any other.
     pub(crate) fn on(folder: &Path) -> World {
+        World::on_with(folder, |_config| {})
+    }
+
+    pub(crate) fn on_with(folder: &Path, change: impl FnOnce(&mut Config)) -> World {
         let folders = [folder, Path::new("/usr/bin"), Path::new("/bin")];
         let search_path = std::env::join_paths(folders).unwrap();
-        World::with(|config| config.search_path = search_path)
+        World::with(|config| {
+            config.search_path = search_path;
+            change(config);
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "the PATH of whoever runs the tests")]

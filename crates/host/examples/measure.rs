@@ -1,5 +1,8 @@
 //! Figures of the host alone, without HTTP in front of it: `cargo run --release -p host --example
 //! measure`. Ratios are to `node -e 0` in the same run, in a cleared environment.
+//!
+//! With a folder that has `node_modules`, and packages in it, what code packs are good for instead:
+//! `measure tests/sdk/js-v3 @aws-sdk/client-dynamodb`.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +13,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +25,9 @@ use sandbox_none::NoSandbox;
 use telemetry::{FunctionName, LogLine, LogSink, Measure, MetricSink};
 
 const COLD_RUNS: usize = 40;
+const PACK_RUNS: usize = 30;
+/// A worker is booted when nobody waits; here we wait for it.
+const BOOT: Duration = Duration::from_millis(150);
 const WARM: Duration = Duration::from_secs(3);
 
 struct Nowhere;
@@ -38,26 +44,19 @@ impl LogSink for Nowhere {
 
 #[tokio::main]
 async fn main() {
-    let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes");
-    let path = std::env::var_os("PATH").unwrap();
-    let host = Host::new(Parts {
-        config: Config { search_path: path, booted_max: 2, ..Config::default() },
-        clock: Arc::new(SystemClock::new()),
-        random: Arc::new(SystemRandom),
-        sandbox: Arc::new(NoSandbox::start().unwrap()),
-        runtimes: Runtimes::load(&runtimes).unwrap(),
-        logs: Arc::new(Nowhere),
-        metrics: Arc::new(Nowhere),
-    });
-    let code = runtimes.join("nodejs/hello");
+    let mut args = std::env::args().skip(1);
+    if let Some(folder) = args.next() {
+        return packs(Path::new(&folder), &args.collect::<Vec<_>>()).await;
+    }
+    let host = host(None);
+    let code = runtimes().join("nodejs/hello");
 
     let (mut node, mut cold, mut inits) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..COLD_RUNS {
         node.push(bare_node());
         let function = function(&code, run);
         host.warm(&function).await.unwrap();
-        // The worker is booted when nobody waits; here we wait for it.
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(BOOT).await;
         let (whole, init) = timed(&host, &function).await;
         cold.push(whole);
         inits.push(init);
@@ -76,6 +75,67 @@ async fn main() {
         println!("warm, {clients} clients: {rate:.0}/s, {:?}", host.stats());
     }
     host.drain().await;
+}
+
+fn runtimes() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes")
+}
+
+fn host(packs: Option<PathBuf>) -> Host {
+    let path = std::env::var_os("PATH").unwrap();
+    Host::new(Parts {
+        config: Config { search_path: path, booted_max: 2, packs, ..Config::default() },
+        clock: Arc::new(SystemClock::new()),
+        random: Arc::new(SystemRandom),
+        sandbox: Arc::new(NoSandbox::start().unwrap()),
+        runtimes: Runtimes::load(&runtimes()).unwrap(),
+        logs: Arc::new(Nowhere),
+        metrics: Arc::new(Nowhere),
+    })
+}
+
+/// Starts of a function that requires some packages, with a code pack and without, in turn.
+async fn packs(folder: &Path, packages: &[String]) {
+    let temporary = tempfile::tempdir().unwrap();
+    let code = temporary.path().join("code");
+    copy(&folder.join("node_modules"), &code.join("node_modules"));
+    let requires: String = packages.iter().map(|name| format!("require('{name}');")).collect();
+    let index = format!("{requires} exports.handler = async () => 1");
+    std::fs::write(code.join("index.js"), index).unwrap();
+    let function = function(&code, 0);
+    let hosts = [host(None), host(Some(temporary.path().join("packs")))];
+    hosts[1].warm(&function).await.unwrap();
+    assert!(hosts[1].pack(&function).await, "no pack was made");
+    let (mut wholes, mut inits) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
+    for _run in 0..PACK_RUNS {
+        for (at, host) in hosts.iter().enumerate() {
+            host.end_idle();
+            host.warm(&function).await.unwrap();
+            tokio::time::sleep(BOOT).await;
+            let (whole, init) = timed(host, &function).await;
+            let origin = host.live()[0].environments[0].origin.start();
+            assert_eq!(origin, ["booted worker", "booted worker with code pack"][at]);
+            wholes[at].push(whole);
+            inits[at].push(init);
+        }
+    }
+    for (what, times) in [("loading", inits), ("whole cold start", wholes)] {
+        let [plain, packed] = times.map(median);
+        let ratio = plain / packed;
+        println!("{what}: {plain:.1} ms without a pack, {packed:.1} ms with one, {ratio:.2} x");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => copy(&entry.path(), &to),
+            kind if kind.is_file() => drop(std::fs::copy(entry.path(), to).unwrap()),
+            _link => {}
+        }
+    }
 }
 
 fn bare_node() -> f64 {

@@ -199,8 +199,8 @@ impl Host {
         self.0.templates.made(spec).await
     }
 
-    /// Waits while the code pack of a function is being made; whether it has one. Slots that are not
-    /// forked load the function of it.
+    /// Waits while the code pack of a function is being made; whether it has one. Slots that are
+    /// not forked load the function of it.
     pub async fn pack(&self, spec: &Arc<FunctionSpec>) -> bool {
         self.0.packs.made(spec).await
     }

@@ -1,8 +1,9 @@
 //! Code packs: what workers made of a function's code, so that those that load it later are quicker.
 //!
 //! A pack is made in the background, by a worker that loads the function and gets no events: its
-//! template, or one for this purpose alone. To us it is so many bytes that came out of a sandbox; we
-//! keep them, and show them to workers of the same revision of the same function, who judge them.
+//! template, or one for this purpose alone. To us it is so many bytes that came out of a sandbox:
+//! we keep them, and show them to workers of the same revision of the same function, who judge
+//! them.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::DirEntry;
@@ -124,8 +125,8 @@ impl Packs {
         self.changed.notify_waiters();
     }
 
-    /// Waits until a worker that loads a function answers, and keeps the pack it makes, if it was to
-    /// make one.
+    /// Waits until a worker that loads a function answers, and keeps the pack it makes, if it was
+    /// to make one.
     pub(crate) async fn hear(
         &self,
         worker: &mut Worker,

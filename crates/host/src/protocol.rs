@@ -32,8 +32,8 @@
 //! from descriptor 5 (crate `fork`). Each slot it makes has pipes of its own, over which it says
 //! Ready first.
 //!
-//! A worker that is given a code pack says first of all whether it is of use (Packed). One that is to
-//! make a pack says it (Pack, any number of times) before it is Ready or Unfit.
+//! A worker that is given a code pack says first of all whether it is of use (Packed). One that is
+//! to make a pack says it (Pack, any number of times) before it is Ready or Unfit.
 //!
 //! A response that is streamed is Begin, any number of Chunk, and End. Then, or in place of what is
 //! missing, comes Result, which is empty, or Error. At its start a worker may send 256 KB in all

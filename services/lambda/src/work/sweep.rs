@@ -1,5 +1,5 @@
-//! Deletes what no function needs any more: trees of unpacked code, code packs, and versions of layers that
-//! were deleted while functions still used them.
+//! Deletes what no function needs any more: trees of unpacked code, code packs, and versions of
+//! layers that were deleted while functions still used them.
 
 use std::collections::HashSet;
 

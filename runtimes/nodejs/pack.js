@@ -116,7 +116,7 @@ function record(assigned) {
       module._compile = function (content, name, format) {
         delete module._compile;
         const isOurs = name === file && (format === undefined || format === 'commonjs');
-        const source = HEAD + content.replace(/^#!/, '//') + TAIL;
+        const source = HEAD + content + TAIL;
         const script = isOurs && !IMPORTS.test(content) ? compile(source, file) : undefined;
         // Only Node itself can take note of where a source map is.
         const mapped = Boolean(script?.sourceMapURL);

@@ -115,11 +115,14 @@ impl Packs {
         Some(Pack { path: None, name })
     }
 
-    /// Gives an order back that was not carried out.
-    pub(crate) fn release(&self, spec: &FunctionSpec) {
+    /// An order was not carried out, and is not to be given again or is.
+    pub(crate) fn give_up(&self, spec: &FunctionSpec, again: bool) {
         let mut state = self.lock();
-        if state.get(spec) == Some(&State::Making) {
-            state.remove(spec);
+        if let Some(entry @ State::Making) = state.get_mut(spec) {
+            *entry = State::Absent;
+            if again {
+                state.remove(spec);
+            }
         }
         drop(state);
         self.changed.notify_waiters();
@@ -138,7 +141,7 @@ impl Packs {
             match slot::hear(worker, journal).await {
                 Some(Reply::Pack(piece)) => self.add(&mut draft, pack, &piece).await,
                 Some(Reply::Packed { used: true }) => {}
-                Some(Reply::Packed { used: false }) => self.refuse(spec),
+                Some(Reply::Packed { used: false }) => self.refuse(spec, true),
                 reply => break reply,
             }
         };
@@ -175,12 +178,16 @@ impl Packs {
         self.changed.notify_waiters();
     }
 
-    /// Deletes a pack that a worker could make nothing of: it is made anew.
-    pub(crate) fn refuse(&self, spec: &FunctionSpec) {
-        tracing::debug!(function = spec.name, "the code pack is damaged or of another version");
+    /// Deletes a pack that is of no use. It is made anew where a worker could make nothing of it, as
+    /// it is damaged or of another version; not where a worker ended over it.
+    pub(crate) fn refuse(&self, spec: &FunctionSpec, again: bool) {
+        tracing::debug!(function = spec.name, again, "the code pack is of no use");
         let mut state = self.lock();
-        if state.get(spec) == Some(&State::There) {
-            state.remove(spec);
+        if let Some(entry @ State::There) = state.get_mut(spec) {
+            *entry = State::Absent;
+            if again {
+                state.remove(spec);
+            }
             if let Some((_, path)) = self.place(spec) {
                 let _gone_already = std::fs::remove_file(path);
             }

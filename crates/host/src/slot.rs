@@ -133,7 +133,9 @@ impl Slot {
                 return None;
             }
             let mut reply = hear(&mut worker, &mut journal).await;
-            if let Some(Reply::Packed { used }) = reply {
+            if let Some(Reply::Packed { used }) = reply
+                && assignment.pack.is_some()
+            {
                 origin.packed = used;
                 journal.first = journal.first.is_some().then(|| origin.line(version));
                 journal.write_first();

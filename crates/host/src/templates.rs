@@ -315,21 +315,22 @@ impl Loading<'_> {
         let pack = order.or_else(|| packs?.find(spec));
         let loaded = self.load(runtime, spec, Purpose::Template, pack).await;
         // Where it was not heard to its end.
-        self.packs.release(spec);
+        self.packs.give_up(spec, false);
         loaded
     }
 
     /// Makes the code pack of a function, as ordered.
     pub(crate) async fn pack(self, runtime: &Arc<Runtime>, spec: &Arc<FunctionSpec>, order: Pack) {
         let turn = self.packs.making.acquire().await;
-        if !(self.config.is_short)() {
+        let is_short = (self.config.is_short)();
+        if !is_short {
             match self.load(runtime, spec, Purpose::Pack, Some(order)).await {
                 Ok(worker) => drop(worker),
                 Err(why) => tracing::debug!(function = spec.name, why, "no code pack"),
             }
         }
         drop(turn);
-        self.packs.release(spec);
+        self.packs.give_up(spec, is_short);
     }
 
     async fn load(

@@ -18,6 +18,8 @@ LOG = 20
 UNFIT = 21
 DEBUG = 25
 ASK_TIME = 26
+PACKED = 27
+PACK = 28
 
 _one_number = Struct("<IBI").pack
 _two_numbers = Struct("<IBII").pack
@@ -73,6 +75,17 @@ def ready(micros: int) -> None:
 def unfit(why: str) -> None:
     text = why.encode()
     _write((1 + len(text)).to_bytes(4, "little") + bytes([UNFIT]) + text)
+
+
+def packed(used: bool) -> None:
+    _write(_one_number(5, PACKED, used))
+
+
+def pack(piece: bytes) -> None:
+    """Writes it in as many frames as it takes."""
+    for at in range(0, len(piece), CHUNK_BYTES):
+        part = piece[at : at + CHUNK_BYTES]
+        _write((1 + len(part)).to_bytes(4, "little") + bytes([PACK]) + part)
 
 
 def debug(port: int) -> None:

@@ -14,7 +14,7 @@ from struct import Struct
 from time import perf_counter
 from typing import Callable, Set
 
-from . import aws, context, debug, encode, errors, fork, handler, log, pipe
+from . import aws, context, debug, encode, errors, fork, handler, log, pack, pipe
 from .context import LambdaContext
 from .encode import to_json
 
@@ -61,7 +61,7 @@ def main(folder: str) -> None:
         if assigned["debug"]:
             debug.listen()
             context.is_debugged = True
-        function = handler.load(assigned["handler"])
+        function = load(assigned)
     except Exception as error:
         report = errors.report(error, "")
         log.failure(report)
@@ -72,6 +72,24 @@ def main(folder: str) -> None:
     else:
         pipe.ready(micros(began))
     serve(function, assigned["function"])
+
+
+def load(assigned: dict) -> Callable:
+    """Loads the function of its code pack, if there is one of use; or makes one, if asked to."""
+    if not assigned["pack"]:
+        return handler.load(assigned["handler"])
+    recorded = None
+    if assigned["pack"]["path"] is None:
+        recorded = pack.record(assigned)
+    else:
+        pipe.packed(pack.use(assigned))
+    try:
+        function = handler.load(assigned["handler"])
+    finally:
+        pack.close()
+    for piece in pack.pieces(recorded, assigned) if recorded else []:
+        pipe.pack(piece)
+    return function
 
 
 def become_template(assigned: dict, began: float) -> None:

@@ -103,8 +103,15 @@ impl Inner {
             let version = runtime.version_line(&spec.runtime, &spec.region);
             let begin = (limit, &mut origin, &version);
             let done = Slot::start(self.around(), assignment, worker, begin, debug).await;
-            if packed && !origin.packed && done.is_ok() {
-                self.packs.refuse(spec);
+            if packed {
+                let ended = matches!(&done, Err(Failed { why: InitFailure::Exited(_), .. }));
+                if ended || (!origin.packed && done.is_ok()) {
+                    self.packs.refuse(spec, !ended);
+                }
+                // Whatever is wrong with it, the function is loaded as if there were none.
+                if ended {
+                    continue;
+                }
             }
             let done = done.map(|slot| (slot, origin));
             let late = matches!(&done, Err(Failed { why: InitFailure::TimedOut, .. }));

@@ -37,15 +37,15 @@ async fn make(world: &World, function: &Function) -> bool {
     world.host.pack(&function.spec).await
 }
 
-/// The answer of a slot that is started for it, and what that was made of.
-async fn start(world: &World, function: &Function) -> (Value, String) {
+/// The answer of a slot that is started for it, and whether it loaded the function of its pack.
+async fn start(world: &World, function: &Function) -> (Value, bool) {
     world.host.end_idle();
     world.host.warm(&function.spec).await.unwrap();
     let (answer, failed) = world.invoke(function, json!({})).await;
     assert!(!failed, "{answer} {:?}", world.texts());
     let live = world.host.live();
     let live = live.iter().find(|live| live.spec == function.spec).unwrap();
-    (answer, live.environments[0].origin.start())
+    (answer, live.environments[0].origin.packed)
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -101,7 +101,7 @@ const MODULES: [(&str, &str); 23] = [
             cache: Object.keys(require.cache).filter((name) => name.startsWith(__dirname)),
             children: module.children.map(({ filename }) => filename),
             extensions: Object.keys(require.extensions),
-            resolved: [dependency, require.resolve('dep', { paths: [__dirname] })],
+            resolved: [dependency, require.resolve('./child', { paths: [`${__dirname}/nested`] })],
             places: [require.resolve.paths('dep'), require.resolve.paths('./x')],
             reload: [first.count, again.count, first === again],
             created: require('module').createRequire(__filename)('./a') === loads.cycle,
@@ -176,21 +176,21 @@ async fn modules_are_loaded_of_a_pack_as_without_one() {
     let folder = PathBuf::from(function.folder());
     std::os::unix::fs::symlink("../real", folder.join("node_modules/linked")).unwrap();
 
-    let (expected, how) = start(&World::new(), &function).await;
-    assert_eq!(how, "booted worker");
+    let (expected, packed) = start(&World::new(), &function).await;
+    assert!(!packed);
     let packs = tempfile::tempdir().unwrap();
     let world = world(packs.path());
     assert!(make(&world, &function).await);
-    let (answer, how) = start(&world, &function).await;
-    assert_eq!(how, "booted worker with code pack");
+    let (answer, packed) = start(&world, &function).await;
+    assert!(packed);
     for (name, expected) in expected.as_object().unwrap() {
         assert_eq!(answer[name], *expected, "{name}");
     }
     assert_eq!(answer, expected);
     assert!(answer["early"][0][4][0].as_str().unwrap().ends_with("throws.js:3:27)"), "{answer}");
     assert_eq!(answer["dep"][0], json!(["yes", "in", "node"]));
-    let start = "Start: booted worker with code pack\tReason: there is no sandbox";
-    assert!(world.texts().iter().any(|line| line.ends_with(start)), "{:?}", world.texts());
+    let start = "with code pack\tReason: there is no sandbox";
+    assert!(world.texts().iter().any(|line| line.contains(start)), "{:?}", world.texts());
 }
 
 /// The same code with other conditions is another revision, and has a pack of its own.
@@ -211,13 +211,10 @@ async fn a_pack_is_of_one_revision() {
     let dep = json!(["yes", "in", "node"]);
     assert_eq!(start(&world, &plain).await.0, json!([dep, null]));
     // It has none yet, and the other's is not its own.
-    let (answer, how) = start(&world, &special).await;
-    assert_eq!(answer, json!(["special", "--conditions=special"]));
-    assert_eq!(how, "fresh process");
+    let special_answer = json!(["special", "--conditions=special"]);
+    assert_eq!(start(&world, &special).await, (special_answer.clone(), false));
     assert!(world.host.pack(&special.spec).await);
-    let (answer, how) = start(&world, &special).await;
-    assert_eq!(answer, json!(["special", "--conditions=special"]));
-    assert_eq!(how, "fresh process with code pack");
+    assert_eq!(start(&world, &special).await, (special_answer, true));
     assert_eq!(files(packs.path()).len(), 2);
 }
 
@@ -258,15 +255,9 @@ async fn a_damaged_pack_is_ignored_and_made_anew() {
         // Of an earlier run, as far as this one knows.
         let world = world(packs.path());
         world.host.warm(&one.spec).await.unwrap();
-        let (answer, how) = start(&world, &one).await;
-        assert_eq!((answer, how.as_str()), (json!("one"), "booted worker"), "{what}");
+        assert_eq!(start(&world, &one).await, (json!("one"), false), "{what}");
         assert!(world.host.pack(&one.spec).await, "{what}");
-        let (answer, how) = start(&world, &one).await;
-        assert_eq!(
-            (answer, how.as_str()),
-            (json!("one"), "booted worker with code pack"),
-            "{what}"
-        );
+        assert_eq!(start(&world, &one).await, (json!("one"), true), "{what}");
     }
 }
 
@@ -275,8 +266,7 @@ async fn a_restart_finds_the_packs_there_were() {
     let packs = tempfile::tempdir().unwrap();
     let function = says("one", |_| {});
     assert!(make(&world(packs.path()), &function).await);
-    let (answer, how) = start(&world(packs.path()), &function).await;
-    assert_eq!((answer, how.as_str()), (json!("one"), "booted worker with code pack"));
+    assert_eq!(start(&world(packs.path()), &function).await, (json!("one"), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,12 +281,10 @@ async fn packs_are_removed_with_what_they_are_of() {
     assert_eq!(files(packs.path()).len(), 3);
     world.host.retire(&one.spec.arn, Some(&next.spec.revision));
     assert_eq!(files(packs.path()).len(), 2);
-    let (answer, how) = start(&world, &next).await;
-    assert_eq!((answer, how.as_str()), (json!("next"), "booted worker with code pack"));
+    assert_eq!(start(&world, &next).await, (json!("next"), true));
     world.host.retire(&one.spec.arn, None);
     assert_eq!(files(packs.path()).len(), 1);
-    let (answer, how) = start(&world, &other).await;
-    assert_eq!((answer, how.as_str()), (json!("two"), "booted worker with code pack"));
+    assert_eq!(start(&world, &other).await, (json!("two"), true));
     // What an earlier run left of a function that is no more.
     let other_run = self::world(packs.path());
     let kept = HashSet::from([other.spec.revision.clone()]);
@@ -306,6 +294,24 @@ async fn packs_are_removed_with_what_they_are_of() {
     world.host.sweep_packs(&HashSet::new()).unwrap();
     assert_eq!(files(packs.path()).len(), 1);
     other_run.host.sweep_packs(&HashSet::new()).unwrap();
+    assert_eq!(files(packs.path()), Vec::<PathBuf>::new());
+}
+
+/// A process that ends while it loads a pack may do so because of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_ends_over_a_pack_is_followed_by_one_without() {
+    let packs = tempfile::tempdir().unwrap();
+    let world = world(packs.path());
+    let index = "require('./pad'); const fs = require('fs');
+        const file = require('path').join(__dirname, 'end');
+        if (fs.existsSync(file)) { fs.unlinkSync(file); process.abort(); }
+        exports.handler = async () => 'ran'";
+    let function = function(&[("index.js", index)], |_spec| {});
+    assert!(make(&world, &function).await);
+    std::fs::write(PathBuf::from(function.folder()).join("end"), "").unwrap();
+    assert_eq!(start(&world, &function).await, (json!("ran"), false));
+    // Nor is it made again.
+    assert!(!make(&world, &function).await);
     assert_eq!(files(packs.path()), Vec::<PathBuf>::new());
 }
 
@@ -332,7 +338,7 @@ async fn a_pack_without_end_is_not_kept() {
         |_spec| {},
     );
     assert!(!make(&world, &function).await);
-    assert_eq!(start(&world, &function).await, (json!("ran"), "booted worker".to_owned()));
+    assert_eq!(start(&world, &function).await, (json!("ran"), false));
     assert_eq!(files(packs.path()), Vec::<PathBuf>::new());
 }
 
@@ -342,11 +348,79 @@ async fn what_is_small_has_no_pack_and_what_does_not_load_neither() {
     let world = world(packs.path());
     let small = Function::js("exports.handler = async () => 'small'");
     assert!(!make(&world, &small).await);
-    assert_eq!(start(&world, &small).await, (json!("small"), "booted worker".to_owned()));
+    assert_eq!(start(&world, &small).await, (json!("small"), false));
     let broken = function(&[("index.js", "require('./pad'); throw new Error('no')")], |_spec| {});
     assert!(!make(&world, &broken).await);
     assert_eq!(files(packs.path()), Vec::<PathBuf>::new());
 }
+
+/// What Python compiles is packed, with its errors where they are in the sources.
+#[tokio::test(flavor = "multi_thread")]
+async fn modules_of_python_are_loaded_of_a_pack_as_without_one() {
+    let pad = "PAD = [\n".to_owned() + &"    1.5, 'text of its own', None,\n".repeat(20) + "]\n";
+    let many: String =
+        (0..1000).map(|n| format!("def f{n}(a, b=({n}, 'x')): return a\n")).collect();
+    let function = Function::with(
+        &[
+            ("index.py", PYTHON),
+            ("pad.py", &format!("{pad}{many}")),
+            ("pkg/__init__.py", "from . import inner\nfrom .cycle import late\n"),
+            ("pkg/inner.py", "def fail():\n\n    raise ValueError('inner')\n"),
+            ("pkg/cycle.py", "import pkg\nearly = hasattr(pkg, 'late')\nlate = 1\n"),
+            ("later.py", "NAME = __name__\n"),
+            ("data.txt", "data"),
+        ],
+        "index.handler",
+        |spec| spec.runtime = "python3.12".into(),
+    );
+    let (expected, packed) = start(&World::new(), &function).await;
+    assert!(!packed);
+    let packs = tempfile::tempdir().unwrap();
+    let world = world(packs.path());
+    assert!(make(&world, &function).await);
+    assert_eq!(start(&world, &function).await, (expected, true));
+    let file = files(packs.path()).remove(0);
+    let whole = std::fs::read(&file).unwrap();
+    for at in [3, 17, 21, 30, whole.len() / 2, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, &bytes).unwrap();
+        let world = self::world(packs.path());
+        assert!(!start(&world, &function).await.1, "flipped at {at}");
+        assert!(make(&world, &function).await, "flipped at {at}");
+    }
+}
+
+const PYTHON: &str = "
+import importlib, importlib.util, inspect, pkgutil, sys, traceback
+import pad, pkg
+
+def seen(module):
+    spec = module.__spec__
+    return [module.__file__, module.__name__, type(module.__loader__).__name__, spec.origin,
+        spec.cached, spec.has_location, getattr(module, '__path__', None) and list(module.__path__)]
+
+def failure(run):
+    try:
+        run()
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        return [repr(error), [[frame.filename, frame.lineno, frame.line] for frame in frames]]
+
+loaded = failure(lambda: importlib.import_module('missing'))
+
+def handler(event, context):
+    before = 'later' in sys.modules
+    import later
+    return [
+        [seen(module) for module in (sys.modules[__name__], pkg, pkg.inner, pkg.cycle, later)],
+        before, pkg.cycle.early, len(pad.PAD), pad.f7(1), loaded[0],
+        failure(pkg.inner.fail), inspect.getsource(pkg.inner.fail),
+        pkgutil.get_data('pkg', '../data.txt').decode(), pkg.inner.fail.__code__.co_filename,
+        importlib.util.find_spec('later').origin, importlib.reload(pkg.inner) is pkg.inner,
+    ]
+";
 
 /// Modules that have a hand in how others are loaded are heard as ever.
 #[tokio::test(flavor = "multi_thread")]
@@ -393,8 +467,8 @@ async fn those_who_change_how_modules_are_loaded_are_heard() {
     let packs = tempfile::tempdir().unwrap();
     let world = world(packs.path());
     assert!(make(&world, &function).await);
-    let (answer, how) = start(&world, &function).await;
-    assert_eq!(how, "booted worker with code pack");
+    let (answer, packed) = start(&world, &function).await;
+    assert!(packed);
     assert_eq!(answer, expected);
 }
 
@@ -418,6 +492,5 @@ async fn source_maps_are_used_as_without_a_pack() {
     let packs = tempfile::tempdir().unwrap();
     let world = world(packs.path());
     assert!(make(&world, &function).await);
-    let started = start(&world, &function).await;
-    assert_eq!(started, (expected, "fresh process with code pack".to_owned()));
+    assert_eq!(start(&world, &function).await, (expected, true));
 }

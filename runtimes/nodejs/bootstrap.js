@@ -121,7 +121,7 @@ async function loadPacked(assigned) {
   } finally {
     pack.close();
   }
-  if (recorded) for (const piece of pack.finish(recorded, assigned)) writeAll(Kind.PACK, piece);
+  if (recorded) pack.finish(recorded, assigned, (bytes) => writeAll(Kind.PACK, bytes));
   return loaded;
 }
 

@@ -3,9 +3,10 @@
 // look for no file, compile nothing that was compiled before, and fall back to Node's own loader for
 // whatever a pack does not have. Only what `require` finds is packed; ES modules are loaded by Node.
 //
-//   magic (16 bytes), CRC-32 of all behind it, bytes of the index, index (JSON), bodies
+//   magic (16 bytes), bodies, index (JSON), bytes of the index, CRC-32 of all before it
 //
-// Each body begins at a multiple of 8, where the engine reads it without a copy.
+// Each body begins at a multiple of 8, where the engine reads it without a copy. The index comes
+// last, so that whoever writes a pack need not hold it: a function may have little memory.
 'use strict';
 
 const fs = require('node:fs');
@@ -16,12 +17,9 @@ const vm = require('node:vm');
 const zlib = require('node:zlib');
 
 const MAGIC = 'cumulet pack 01\n';
-const CHECKSUM_AT = MAGIC.length;
-const LENGTH_AT = CHECKSUM_AT + 4;
-const HEADER = LENGTH_AT + 4;
+const CHECKSUM = 4;
+const FOOTER = 4 + CHECKSUM;
 const ALIGNMENT = 8;
-/** A pack has at most so many bytes, as the host says, too. */
-const BYTES_MAX = 64 * 1024 * 1024;
 /** Less code than this is loaded as quickly without. */
 const SOURCE_BYTES_MIN = 32 * 1024;
 
@@ -38,12 +36,11 @@ const original = {
   wrap: Module.wrap,
   registerHooks: Module.registerHooks,
 };
-/** Whoever imports something is compiled by Node itself, which notes what it is relative to; the
- * engine's compiled form does not keep that. Comments and texts count, too: a text may be run. */
-const IMPORTS = /\bimport\s*(\(|\/[/*])/;
-
 /** What stands in the place of those; undefined outside of loading. */
 let hooks;
+/** Whatever imports something is compiled by Node itself, which notes what it is relative to; the
+ * engine's compiled form does not keep that. Comments and texts count, too: a text may be run. */
+const IMPORTS = /\bimport\s*(\(|\.|\/[/*])/;
 
 /** Whether this version of Node has what packs need. */
 function isSupported() {
@@ -146,42 +143,41 @@ function yieldToOthers() {
   }
 }
 
-/** The pack of what was noted, in pieces; none if it would be of no use. */
-function finish(recorded, assigned) {
-  const modules = [];
-  const bodies = [];
-  let at = 0;
+/** Writes the pack of what was noted, unless it would be of no use. */
+function finish(recorded, assigned, write) {
+  const found = [...recorded.modules];
+  const bytes = found.reduce((sum, [, { source }]) => sum + source.length, 0);
+  if (bytes < SOURCE_BYTES_MIN) return;
+  let [at, sum] = [0, 0];
   const put = (body) => {
     const from = at;
-    bodies.push(body, Buffer.alloc(paddingOf(body.length)));
-    at += body.length + paddingOf(body.length);
+    at += body.length;
+    sum = zlib.crc32(body, sum);
+    write(body);
     return from;
   };
-  for (const [file, { source, script, ...about }] of recorded.modules) {
+  const align = () => put(Buffer.alloc((ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT));
+  put(Buffer.from(MAGIC));
+  const modules = found.map(([file, { source, script, ...about }]) => {
     const encoding = isLatin1(source) ? 'latin1' : 'utf16le';
     const body = Buffer.from(source, encoding);
     const module = { file, ...about, encoding, at: put(body), bytes: body.length };
-    if (script) {
-      const cached = script.createCachedData();
-      Object.assign(module, { cache: put(cached), cacheBytes: cached.length });
-    }
-    modules.push(module);
-    if (at > BYTES_MAX) return [];
-  }
-  const bytes = modules.reduce((sum, module) => sum + module.bytes, 0);
-  if (bytes < SOURCE_BYTES_MIN) return [];
+    align();
+    if (!script) return module;
+    const cached = script.createCachedData();
+    Object.assign(module, { cache: put(cached), cacheBytes: cached.length });
+    align();
+    return module;
+  });
   const index = { key: keyOf(assigned), modules, resolved: recorded.resolved };
   const json = Buffer.from(JSON.stringify(index));
-  // White space is the padding of JSON.
-  const head = Buffer.concat([json, Buffer.alloc(paddingOf(HEADER + json.length), ' ')]);
-  if (HEADER + head.length + at > BYTES_MAX) return [];
-  const header = Buffer.alloc(HEADER);
-  header.write(MAGIC, 'latin1');
-  header.writeUInt32LE(head.length, LENGTH_AT);
-  const pieces = [header, head, ...bodies];
-  const crc = pieces.slice(1).reduce((crc, piece) => zlib.crc32(piece, crc), checksum(header));
-  header.writeUInt32LE(crc, CHECKSUM_AT);
-  return pieces;
+  put(json);
+  put(number(json.length));
+  write(number(sum));
+}
+
+function number(value) {
+  return Buffer.from(Uint32Array.of(value).buffer);
 }
 
 /** What a pack holds, if it is whole and for us. */
@@ -189,23 +185,15 @@ function open(assigned) {
   try {
     const bytes = fs.readFileSync(assigned.pack.path);
     if (bytes.toString('latin1', 0, MAGIC.length) !== MAGIC) return undefined;
-    if (checksum(bytes) !== bytes.readUInt32LE(CHECKSUM_AT)) return undefined;
-    const bodies = HEADER + bytes.readUInt32LE(LENGTH_AT);
-    const { key, modules, resolved } = JSON.parse(bytes.toString('utf8', HEADER, bodies));
-    if (key !== keyOf(assigned)) return undefined;
-    return { bytes: bytes.subarray(bodies), modules, resolved };
+    const end = bytes.length - FOOTER;
+    const sum = zlib.crc32(bytes.subarray(0, -CHECKSUM));
+    if (sum !== bytes.readUInt32LE(end + CHECKSUM)) return undefined;
+    const json = bytes.toString('utf8', end - bytes.readUInt32LE(end), end);
+    const { key, modules, resolved } = JSON.parse(json);
+    return key === keyOf(assigned) ? { bytes, modules, resolved } : undefined;
   } catch {
-    return undefined; // it is not there, or ends too early
+    return undefined; // it is not there, or no pack
   }
-}
-
-/** Of all that is behind it. */
-function checksum(bytes) {
-  return zlib.crc32(bytes.subarray(LENGTH_AT));
-}
-
-function paddingOf(length) {
-  return (ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT;
 }
 
 function text(bytes, { at, bytes: length, encoding }) {
@@ -232,11 +220,7 @@ function insideOf({ code, layers }) {
 /** A module as a script; undefined if it is none, which Node then says in its own words. */
 function compile(source, filename, cachedData) {
   try {
-    return new vm.Script(source, {
-      filename,
-      columnOffset: -HEAD.length,
-      cachedData,
-    });
+    return new vm.Script(source, { filename, columnOffset: -HEAD.length, cachedData });
   } catch {
     return undefined;
   }
@@ -248,28 +232,26 @@ function execute(script, module, file) {
   return Reflect.apply(run, exports, [exports, requireOf(module), module, file, path.dirname(file)]);
 }
 
+/** Of this module: says in Node's words what is wrong with a request. */
+const own = require;
+
 /** A module's `require`, as Node makes it. */
 function requireOf(module) {
   const require = function require(id) {
     return module.require(id);
   };
   require.resolve = function resolve(request, options) {
-    checkText(request);
+    if (typeof request !== 'string') return own.resolve(request);
     return Module._resolveFilename(request, module, false, options);
   };
   require.resolve.paths = function paths(request) {
-    checkText(request);
+    if (typeof request !== 'string') return own.resolve.paths(request);
     return Module._resolveLookupPaths(request, module);
   };
   require.main = process.mainModule;
   require.extensions = Module._extensions;
   require.cache = Module._cache;
   return require;
-}
-
-function checkText(request) {
-  // Node's own error.
-  if (typeof request !== 'string') path.basename(request);
 }
 
 /** Puts hooks in the place of Node's functions, each with these as the way out. */

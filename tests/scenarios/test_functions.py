@@ -206,7 +206,7 @@ def test_one_function_is_described(app):
     assert re.match(r" +\$LATEST +python3\.11 +template: (yes|no, \w)", parts["Versions"][0])
     head, *rows = parts["Environments"]
     assert head.split()[:2] == ["VERSION", "STATE"]
-    started = r"(spare )?fork of template|(booted worker|fresh process) \(.+\)"
+    started = r"(spare )?fork of template|(booted worker|fresh process)( with code pack)? \(.+\)"
     assert rows and all(re.search(started, row) for row in rows), rows
     held = server.cli("describe", "held").stdout
     assert "provisioned  1 of 1 ready  ready" in held

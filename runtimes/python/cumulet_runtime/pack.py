@@ -3,7 +3,7 @@ one file. A package cannot be written to, so that without one each process compi
 pack is made once by a worker that loads the function in the background, and read by those that load
 it later. What it does not have is compiled as ever.
 
-  magic (16 bytes), CRC-32 of all behind it, bytes of the index, index (JSON), bodies (marshal)
+  magic (16 bytes), bodies (marshal), index (JSON), bytes of the index, CRC-32 of all before it
 """
 
 import importlib.util
@@ -19,11 +19,10 @@ from typing import Callable, Dict, List, Optional, Tuple
 MAGIC = b"cumulet pack 01\n"
 # Less code than this is compiled as quickly.
 CODE_BYTES_MIN = 32 * 1024
-# As the host has it, too.
-BYTES_MAX = 64 * 1024 * 1024
 LOW_PRIORITY = 19
 
-_numbers = Struct("<II")
+_number = Struct("<I")
+_footer = Struct("<II")
 _get_code = SourceFileLoader.get_code
 
 
@@ -32,20 +31,20 @@ def use(assigned: dict) -> bool:
     opened = _open(assigned)
     if opened is None:
         return False
-    places, bodies = opened
+    places, whole = opened
 
     def get_code(loader: SourceFileLoader, name: str):
         place = places.get(loader.path) if type(loader) is SourceFileLoader else None
         if place is None:
             return _get_code(loader, name)
-        return marshal.loads(bodies[place[0] : place[0] + place[1]])
+        return marshal.loads(whole[place[0] : place[1]])
 
     SourceFileLoader.get_code = get_code
     return True
 
 
 def record(assigned: dict) -> Dict[str, bytes]:
-    """Notes what is compiled from now on, for `pieces`."""
+    """Notes what is compiled from now on, for `finish`."""
     found: Dict[str, bytes] = {}
     is_ours = _of_function(assigned)
     if not assigned["template"]:
@@ -67,33 +66,40 @@ def close() -> None:
     SourceFileLoader.get_code = _get_code
 
 
-def pieces(found: Dict[str, bytes], assigned: dict) -> List[bytes]:
-    """The pack of what was noted; nothing if it would be of no use."""
+def finish(found: Dict[str, bytes], assigned: dict, write: Callable[[bytes], None]) -> None:
+    """Writes the pack of what was noted, unless it would be of no use."""
+    if sum(map(len, found.values())) < CODE_BYTES_MIN:
+        return
     places: Dict[str, Tuple[int, int]] = {}
-    at = 0
+    at, checksum = 0, 0
+
+    def put(body: bytes) -> None:
+        nonlocal at, checksum
+        at, checksum = at + len(body), zlib.crc32(body, checksum)
+        write(body)
+
+    put(MAGIC)
     for path, body in found.items():
-        places[path] = (at, len(body))
-        at += len(body)
-    if not CODE_BYTES_MIN <= at <= BYTES_MAX:
-        return []
+        places[path] = (at, at + len(body))
+        put(body)
     index = json.dumps([_key(assigned), places]).encode()
-    behind = b"".join([_numbers.pack(0, len(index))[4:], index, *found.values()])
-    whole = MAGIC + zlib.crc32(behind).to_bytes(4, "little") + behind
-    return [whole] if len(whole) <= BYTES_MAX else []
+    put(index)
+    put(_number.pack(len(index)))
+    write(_number.pack(checksum))
 
 
 def _open(assigned: dict) -> Optional[Tuple[Dict[str, Tuple[int, int]], memoryview]]:
     try:
         with open(assigned["pack"]["path"], "rb") as file:
             whole = memoryview(file.read())
-        checksum, length = _numbers.unpack_from(whole, len(MAGIC))
-        if whole[: len(MAGIC)] != MAGIC or zlib.crc32(whole[len(MAGIC) + 4 :]) != checksum:
+        end = len(whole) - _footer.size
+        length, checksum = _footer.unpack_from(whole, end)
+        if whole[: len(MAGIC)] != MAGIC or zlib.crc32(whole[: -_number.size]) != checksum:
             return None
-        start = len(MAGIC) + _numbers.size
-        key, places = json.loads(bytes(whole[start : start + length]))
-        return (places, whole[start + length :]) if key == _key(assigned) else None
+        key, places = json.loads(bytes(whole[end - length : end]))
+        return (places, whole) if key == _key(assigned) else None
     except Exception:
-        return None  # it is not there, ends too early, or is no pack
+        return None  # it is not there, or no pack
 
 
 def _key(assigned: dict) -> List:

@@ -87,8 +87,8 @@ def load(assigned: dict) -> Callable:
         function = handler.load(assigned["handler"])
     finally:
         pack.close()
-    for piece in pack.pieces(recorded, assigned) if recorded else []:
-        pipe.pack(piece)
+    if recorded:
+        pack.finish(recorded, assigned, pipe.pack)
     return function
 
 

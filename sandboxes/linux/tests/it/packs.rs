@@ -1,11 +1,11 @@
-//! Code packs, in sandboxes and on every version of Node that is installed.
+//! Code packs, in sandboxes and on every version of Node and Python that is installed.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::versions::nodes;
+use crate::versions::{nodes, pythons};
 use crate::world::{Function, World};
 
 /// A function that says where it failed, and imports relative to where it is.
@@ -113,4 +113,67 @@ async fn a_function_that_is_forked_has_a_pack_too() {
     assert_eq!(full.invoke(&function).await.0, Ok(expected("cumulet pack")));
     assert_eq!(last_start(&full), "booted worker with code pack");
     full.host.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_of_python_are_loaded_of_their_packs() {
+    let text = "
+import uuid
+from many import f7, fail
+ID = uuid.uuid4()
+def handler(event, context):
+    with open('/var/pack', 'rb') as file:
+        header = file.read(12).decode()
+    try:
+        fail()
+    except ValueError as error:
+        line = error.__traceback__.tb_next.tb_lineno
+    return [f7(1), line, fail.__code__.co_filename, header]
+";
+    for on in pythons() {
+        let packs = tempfile::tempdir().unwrap();
+        let folder = packs.path().to_owned();
+        let world = || World::on_with(&on.folder, |config| config.packs = Some(folder.clone()));
+        let (function, first) = (on.py(text), world());
+        let many = (0..1000).map(|n| format!("def f{n}(a, b=({n}, 'x')): return a\n"));
+        let many = many.chain(["def fail(): raise ValueError()\n".to_owned()]);
+        std::fs::write(function.spec.code.join("many.py"), many.collect::<String>()).unwrap();
+        assert!(first.template(&function).await.is_err());
+        assert!(first.host.pack(&function.spec).await, "{}", on.version);
+        for world in [first, world()] {
+            world.host.warm(&function.spec).await.unwrap();
+            let (answer, log) = world.invoke(&function).await;
+            let expected = json!([1, 1001, "/var/task/many.py", "cumulet pack"]);
+            assert_eq!(answer, Ok(expected), "{}: {log}", on.version);
+            assert_eq!(last_start(&world), "booted worker with code pack", "{}", on.version);
+            world.host.drain().await;
+        }
+    }
+}
+
+/// Slots have the template's modules: making a pack on the way must take nothing from them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_makes_a_pack_has_source_maps() {
+    let packs = tempfile::tempdir().unwrap();
+    let folder = packs.path().to_owned();
+    let world = World::with(|config| config.packs = Some(folder));
+    let mut function = Function::js("exports.handler = async () => require('./built')();");
+    let spec = Arc::make_mut(&mut function.spec);
+    spec.handler = "built.handler".into();
+    spec.env.insert("NODE_OPTIONS".into(), "--enable-source-maps".into());
+    // Its first line is line 7 of orders.ts.
+    let map =
+        "eyJ2ZXJzaW9uIjozLCJzb3VyY2VzIjpbIm9yZGVycy50cyJdLCJuYW1lcyI6W10sIm1hcHBpbmdzIjoiQUFNQSJ9";
+    let built = format!(
+        "exports.handler = async () => new Error('x').stack.split('\\n')[1]; // {}\n\
+         //# sourceMappingURL=data:application/json;base64,{map}",
+        "x".repeat(40_000)
+    );
+    std::fs::write(function.spec.code.join("built.js"), built).unwrap();
+    world.template(&function).await.unwrap();
+    assert!(world.host.pack(&function.spec).await);
+    let (answer, log) = world.invoke(&function).await;
+    assert!(log.contains("Restore Duration"), "{log}");
+    assert!(answer.as_ref().unwrap().as_str().unwrap().contains("orders.ts:7"), "{answer:?}");
+    world.host.drain().await;
 }

@@ -19,7 +19,7 @@ impl Installed {
         Function::new(&format!("nodejs{}.x", self.version), "index.js", text)
     }
 
-    fn py(&self, text: &str) -> Function {
+    pub(crate) fn py(&self, text: &str) -> Function {
         Function::new(&format!("python{}", self.version), "index.py", text)
     }
 }
@@ -49,7 +49,7 @@ pub(crate) fn nodes() -> Vec<Installed> {
     nodes
 }
 
-fn pythons() -> Vec<Installed> {
+pub(crate) fn pythons() -> Vec<Installed> {
     let print =
         "import sys; print('3.%d' % sys.version_info[1] if sys.version_info >= (3, 9) else '')";
     installed("python3", &["-c", print])

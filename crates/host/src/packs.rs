@@ -178,8 +178,8 @@ impl Packs {
         self.changed.notify_waiters();
     }
 
-    /// Deletes a pack that is of no use. It is made anew where a worker could make nothing of it, as
-    /// it is damaged or of another version; not where a worker ended over it.
+    /// Deletes a pack that is of no use. It is made anew where a worker could make nothing of it,
+    /// as it is damaged or of another version; not where a worker ended over it.
     pub(crate) fn refuse(&self, spec: &FunctionSpec, again: bool) {
         tracing::debug!(function = spec.name, again, "the code pack is of no use");
         let mut state = self.lock();

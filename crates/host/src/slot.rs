@@ -169,8 +169,7 @@ impl Slot {
             Some(Reply::Ready { micros }) => {
                 let began = Began { init_ms: Some(f64::from(micros) / 1000.0), restore_ms: None };
                 let spec = assignment.spec;
-                let of = function_name(&spec);
-                let (template, environment) = (None, None);
+                let (of, template, environment) = (function_name(&spec), None, None);
                 Ok(Slot { spec, of, worker, stream, opened, environment, began, template })
             }
             Some(Reply::InitError { payload, .. }) => {

@@ -25,7 +25,9 @@ def client(server):
 
 
 def files(folder):
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    """Those that are whole."""
+    found = folder.rglob("*")
+    return sorted(path for path in found if path.is_file() and path.parent.name != "unfinished")
 
 
 def until(check, seconds=20):

@@ -187,7 +187,7 @@ def tmp_files(event):
     """Empty files: there are names to run out of, and the kernel's memory for them."""
     folder = f"/tmp/files-{os.getpid()}"
     os.mkdir(folder)
-    made, wanted, why = 0, 300_000, "as many as wanted"
+    made, wanted, why = 0, 60_000, "as many as wanted"
     try:
         while made < wanted:
             os.close(os.open(f"{folder}/{made}", os.O_CREAT | os.O_WRONLY))

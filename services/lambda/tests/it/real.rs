@@ -108,8 +108,8 @@ async fn a_queue_feeds_node_which_reports_what_failed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runtime_that_is_not_here_is_refused_at_deployment() {
     let (m, _) = &machine().await;
-    let input = crate::machine::create("pay", json!({ "Runtime": "java21" }));
+    let input = crate::machine::create("pay", json!({ "Runtime": "ruby3.4" }));
     let error = m.call("CreateFunction", input).await.unwrap_err();
-    assert!(error.starts_with("InvalidParameterValueException: runtime java21 cannot be used"));
+    assert!(error.starts_with("InvalidParameterValueException: runtime ruby3.4 cannot be used"));
     assert!(m.call("GetFunction", json!({ "FunctionName": "pay" })).await.is_err());
 }

@@ -50,7 +50,7 @@ impl Pool {
         let env = runtime.boot_env(spec, &assignment.env);
         let why = match env.first() {
             _ if assignment.purpose == Purpose::Debug => None,
-            _ if !self.boots_ahead(runtime) => Some("none is booted ahead of its function".into()),
+            _ if !self.sandbox.shows_later() => Some("none is booted ahead of its function".into()),
             Some((name, _)) => Some(format!("{name} is read when the interpreter starts")),
             // Its /tmp is as large as most have it.
             None if spec.limits().tmp_bytes != Limits::default().tmp_bytes => {
@@ -61,7 +61,7 @@ impl Pool {
                 None => Some("no booted worker was left".into()),
             },
         };
-        let worker = self.launch_known(runtime, &interpreter, env, assignment).await?;
+        let worker = self.launch_known(runtime, &interpreter, assignment).await?;
         Ok((worker, Way::Fresh, why))
     }
 
@@ -73,8 +73,7 @@ impl Pool {
     ) -> Result<Worker, HostError> {
         let spec = &*assignment.spec;
         let interpreter = self.interpreter(runtime, spec).await?;
-        let env = runtime.boot_env(spec, &assignment.env);
-        self.launch_known(runtime, &interpreter, env, assignment).await
+        self.launch_known(runtime, &interpreter, assignment).await
     }
 
     /// A worker that is not of the pool sees its code from its start: what its variables name may
@@ -83,10 +82,10 @@ impl Pool {
         &self,
         runtime: &Runtime,
         interpreter: &Interpreter,
-        env: Vec<(String, String)>,
         assignment: &Assignment,
     ) -> Result<Worker, HostError> {
         let spec = &*assignment.spec;
+        let env = runtime.fresh_env(spec, &assignment.env);
         let template = assignment.purpose == Purpose::Template;
         let mut launch = runtime.launch(interpreter, &self.config.search_path, env, &*self.sandbox);
         let mut limits = spec.limits();
@@ -119,7 +118,7 @@ impl Pool {
         spec: &FunctionSpec,
     ) -> Result<(), HostError> {
         let interpreter = self.interpreter(runtime, spec).await?;
-        while self.boots_ahead(runtime) && self.claim_launch(&interpreter.program) {
+        while self.sandbox.shows_later() && self.claim_launch(&interpreter.program) {
             let (path, env) = (&self.config.search_path, Vec::new());
             let launch = runtime.launch(&interpreter, path, env, &*self.sandbox);
             let launched = self.launch(launch).await;
@@ -182,12 +181,8 @@ impl Pool {
     }
 
     async fn launch(&self, launch: Launch) -> io::Result<Worker> {
-        Worker::new(self.sandbox.launch(launch).await?)
-    }
-
-    /// Whether workers are booted before it is known what function they will be.
-    fn boots_ahead(&self, runtime: &Runtime) -> bool {
-        runtime.boots_ahead() && self.sandbox.shows_later()
+        let is_known = launch.code.is_some();
+        Worker::new(self.sandbox.launch(launch).await?, is_known)
     }
 
     /// How functions are confined.

@@ -62,8 +62,8 @@ struct Boot {
     /// Variables the interpreter reads at its start only.
     #[serde(default)]
     env: Vec<String>,
-    /// Whether it speaks the Runtime API instead of frames. It is a function's from its start: it
-    /// has the whole environment, and none is booted ahead.
+    /// Whether it speaks the Runtime API instead of frames. What is booted then is `boot.sh`, which
+    /// becomes the function's own program.
     #[serde(default)]
     runtime_api: bool,
     /// Whether a worker can be a template.
@@ -262,11 +262,6 @@ impl Runtime {
         sandbox.shown(Shown::Runtimes, self.all()).join(&self.id)
     }
 
-    /// Whether a worker may be booted before it is known what function it will be.
-    pub(crate) fn boots_ahead(&self) -> bool {
-        !self.about.boot.runtime_api
-    }
-
     /// The variables of a function that only a fresh process can obey, out of its whole
     /// environment.
     pub(crate) fn boot_env(
@@ -274,18 +269,30 @@ impl Runtime {
         spec: &FunctionSpec,
         env: &BTreeMap<String, String>,
     ) -> Vec<(String, String)> {
-        if self.about.boot.runtime_api {
-            return env.clone().into_iter().collect();
-        }
         let given = |name: &String| spec.env.get(name).map(|value| (name.clone(), value.clone()));
         let mut boot: Vec<_> = self.about.boot.env.iter().filter_map(given).collect();
-        // Where libraries are is read when a program starts.
-        if spec.layers.iter().any(|layer| layer.join("lib").is_dir())
+        // Where libraries are is read when a program starts: one that speaks the Runtime API does
+        // later.
+        if !self.about.boot.runtime_api
+            && spec.layers.iter().any(|layer| layer.join("lib").is_dir())
             && let Some(path) = env.get(LIBRARIES)
         {
             boot.push((LIBRARIES.to_owned(), path.clone()));
         }
         boot
+    }
+
+    /// What a process is started with that is this function's from its start, out of the function's
+    /// whole environment.
+    pub(crate) fn fresh_env(
+        &self,
+        spec: &FunctionSpec,
+        env: &BTreeMap<String, String>,
+    ) -> Vec<(String, String)> {
+        match self.about.boot.runtime_api {
+            true => env.clone().into_iter().collect(),
+            false => self.boot_env(spec, env),
+        }
     }
 }
 

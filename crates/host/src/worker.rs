@@ -27,6 +27,8 @@ pub(crate) struct Worker {
     talk: Talk,
     output: Output,
     /// There until it is dropped.
+    /// Whether it has its function's package before it.
+    is_known: bool,
     running: Option<Box<dyn Running>>,
 }
 
@@ -53,8 +55,9 @@ pub(crate) struct End {
 }
 
 impl Worker {
-    /// Must be called within a tokio runtime.
-    pub(crate) fn new(process: Process) -> io::Result<Worker> {
+    /// Must be called within a tokio runtime. `is_known` says whether it is a function's from its
+    /// start.
+    pub(crate) fn new(process: Process, is_known: bool) -> io::Result<Worker> {
         let events = pipe::Sender::from_owned_fd(process.events)?;
         let replies = pipe::Receiver::from_owned_fd(process.replies)?;
         let talk = match process.runtime_api {
@@ -64,7 +67,7 @@ impl Worker {
             }
         };
         let output = Output::new(pipe::Receiver::from_owned_fd(process.output)?);
-        Ok(Worker { talk, output, running: Some(process.running) })
+        Ok(Worker { talk, output, is_known, running: Some(process.running) })
     }
 
     /// Shows it the code of the function it is to become, and tells it to. An error means that it
@@ -75,16 +78,19 @@ impl Worker {
         assignment: &Assignment,
     ) -> io::Result<()> {
         let spec = &assignment.spec;
+        let was_known = std::mem::replace(&mut self.is_known, true);
+        if let Some(running) = self.running.as_mut().filter(|_running| !was_known) {
+            let pack = assignment.pack.as_ref().and_then(|pack| pack.path.as_deref());
+            running.assign(&spec.code, &spec.layers, pack, spec.limits()).await?;
+        }
         match &mut self.talk {
-            Talk::Frames(frames) => {
-                if let Some(running) = &mut self.running {
-                    let pack = assignment.pack.as_ref().and_then(|pack| pack.path.as_deref());
-                    running.assign(&spec.code, &spec.layers, pack, spec.limits()).await?;
+            Talk::Frames(frames) => frames.say(assignment.frame()),
+            Talk::RuntimeApi(api) => {
+                if !was_known {
+                    api.become_function(&assignment.env).await?;
                 }
-                frames.say(assignment.frame())
+                api.begin(spec, around.clock, around.random)
             }
-            // It has been this function's from its start.
-            Talk::RuntimeApi(api) => api.begin(spec, around.clock, around.random),
         }
     }
 
@@ -119,7 +125,7 @@ impl Worker {
     /// Makes a slot of it. The text is for the slot.
     pub(crate) async fn fork(&self, text: String, limits: Limits) -> io::Result<Worker> {
         match &self.running {
-            Some(running) => Worker::new(running.fork(text, limits).await?),
+            Some(running) => Worker::new(running.fork(text, limits).await?, true),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }

@@ -11,6 +11,8 @@ mod extensions;
 mod http;
 mod state;
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use base::{Clock, Random, task};
 use bytes::{Buf as _, BytesMut};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -80,6 +82,26 @@ impl Api {
             invalid: None,
             pid,
         }
+    }
+
+    /// Tells a worker that was booted before it was known whose it would be what the environment of
+    /// its function is: `boot.sh` reads it.
+    pub(crate) async fn become_function(
+        &mut self,
+        env: &BTreeMap<String, String>,
+    ) -> io::Result<()> {
+        let mut text = String::new();
+        for (name, value) in env {
+            // Where a line would not do, the value is for `printf %b`.
+            let _infallible = if value.contains('\n') {
+                let value = value.replace('\\', "\\\\").replace('\n', "\\n");
+                writeln!(text, "={name}={value}")
+            } else {
+                writeln!(text, "{name}={value}")
+            };
+        }
+        text.push('\n');
+        self.events.write_all(text.as_bytes()).await
     }
 
     /// Begins to serve what the worker, which is running already, has been asking for.

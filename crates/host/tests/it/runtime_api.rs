@@ -108,6 +108,52 @@ async fn an_event_has_lambdas_headers_and_the_process_lambdas_environment() {
     assert!(world.lines().iter().all(|line| line.to.name == stream));
 }
 
+/// A process that was booted before it was known whose it would be has the environment that a
+/// process of its own has: whatever is in it.
+#[tokio::test]
+async fn what_was_booted_ahead_has_the_same_environment() {
+    let odd = [
+        ("SPACES", "  two before, one behind "),
+        ("LINES", "one\ntwo\\n\\\\three\n\n"),
+        ("SIGNS", "a=b 'c' \"d\" $HOME `e` \\ \\t %s \\c !"),
+        ("EMPTY", ""),
+        ("SNOW", "\u{2603}"),
+        ("line", "none of the shell's"),
+        ("opt", "nor this"),
+    ];
+    let text =
+        format!("{CLIENT}while True:\n  id, _, _ = next()\n  answer(id, dict(os.environ))\n");
+    let function = |more: &[(&str, &str)]| {
+        provided(&[("bootstrap", text.clone())], |spec| {
+            let set = odd.iter().chain(more).map(|(name, value)| ((*name).into(), (*value).into()));
+            spec.env.extend(set);
+        })
+    };
+    let seen = async |world: &World, function: &Function| {
+        let (mut env, failed) = world.invoke(function, json!({})).await;
+        assert!(!failed, "{env}");
+        let env = env.as_object_mut().unwrap();
+        // What each process has of its own.
+        let own = ["AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "OLDPWD", "PWD", "_"];
+        env.retain(|name, _| !own.contains(&name.as_str()));
+        json!(env)
+    };
+    let (ahead, fresh) = (World::new(), World::with(|config| config.booted_max = 0));
+    let plain = function(&[]);
+    ahead.host.warm(&plain.spec).await.unwrap();
+    let booted = seen(&ahead, &plain).await;
+    assert!(ahead.texts()[0].contains("Start: booted worker"), "{:?}", ahead.texts());
+    for (name, value) in odd {
+        assert_eq!(booted[name], value);
+    }
+    assert_eq!(booted, seen(&fresh, &plain).await);
+    assert!(fresh.texts()[0].contains("Start: fresh process"), "{:?}", fresh.texts());
+    // A shell would not take this one.
+    let user = function(&[("UID", "7")]);
+    ahead.host.warm(&user.spec).await.unwrap();
+    assert_eq!(seen(&ahead, &user).await["UID"], "7");
+}
+
 #[tokio::test]
 async fn errors_are_passed_on_as_they_are_said() {
     let world = World::new();

@@ -22,9 +22,9 @@ pub(crate) struct CreateTableInput {
     pub(crate) sse_specification: Option<SseSpecification>,
     pub(crate) table_class: Option<String>,
     pub(crate) tags: Option<Vec<Tag>>,
-    pub(crate) local_secondary_indexes: Unserved,
+    pub(crate) local_secondary_indexes: Option<Vec<SecondaryIndex>>,
+    pub(crate) global_secondary_indexes: Option<Vec<SecondaryIndex>>,
     pub(crate) vector_indexes: Unserved,
-    pub(crate) global_secondary_indexes: Unserved,
     pub(crate) stream_specification: Unserved,
     pub(crate) on_demand_throughput: Unserved,
     pub(crate) warm_throughput: Unserved,
@@ -44,7 +44,7 @@ pub(crate) struct UpdateTableInput {
     #[serde(rename = "SSESpecification")]
     pub(crate) sse_specification: Option<SseSpecification>,
     pub(crate) table_class: Option<String>,
-    pub(crate) global_secondary_index_updates: Unserved,
+    pub(crate) global_secondary_index_updates: Option<Vec<SecondaryIndexUpdate>>,
     pub(crate) vector_index_updates: Unserved,
     pub(crate) disassociation_protection_enabled: Unserved,
     pub(crate) stream_specification: Unserved,
@@ -68,6 +68,52 @@ pub(crate) struct AttributeDefinition {
 pub(crate) struct KeySchemaElement {
     pub(crate) attribute_name: Option<String>,
     pub(crate) key_type: Option<String>,
+}
+
+/// An index to be made. A local one has no throughput of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct SecondaryIndex {
+    pub(crate) index_name: Option<String>,
+    pub(crate) key_schema: Option<Vec<KeySchemaElement>>,
+    pub(crate) projection: Option<Projection>,
+    pub(crate) provisioned_throughput: Option<ProvisionedThroughput>,
+    pub(crate) on_demand_throughput: Unserved,
+    pub(crate) warm_throughput: Unserved,
+}
+
+/// Which attributes an index has besides keys.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Projection {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) projection_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) non_key_attributes: Option<Vec<String>>,
+}
+
+/// One of three changes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct SecondaryIndexUpdate {
+    pub(crate) create: Option<SecondaryIndex>,
+    pub(crate) update: Option<UpdateSecondaryIndex>,
+    pub(crate) delete: Option<DeleteSecondaryIndex>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct UpdateSecondaryIndex {
+    pub(crate) index_name: Option<String>,
+    pub(crate) provisioned_throughput: Option<ProvisionedThroughput>,
+    pub(crate) on_demand_throughput: Unserved,
+    pub(crate) warm_throughput: Unserved,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct DeleteSecondaryIndex {
+    pub(crate) index_name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -155,6 +201,10 @@ pub(crate) struct TableDescription {
     pub(crate) item_count: u64,
     pub(crate) table_arn: String,
     pub(crate) table_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) local_secondary_indexes: Vec<IndexDescription>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) global_secondary_indexes: Vec<IndexDescription>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) billing_mode_summary: Option<BillingModeSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,6 +216,24 @@ pub(crate) struct TableDescription {
     /// Said only where it is, as AWS has it for tables made before it existed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) deletion_protection_enabled: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct IndexDescription {
+    pub(crate) index_name: String,
+    pub(crate) key_schema: Vec<KeySchemaElement>,
+    pub(crate) projection: Projection,
+    /// Local indexes have no status of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) index_status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backfilling: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_throughput: Option<ThroughputDescription>,
+    pub(crate) index_size_bytes: u64,
+    pub(crate) item_count: u64,
+    pub(crate) index_arn: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -431,6 +499,10 @@ pub(crate) struct ConsumedCapacity {
     pub(crate) capacity_units: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) table: Option<Capacity>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) local_secondary_indexes: BTreeMap<String, Capacity>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) global_secondary_indexes: BTreeMap<String, Capacity>,
 }
 
 #[derive(Debug, Serialize)]

@@ -5,10 +5,14 @@
 //! | 1    | region, table name                                | [`Table`]          |
 //! | 2    | table number, SHA-256 of partition key, sort key  | [`Stored`] item    |
 //! | 3    | table number                                      | [`Doomed`]         |
+//! | 4    | table number, index number, SHA-256 of the index's partition key, [place][index] | [`Stored`] entry |
+//! | 5    | table number, index number                        | [`index::Work`]    |
 //!
 //! A table's items are found by its number, not its name: a table deleted and made again under
 //! the same name shares nothing with the old one, whose items are removed in the background. The
 //! sort key stands at the end of the key as plain bytes, so that a query is one range.
+
+pub(crate) mod index;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,6 +23,7 @@ use kit::Ctx;
 use serde::{Deserialize, Serialize};
 use store::{BODY_INLINE_BYTES_MAX, Body, Key, KeyRange, Record, Space, Staged, Store, Tx};
 
+use crate::data::index::Index;
 use crate::error::Error;
 use crate::item;
 use crate::rules::PrimaryKey;
@@ -27,6 +32,8 @@ use crate::value::Item;
 const KIND_TABLE: u8 = 1;
 const KIND_ITEM: u8 = 2;
 const KIND_DOOMED: u8 = 3;
+const KIND_ENTRY: u8 = 4;
+const KIND_INDEX_WORK: u8 = 5;
 
 /// How often an item is read again whose body was replaced while we fetched it.
 const LOADS_MAX: usize = 8;
@@ -48,10 +55,25 @@ pub(crate) struct Table {
     /// It has, or had, an item whose content is a blob. Until then a write need not look at what
     /// it replaces.
     pub(crate) large: bool,
+    /// Its secondary indexes, in the order of their making.
+    #[serde(default)]
+    pub(crate) indexes: Vec<Index>,
 }
 
 impl Record for Table {
     const VERSION: u8 = 1;
+}
+
+impl Table {
+    /// The index of this name, if the table has it.
+    pub(crate) fn index(&self, name: &str) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// The indexes that writes are to keep in line with the items: all but those on their way out.
+    pub(crate) fn kept_indexes(&self) -> impl Iterator<Item = &Index> {
+        self.indexes.iter().filter(|index| index.is_kept())
+    }
 }
 
 /// What can be changed about a table.
@@ -140,9 +162,9 @@ pub(crate) fn with_sort(partition: &Key, sort: &[u8]) -> Key {
     Key::from_bytes([partition.as_bytes(), sort].concat())
 }
 
-/// The part of a table's items that is one of `total` segments of a parallel scan.
-pub(crate) fn segment(account: &AccountId, number: u64, segment: u64, total: u64) -> KeyRange {
-    let items = items_key(account, number);
+/// The part of a table's items, or of an index's entries, that is one of `total` segments of a
+/// parallel scan.
+pub(crate) fn segment(items: &Key, segment: u64, total: u64) -> KeyRange {
     // Digests are spread evenly, so equal shares of their range are equal shares of the items.
     let border = |index: u64| {
         let border = (u128::from(index) << 64) / u128::from(total.max(1));
@@ -289,14 +311,14 @@ mod tests {
             for partition in [&b"a"[..], b"b", b"orders", b""] {
                 let key = partition_key(&account(), 7, partition);
                 let owners =
-                    (0..total).filter(|n| segment(&account(), 7, *n, total).contains(&key));
+                    (0..total).filter(|n| segment(&items_key(&account(), 7), *n, total).contains(&key));
                 assert_eq!(owners.count(), 1, "{total}");
             }
         }
         let all = items_key(&account(), 7).prefix();
-        assert_eq!(segment(&account(), 7, 0, 3).start.len(), all.start.len() + 8);
-        assert_eq!(segment(&account(), 7, 2, 3).end, all.end);
-        assert_eq!(segment(&account(), 7, 0, 3).end, segment(&account(), 7, 1, 3).start);
+        assert_eq!(segment(&items_key(&account(), 7), 0, 3).start.len(), all.start.len() + 8);
+        assert_eq!(segment(&items_key(&account(), 7), 2, 3).end, all.end);
+        assert_eq!(segment(&items_key(&account(), 7), 0, 3).end, segment(&items_key(&account(), 7), 1, 3).start);
     }
 
     #[test]

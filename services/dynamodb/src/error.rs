@@ -25,6 +25,17 @@ pub(crate) enum Error {
     NoResource(String),
     #[error("Table already exists: {0}")]
     TableExists(String),
+    #[error(
+        "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously \
+         per table"
+    )]
+    OneIndexAtATime,
+    /// With why a table cannot be changed now.
+    #[error("Attempt to change a resource which is still in use: {0}")]
+    InUse(String),
+    /// With the name of the index and of the table.
+    #[error("Requested resource not found: Index {0} for table {1}")]
+    NoIndex(String, String),
     /// With the item that did not fulfil the condition, where the request asks for it.
     #[error("The conditional request failed")]
     ConditionFailed(Option<Item>),
@@ -48,10 +59,14 @@ impl Error {
             Error::Validation(_) | Error::Expression(_) | Error::Value(_) | Error::Update(_) => {
                 "ValidationException"
             }
-            Error::NoTable | Error::NoTableNamed(_) | Error::NoResource(_) => {
+            Error::NoTable
+            | Error::NoTableNamed(_)
+            | Error::NoIndex(..)
+            | Error::NoResource(_) => {
                 "ResourceNotFoundException"
             }
-            Error::TableExists(_) => "ResourceInUseException",
+            Error::TableExists(_) | Error::InUse(_) => "ResourceInUseException",
+            Error::OneIndexAtATime => "LimitExceededException",
             Error::ConditionFailed(_) => "ConditionalCheckFailedException",
             Error::Other(_) => "InternalServerError",
         }

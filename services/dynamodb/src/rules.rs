@@ -1,10 +1,11 @@
 //! Pure decisions: what a request may say, what a key must be, what an operation costs.
 
+pub(crate) mod index;
 pub(crate) mod table;
 
 use std::fmt::Display;
 
-use crate::data::{Attribute, Schema};
+use crate::data::{Attribute, Schema, Table};
 use crate::error::Error;
 use crate::item::ITEM_BYTES_MAX;
 use crate::value::{Item, Value, size};
@@ -17,6 +18,8 @@ const READ_UNIT_BYTES: usize = 4 * 1024;
 const WRITE_UNIT_BYTES: usize = 1024;
 const NAME_CHARS_MIN: usize = 3;
 const NAME_CHARS_MAX: usize = 255;
+/// How many violations AWS reports at once.
+const VIOLATIONS_MAX: usize = 10;
 const NAME_PATTERN: &str = "[a-zA-Z0-9_.-]+";
 /// What [`is_table`] asks for, in AWS's words.
 pub(crate) const TABLE_NAMES: &str = "Map keys must satisfy constraint: [Member must have length \
@@ -115,12 +118,13 @@ impl Violations {
 
     /// All violations as one error.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        let count = self.0.len();
+        let first = &self.0[..self.0.len().min(VIOLATIONS_MAX)];
+        let count = first.len();
         match count {
             0 => Ok(()),
             _ => {
                 let plural = if count == 1 { "" } else { "s" };
-                let all = self.0.join("; ");
+                let all = first.join("; ");
                 Err(Error::Validation(format!("{count} validation error{plural} detected: {all}")))
             }
         }
@@ -215,23 +219,45 @@ pub(crate) fn key_attributes(schema: &Schema, item: &Item) -> Item {
     schema.attributes().filter_map(attribute).collect()
 }
 
+/// The key an item has by a schema that it need not fulfil, as an index's.
+pub(crate) fn key_within(schema: &Schema, item: &Item) -> Option<PrimaryKey> {
+    let fits = |attribute: &Attribute| {
+        let value = item.get(&attribute.name);
+        value.is_some_and(|value| value.kind() == attribute.kind && empty(value).is_none())
+    };
+    if !schema.attributes().all(fits) {
+        return None;
+    }
+    primary_key(schema, item).ok()
+}
+
 fn primary_key(schema: &Schema, item: &Item) -> Result<PrimaryKey, Error> {
     let bytes = |attribute: &Attribute| item.get(&attribute.name).map(key_bytes);
     let partition = bytes(&schema.partition).unwrap_or_default();
     let sort = schema.sort.as_ref().and_then(bytes).unwrap_or_default();
-    // Numbers are short in any form; of the others the bytes are the value's own.
+    check_partition_bytes(&partition)?;
+    check_sort_bytes(&sort)?;
+    Ok(PrimaryKey { partition, sort })
+}
+
+// Numbers are short in any form; of the others the bytes are the value's own.
+fn check_partition_bytes(partition: &[u8]) -> Result<(), Error> {
     if partition.len() > PARTITION_BYTES_MAX {
         return Err(Error::invalid(format_args!(
             "Size of hashkey has exceeded the maximum size limit of{PARTITION_BYTES_MAX} bytes"
         )));
     }
+    Ok(())
+}
+
+fn check_sort_bytes(sort: &[u8]) -> Result<(), Error> {
     if sort.len() > SORT_BYTES_MAX {
         return Err(Error::invalid(format_args!(
             "Aggregated size of all range keys has exceeded the size limit of {SORT_BYTES_MAX} \
              bytes"
         )));
     }
-    Ok(PrimaryKey { partition, sort })
+    Ok(())
 }
 
 /// A key attribute's value as bytes in its order. Persisted in keys, so must stay as it is.
@@ -261,21 +287,27 @@ pub(crate) fn check_size(item: &Item) -> Result<(), Error> {
     Ok(())
 }
 
-/// Fails if a path goes into a key attribute.
+/// Fails if a path goes into a key attribute of the table or of one of its indexes.
 pub(crate) fn check_key_paths<'a>(
-    schema: &Schema,
-    paths: impl IntoIterator<Item = &'a crate::expression::Path>,
+    table: &Table,
+    paths: impl IntoIterator<Item = &'a crate::expression::Path> + Clone,
 ) -> Result<(), Error> {
-    for path in paths {
-        let head = path.head();
-        if !path.steps().is_empty() && schema.attributes().any(|a| a.name == head) {
-            return Err(Error::validation(format!(
-                "Key attributes must be scalars; list random access '[]' and map lookup '.' are \
-                 not allowed: Key: {head}"
-            )));
-        }
+    let is_key = |schema: &Schema, head: &str| schema.attributes().any(|a| a.name == head);
+    let deep = || paths.clone().into_iter().filter(|path| !path.steps().is_empty());
+    let refuse = |what: &str, head: &str| {
+        Err(Error::validation(format!(
+            "Key attributes must be scalars; list random access '[]' and map lookup '.' are not \
+             allowed: {what}: {head}"
+        )))
+    };
+    if let Some(path) = deep().find(|path| is_key(&table.schema, path.head())) {
+        return refuse("Key", path.head());
     }
-    Ok(())
+    let is_index_key = |head: &str| table.kept_indexes().any(|index| is_key(&index.schema, head));
+    match deep().find(|path| is_index_key(path.head())) {
+        Some(path) => refuse("IndexKey", path.head()),
+        None => Ok(()),
+    }
 }
 
 /// Capacity units for reading so many bytes. Reads that need not be consistent cost half.

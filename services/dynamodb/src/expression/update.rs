@@ -73,6 +73,18 @@ impl Update {
         self.0.iter().map(Action::path)
     }
 
+    /// The value it sets an attribute to, where the request gives that value.
+    pub(crate) fn sets(&self, attribute: &str) -> Option<&Value> {
+        self.0.iter().find_map(|action| match action {
+            Action::Set(path, Expression::Value(value))
+                if path.head() == attribute && path.steps().is_empty() =>
+            {
+                Some(&**value)
+            }
+            _ => None,
+        })
+    }
+
     /// What an item has at these places.
     pub(crate) fn touched(&self, item: &Item) -> Item {
         project(item, self.paths())

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use base::Arn;
 use kit::Ctx;
-use store::Key;
+use store::{Key, Tx};
 
 use crate::api::{
     BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput,
     KeysAndAttributes, UnprocessedKeys, WriteRequest,
 };
-use crate::data::{self, Fresh, Stored, Table};
+use crate::data::{self, Fresh, Schema, Table};
 use crate::error::Error;
 use crate::expression::{Kind, Placeholders, Projection};
-use crate::ops::write::{current, mark_large};
-use crate::ops::{consumed, find, refuse_legacy, touched};
-use crate::rules::{self, Violations};
+use crate::ops::write::{Change, Guard, Returns, Write, current, perform_in};
+use crate::ops::{Units, consumed, find, refuse_legacy, touched};
+use crate::rules::{self, PrimaryKey, Violations};
 use crate::value::{Item, size};
 
 /// How many items a batch may read, and how many bytes it answers with.
@@ -164,22 +164,15 @@ async fn resolve(ctx: &Ctx, part: &Wanted) -> Result<(Arc<Table>, Vec<Key>), Err
     };
     let keys = part.keys.iter().map(key).collect::<Result<Vec<Key>, Error>>()?;
     if let Some(projection) = &part.projection {
-        rules::check_key_paths(&table.schema, projection.paths())?;
+        rules::check_key_paths(&table, projection.paths())?;
     }
     Ok((table, keys))
 }
 
-/// One write of a batch.
-enum Change {
-    Put(Item),
-    Delete(Item),
-}
-
-/// The part of a batch that writes to one table.
-struct Writes {
-    table: Arc<Table>,
-    /// The store's key, what will be there, and its size.
-    changes: Vec<(Key, Option<Fresh>, usize)>,
+/// The part of a batch that writes to one table, each write with what it puts.
+struct Writes<'a> {
+    table: &'a Table,
+    writes: Vec<(Write<'a>, Option<Fresh>)>,
 }
 
 /// A batch is one transaction, more than AWS promises: so nothing is ever left unprocessed.
@@ -190,46 +183,50 @@ pub(crate) async fn write(
     let capacity = input.return_consumed_capacity.as_ref();
     let metrics = input.return_item_collection_metrics.as_ref();
     let changes = check_write(input.request_items, capacity, metrics)?;
-    let mut tables = Vec::new();
+    let mut keyed = Vec::new();
     for (name, changes) in changes {
-        tables.push(prepare(ctx, &name, changes).await?);
+        let table = find(ctx, Some(&name)).await?;
+        let changes = with_keys(&table.schema, changes)?;
+        keyed.push((table, changes));
+    }
+    let mut parts = Vec::new();
+    for (table, changes) in &mut keyed {
+        parts.push(prepare(ctx, table, std::mem::take(changes)).await?);
     }
     let wants_capacity = capacity.is_some_and(|wanted| wanted != "NONE");
-    let writes = &tables;
+    let parts = &parts;
     let units = ctx
         .store()
         .transact(&ctx.account, |tx| async move {
             let mut units = Vec::new();
-            for part in writes {
-                let table = current(ctx, &tx, &part.table).await?;
-                let looks = wants_capacity || table.large;
-                let mut sum = 0.0;
-                for (key, new, bytes) in &part.changes {
-                    let stored = match looks {
-                        true => tx.get_record::<Stored>(key).await?,
-                        false => None,
-                    };
-                    let old_bytes = match &stored {
-                        Some(stored) if wants_capacity => {
-                            size(&data::load(ctx.store(), stored).await?)
-                        }
-                        _ => 0,
-                    };
-                    sum += rules::write_units(old_bytes.max(*bytes));
-                    mark_large(ctx, &tx, &table, new.as_ref())?;
-                    data::replace(&tx, key, stored.as_ref(), new.as_ref()).await?;
-                }
-                units.push(sum);
+            for part in parts {
+                units.push(perform(ctx, &tx, part, wants_capacity).await?);
             }
             Ok::<_, Error>(units)
         })
         .await?;
-    let used = tables.iter().zip(units);
-    let used = used.filter_map(|(part, units)| consumed(capacity, &part.table, units));
+    let used = parts.iter().zip(units);
+    let used = used.filter_map(|(part, units)| consumed(capacity, part.table, units));
     Ok(BatchWriteItemOutput {
         unprocessed_items: BTreeMap::new(),
         consumed_capacity: wants_capacity.then(|| used.collect()),
     })
+}
+
+/// Does all writes to one table, and gives the capacity they have used.
+async fn perform(
+    ctx: &Ctx,
+    tx: &Tx,
+    part: &Writes<'_>,
+    wants_capacity: bool,
+) -> Result<Units, Error> {
+    let table = current(ctx, tx, part.table).await?;
+    let mut units = Units::default();
+    for (write, fresh) in &part.writes {
+        let outcome = perform_in(ctx, tx, &table, write, fresh.as_ref(), wants_capacity).await?;
+        units.add(outcome.units());
+    }
+    Ok(units)
 }
 
 /// What a batch writes, as far as it can be checked without the tables.
@@ -237,7 +234,7 @@ fn check_write(
     tables: Option<BTreeMap<String, Vec<WriteRequest>>>,
     capacity: Option<&String>,
     metrics: Option<&String>,
-) -> Result<Vec<(String, Vec<Change>)>, Error> {
+) -> Result<Vec<(String, Vec<Asked>)>, Error> {
     let mut violations = Violations::default();
     violations.return_consumed_capacity(capacity);
     violations.return_item_collection_metrics(metrics);
@@ -263,54 +260,65 @@ fn check_write(
     }
     let mut checked = Vec::new();
     for (name, requests) in tables {
-        let changes = requests.into_iter().map(change).collect::<Result<Vec<Change>, Error>>()?;
+        let changes = requests.into_iter().map(change).collect::<Result<Vec<_>, Error>>()?;
         checked.push((name, changes));
     }
     Ok(checked)
 }
 
-fn change(request: WriteRequest) -> Result<Change, Error> {
+/// One write of a batch, before the table is known.
+enum Asked {
+    Put(Item),
+    Delete(Item),
+}
+
+fn change(request: WriteRequest) -> Result<Asked, Error> {
     let put = request.put_request.and_then(|put| put.item);
     let delete = request.delete_request.and_then(|delete| delete.key);
     match (put, delete) {
         (Some(item), None) => {
             let item = item.checked()?;
             rules::check_size(&item)?;
-            Ok(Change::Put(item))
+            Ok(Asked::Put(item))
         }
-        (None, Some(key)) => Ok(Change::Delete(key.checked()?)),
+        (None, Some(key)) => Ok(Asked::Delete(key.checked()?)),
         // AWS says this of a request that is neither or both.
         _ => Err(crate::value::Fault::Several.into()),
     }
 }
 
-/// Finds the table, and prepares what is to be written to it.
-async fn prepare(ctx: &Ctx, name: &String, changes: Vec<Change>) -> Result<Writes, Error> {
-    let table = find(ctx, Some(name)).await?;
-    let schema = &table.schema;
+/// The keys of what is written, of which none may come twice.
+fn with_keys(schema: &Schema, asked: Vec<Asked>) -> Result<Vec<(PrimaryKey, Change)>, Error> {
     let mut seen = BTreeSet::new();
     let mut keyed = Vec::new();
-    for change in changes {
-        let (attributes, item) = match change {
-            Change::Put(item) => (rules::key_attributes(schema, &item), Some(item)),
-            Change::Delete(key) => (key, None),
+    for asked in asked {
+        let (attributes, change) = match asked {
+            Asked::Put(item) => (rules::key_attributes(schema, &item), Change::Put(item)),
+            Asked::Delete(key) => (key, Change::Delete),
         };
         let key = rules::key_of_request(schema, &attributes)?;
         if !seen.insert(key.clone()) {
             return Err(duplicates());
         }
-        keyed.push((data::item_key(&ctx.account, table.number, &key), item));
+        keyed.push((key, change));
     }
-    let mut changes = Vec::new();
-    for (key, item) in keyed {
-        let bytes = item.as_ref().map_or(0, size);
-        let fresh = match &item {
-            Some(item) => Some(data::stage(ctx, item).await?),
-            None => None,
-        };
-        changes.push((key, fresh, bytes));
+    Ok(keyed)
+}
+
+/// Prepares what is to be written to a table.
+async fn prepare<'a>(
+    ctx: &Ctx,
+    table: &'a Table,
+    changes: Vec<(PrimaryKey, Change)>,
+) -> Result<Writes<'a>, Error> {
+    let mut writes = Vec::new();
+    for (key, change) in changes {
+        let guard = Guard { condition: None, tells_item: false };
+        let write = Write { table, key, change, guard, returns: Returns::Nothing };
+        let fresh = write.stage(ctx).await?;
+        writes.push((write, fresh));
     }
-    Ok(Writes { table, changes })
+    Ok(Writes { table, writes })
 }
 
 /// Notes what is wrong with the names of a batch's tables.

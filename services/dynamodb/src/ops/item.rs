@@ -5,7 +5,7 @@ use kit::Ctx;
 use crate::api::{
     DeleteItemInput, GetItemInput, GetItemOutput, PutItemInput, UpdateItemInput, WriteItemOutput,
 };
-use crate::data::{self, Schema};
+use crate::data::{self, Table};
 use crate::error::Error;
 use crate::expression::{Condition, Kind, Placeholders, Projection, Update};
 use crate::ops::write::{Change, Guard, Returns, Write, write};
@@ -36,7 +36,7 @@ pub(crate) async fn get(ctx: &Ctx, input: GetItemInput) -> Result<GetItemOutput,
     let table = find(ctx, input.table_name.as_ref()).await?;
     let key = rules::key_of_request(&table.schema, &key)?;
     if let Some(projection) = &projection {
-        rules::check_key_paths(&table.schema, projection.paths())?;
+        rules::check_key_paths(&table, projection.paths())?;
     }
     let key = data::item_key(&ctx.account, table.number, &key);
     let item = data::get(ctx.store(), &key).await?;
@@ -80,9 +80,9 @@ impl Asked<'_> {
         }
     }
 
-    fn guard(&self, schema: &Schema, condition: Option<Condition>) -> Result<Guard, Error> {
+    fn guard(&self, table: &Table, condition: Option<Condition>) -> Result<Guard, Error> {
         if let Some(condition) = &condition {
-            rules::check_key_paths(schema, condition.paths())?;
+            rules::check_key_paths(table, condition.paths())?;
         }
         Ok(Guard { condition, tells_item: self.on_failure == Some("ALL_OLD") })
     }
@@ -120,7 +120,7 @@ pub(crate) async fn put(ctx: &Ctx, input: PutItemInput) -> Result<WriteItemOutpu
 
     let table = find(ctx, asked.table).await?;
     let key = rules::key_of_item(&table.schema, &item)?;
-    let guard = asked.guard(&table.schema, condition)?;
+    let guard = asked.guard(&table, condition)?;
     let change = Change::Put(item);
     let request = Write { table: &table, key, change, guard, returns };
     write(ctx, request, asked.capacity).await
@@ -157,7 +157,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteIte
 
     let table = find(ctx, asked.table).await?;
     let key = rules::key_of_request(&table.schema, &key)?;
-    let guard = asked.guard(&table.schema, condition)?;
+    let guard = asked.guard(&table, condition)?;
     let request = Write { table: &table, key, change: Change::Delete, guard, returns };
     write(ctx, request, asked.capacity).await
 }
@@ -207,7 +207,7 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
             )));
         }
     }
-    let guard = asked.guard(&table.schema, condition)?;
+    let guard = asked.guard(&table, condition)?;
     let returns = match asked.returns {
         Some("ALL_OLD") => Returns::AllOld,
         Some("ALL_NEW") => Returns::AllNew,

@@ -1,12 +1,14 @@
 //! The operations, one file per noun, and what they share: finding the table a request names.
 
 pub(crate) mod batch;
+pub(crate) mod index;
 pub(crate) mod item;
 pub(crate) mod page;
 pub(crate) mod query;
 pub(crate) mod table;
 pub(crate) mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Arn;
@@ -15,6 +17,7 @@ use kit::unserved::Unserved;
 use serde_json::Value;
 
 use crate::api::{Capacity, ConsumedCapacity};
+use crate::data::index::Index;
 use crate::data::{Table, Tables};
 use crate::error::Error;
 
@@ -59,13 +62,65 @@ fn refuse_legacy(ctx: &Ctx, members: &[(&str, &Unserved)]) -> Result<(), Error> 
     Ok(())
 }
 
+/// Capacity units that were used, of a table and of its indexes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Units {
+    pub(crate) table: f64,
+    pub(crate) local: BTreeMap<String, f64>,
+    pub(crate) global: BTreeMap<String, f64>,
+}
+
+impl Units {
+    /// Adds units of an index.
+    pub(crate) fn count(&mut self, index: &Index, units: f64) {
+        let of = if index.is_global() { &mut self.global } else { &mut self.local };
+        *of.entry(index.name.clone()).or_default() += units;
+    }
+
+    /// Adds what something else has used.
+    pub(crate) fn add(&mut self, other: Units) {
+        self.table += other.table;
+        for (own, other) in [(&mut self.local, other.local), (&mut self.global, other.global)] {
+            for (name, units) in other {
+                *own.entry(name).or_default() += units;
+            }
+        }
+    }
+
+    fn total(&self) -> f64 {
+        self.table + self.local.values().sum::<f64>() + self.global.values().sum::<f64>()
+    }
+}
+
+/// Units of the table alone.
+impl From<f64> for Units {
+    fn from(table: f64) -> Units {
+        Units { table, ..Units::default() }
+    }
+}
+
 /// The capacity a request has used, if it wants to know.
-fn consumed(wanted: Option<&String>, table: &Table, units: f64) -> Option<ConsumedCapacity> {
+fn consumed(
+    wanted: Option<&String>,
+    table: &Table,
+    units: impl Into<Units>,
+) -> Option<ConsumedCapacity> {
     let wanted = wanted.filter(|wanted| *wanted != "NONE")?;
-    let capacity = (wanted == "INDEXES").then_some(Capacity { capacity_units: units });
-    Some(ConsumedCapacity {
+    let units = units.into();
+    let mut consumed = ConsumedCapacity {
         table_name: table.name.clone(),
-        capacity_units: units,
-        table: capacity,
-    })
+        capacity_units: units.total(),
+        table: None,
+        local_secondary_indexes: BTreeMap::new(),
+        global_secondary_indexes: BTreeMap::new(),
+    };
+    if wanted == "INDEXES" {
+        let each = |of: BTreeMap<String, f64>| {
+            of.into_iter().map(|(name, units)| (name, Capacity { capacity_units: units })).collect()
+        };
+        consumed.table = Some(Capacity { capacity_units: units.table });
+        consumed.local_secondary_indexes = each(units.local);
+        consumed.global_secondary_indexes = each(units.global);
+    }
+    Some(consumed)
 }

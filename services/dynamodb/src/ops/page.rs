@@ -1,13 +1,16 @@
 //! Reading items in order, page by page: what Query and Scan have in common.
 
+use std::collections::BTreeSet;
+
 use kit::Ctx;
 use store::{Dir, Key, KeyRange};
 
 use crate::api::PageOutput;
+use crate::data::index::{Index, Phase, Projected, entry_key};
 use crate::data::{self, Stored, Table};
 use crate::error::Error;
-use crate::expression::{Condition, Kind, Placeholders, Projection};
-use crate::ops::consumed;
+use crate::expression::{Condition, Kind, Path, Placeholders, Projection};
+use crate::ops::{Units, consumed};
 use crate::rules::{self, Violations};
 use crate::value::{Given, Item, size};
 
@@ -22,6 +25,8 @@ pub(crate) const SELECTS: &[&str] =
 /// What to read and what to answer of it.
 pub(crate) struct Read<'a> {
     pub(crate) table: &'a Table,
+    /// The index that is read in the table's place.
+    pub(crate) index: Option<&'a Index>,
     pub(crate) range: KeyRange,
     pub(crate) dir: Dir,
     pub(crate) limit: Option<usize>,
@@ -29,7 +34,20 @@ pub(crate) struct Read<'a> {
     pub(crate) projection: Option<Projection>,
     /// Only numbers are wanted, no items.
     pub(crate) counts: bool,
+    /// The index lacks something that is wanted, so each item is fetched from the table.
+    pub(crate) fetches: bool,
     pub(crate) consistent: bool,
+}
+
+/// What has been read of a page.
+#[derive(Default)]
+struct Page {
+    items: Vec<Item>,
+    count: usize,
+    scanned: usize,
+    bytes: usize,
+    last: Option<Item>,
+    fetched: f64,
 }
 
 /// Reads one page.
@@ -39,10 +57,9 @@ pub(crate) async fn read(
     capacity: Option<&String>,
 ) -> Result<PageOutput, Error> {
     let limit = read.limit.unwrap_or(usize::MAX);
-    let (mut items, mut count, mut scanned, mut bytes) = (Vec::new(), 0, 0, 0);
-    let mut last = None;
+    let mut page = Page::default();
     'page: loop {
-        let step = STEP_ITEMS_MAX.min(limit - scanned);
+        let step = STEP_ITEMS_MAX.min(limit - page.scanned);
         let entries = ctx.store().scan(read.range.clone(), read.dir, step).await?;
         let more = entries.len() == step;
         for (key, stored) in entries {
@@ -51,19 +68,16 @@ pub(crate) async fn read(
             let Some(item) = data::load_committed(ctx.store(), &key, stored).await? else {
                 continue;
             };
-            scanned += 1;
-            bytes += size(&item);
-            let full = scanned >= limit || bytes >= PAGE_BYTES_MAX;
+            page.scanned += 1;
+            page.bytes += size(&item);
+            let full = page.scanned >= limit || page.bytes >= PAGE_BYTES_MAX;
             if full {
-                last = Some(rules::key_attributes(&read.table.schema, &item));
+                page.last = Some(read.start_key(&item));
             }
-            if read.filter.as_ref().is_none_or(|filter| filter.holds(&item)) {
-                count += 1;
+            if let Some(item) = read.wanted(ctx, &key, item, &mut page.fetched).await? {
+                page.count += 1;
                 if !read.counts {
-                    items.push(match &read.projection {
-                        Some(projection) => projection.of(&item),
-                        None => item,
-                    });
+                    page.items.push(item);
                 }
             }
             if full {
@@ -74,14 +88,79 @@ pub(crate) async fn read(
             break;
         }
     }
-    let units = rules::read_units(bytes, read.consistent);
     Ok(PageOutput {
-        items: (!read.counts).then_some(items),
-        count,
-        scanned_count: scanned,
-        last_evaluated_key: last,
-        consumed_capacity: consumed(capacity, read.table, units),
+        items: (!read.counts).then_some(page.items),
+        count: page.count,
+        scanned_count: page.scanned,
+        last_evaluated_key: page.last,
+        consumed_capacity: consumed(capacity, read.table, read.units(page.bytes, page.fetched)),
     })
+}
+
+impl Read<'_> {
+    /// What the reply has of an item or an entry; nothing if the filter does not pass it.
+    async fn wanted(
+        &self,
+        ctx: &Ctx,
+        key: &Key,
+        item: Item,
+        fetched: &mut f64,
+    ) -> Result<Option<Item>, Error> {
+        if self.filter.as_ref().is_some_and(|filter| !filter.holds(&item)) {
+            return Ok(None);
+        }
+        let item = match self.index {
+            Some(index) if self.fetches => {
+                let found = self.fetch(ctx, index, key, &item).await?;
+                let bytes = found.as_ref().map_or(0, size);
+                *fetched += rules::read_units(bytes, self.consistent);
+                match found {
+                    Some(found) => found,
+                    None => return Ok(None),
+                }
+            }
+            _ => item,
+        };
+        Ok(Some(match &self.projection {
+            Some(projection) => projection.of(&item),
+            None => item,
+        }))
+    }
+
+    /// The item of an entry. None if it has meanwhile been deleted, or changed so that it stands
+    /// elsewhere in the index.
+    async fn fetch(
+        &self,
+        ctx: &Ctx,
+        index: &Index,
+        key: &Key,
+        entry: &Item,
+    ) -> Result<Option<Item>, Error> {
+        let Some(primary) = rules::key_within(&self.table.schema, entry) else { return Ok(None) };
+        let item_key = data::item_key(&ctx.account, self.table.number, &primary);
+        let item = data::get(ctx.store(), &item_key).await?;
+        Ok(item.filter(|item| {
+            entry_key(&ctx.account, self.table, index, item).as_ref() == Some(key)
+        }))
+    }
+
+    /// The key at which the next page goes on.
+    fn start_key(&self, item: &Item) -> Item {
+        let mut key = rules::key_attributes(&self.table.schema, item);
+        if let Some(index) = self.index {
+            key.extend(rules::key_attributes(&index.schema, item));
+        }
+        key
+    }
+
+    fn units(&self, bytes: usize, fetched: f64) -> Units {
+        let read = rules::read_units(bytes, self.consistent);
+        let mut units = Units::from(if self.index.is_some() { fetched } else { read });
+        if let Some(index) = self.index {
+            units.count(index, read);
+        }
+        units
+    }
 }
 
 /// What is left of a range behind a key.
@@ -166,12 +245,87 @@ pub(crate) fn counts(
     }
 }
 
-/// Tables have no indexes yet, so none has the one that is named.
-pub(crate) fn no_index(index: Option<&String>) -> Result<(), Error> {
-    match index {
-        Some(index) => {
-            Err(Error::validation(format!("The table does not have the specified index: {index}")))
-        }
-        None => Ok(()),
+/// The index a request names, if it may be read as the request wants it.
+pub(crate) fn index<'a>(
+    table: &'a Table,
+    name: Option<&String>,
+    consistent: bool,
+) -> Result<Option<&'a Index>, Error> {
+    let Some(name) = name else { return Ok(None) };
+    let found = table.index(name).filter(|index| index.is_kept());
+    let index = found.ok_or_else(|| {
+        Error::validation(format!("The table does not have the specified index: {name}"))
+    })?;
+    if index.phase == Phase::Creating {
+        return Err(Error::validation(format!(
+            "Cannot read from backfilling global secondary index: {name}"
+        )));
     }
+    if consistent && index.is_global() {
+        return Err(Error::validation(
+            "Consistent reads are not supported on global secondary indexes",
+        ));
+    }
+    Ok(Some(index))
+}
+
+/// Whether what is wanted has to be fetched from the table, because the index lacks some of it.
+/// AWS does that for local indexes only.
+pub(crate) fn fetches(
+    table: &Table,
+    index: Option<&Index>,
+    select: Option<&str>,
+    projection: Option<&Projection>,
+) -> Result<bool, Error> {
+    let Some(index) = index else { return Ok(false) };
+    let everything = select == Some("ALL_ATTRIBUTES") && index.projection != Projected::All;
+    let heads = projection.iter().flat_map(|projection| projection.paths()).map(Path::head);
+    let lacking: Vec<&str> = heads.filter(|head| !index.projects(&table.schema, head)).collect();
+    let name = &index.name;
+    if everything && index.is_global() {
+        return Err(Error::invalid(format_args!(
+            "Select type ALL_ATTRIBUTES is not supported for global secondary index {name} \
+             because its projection type is not ALL"
+        )));
+    }
+    if !lacking.is_empty() && index.is_global() {
+        return Err(Error::invalid(format_args!(
+            "Global secondary index {name} does not project [{}]",
+            lacking.join(", ")
+        )));
+    }
+    Ok(everything || !lacking.is_empty())
+}
+
+/// Whether a start key has the attributes of the table's key and the index's, of their types.
+pub(crate) fn check_start(table: &Table, index: &Index, start: &Item) -> Result<(), Error> {
+    let invalid = || Error::validation("The provided starting key is invalid");
+    let schemas = [&table.schema, &index.schema];
+    let names: BTreeSet<&String> =
+        schemas.iter().flat_map(|schema| schema.attributes()).map(|a| &a.name).collect();
+    if start.len() != names.len() {
+        return Err(invalid());
+    }
+    for attribute in index.schema.attributes() {
+        let value = start.get(&attribute.name).ok_or_else(invalid)?;
+        if value.kind() != attribute.kind {
+            return Err(Error::validation("The provided key element does not match the schema"));
+        }
+    }
+    Ok(())
+}
+
+/// Where an index is to be read on from.
+pub(crate) fn start_entry(
+    ctx: &Ctx,
+    table: &Table,
+    index: &Index,
+    start: &Item,
+) -> Result<Key, Error> {
+    let primary = rules::key_attributes(&table.schema, start);
+    rules::key_of_request(&table.schema, &primary).map_err(invalid_start)?;
+    let own = rules::key_attributes(&index.schema, start);
+    rules::key_of_request(&index.schema, &own).map_err(invalid_start)?;
+    entry_key(&ctx.account, table, index, start)
+        .ok_or_else(|| Error::validation("The provided starting key is invalid"))
 }

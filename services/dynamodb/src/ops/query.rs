@@ -4,6 +4,7 @@ use kit::Ctx;
 use store::{Dir, Key, KeyRange};
 
 use crate::api::{PageOutput, QueryInput, ScanInput};
+use crate::data::index::{self, Index};
 use crate::data::{self, Attribute, Schema, Table};
 use crate::error::Error;
 use crate::expression::{Condition, KeyCondition, KeyTest, Kind, Placeholders};
@@ -56,29 +57,58 @@ pub(crate) async fn query(ctx: &Ctx, mut input: QueryInput) -> Result<PageOutput
     let counts = page::counts(select, projection.is_some(), index)?;
 
     let table = find(ctx, table).await?;
-    page::no_index(index)?;
-    let schema = &table.schema;
-    let (partition, sort) = tests(schema, &condition, start.as_ref())?;
-    let partition = data::partition_key(&ctx.account, table.number, &rules::key_bytes(partition));
+    let consistent = input.consistent_read == Some(true);
+    let index = page::index(&table, index, consistent)?;
+    let schema = index.map_or(&table.schema, |index| &index.schema);
+    if let (Some(index), Some(start)) = (index, &start) {
+        page::check_start(&table, index, start)?;
+    }
+    let own_start = start.as_ref().map(|start| match index {
+        Some(_) => rules::key_attributes(schema, start),
+        None => start.clone(),
+    });
+    let (partition, sort) = tests(schema, &condition, own_start.as_ref())?;
+    let partition = rules::key_bytes(partition);
     let dir = if input.scan_index_forward == Some(false) { Dir::Backward } else { Dir::Forward };
-    let mut range = sort_range(&partition, sort);
-    if let Some(start) = &start {
-        let key = start_within(schema, &condition, start)?;
-        let key = data::item_key(&ctx.account, table.number, &key);
+    let mut range = match index {
+        Some(index) => {
+            let number = table.number;
+            let partition = index::partition_key(&ctx.account, number, index, &partition);
+            entry_range(&partition, sort)
+        }
+        None => sort_range(&data::partition_key(&ctx.account, table.number, &partition), sort),
+    };
+    if let (Some(start), Some(own)) = (&start, &own_start) {
+        let key = match index {
+            Some(index) => {
+                let key = page::start_entry(ctx, &table, index, start)?;
+                start_within(schema, &condition, own)?;
+                key
+            }
+            None => {
+                let key = start_within(schema, &condition, own)?;
+                data::item_key(&ctx.account, table.number, &key)
+            }
+        };
         range = page::remaining(range, dir, &key);
     }
     let paths = projection.iter().flat_map(|projection| projection.paths());
-    rules::check_key_paths(schema, paths)?;
+    rules::check_key_paths(&table, paths)?;
     check_filter(schema, filter.as_ref())?;
+    let paths = filter.as_ref().map(Condition::paths).unwrap_or_default();
+    rules::check_key_paths(&table, paths)?;
+    let fetches = page::fetches(&table, index, select, projection.as_ref())?;
     let read = Read {
         table: &table,
+        index,
         range,
         dir,
         limit: page::limit(input.limit),
         filter,
         projection,
         counts,
-        consistent: input.consistent_read == Some(true),
+        fetches,
+        consistent,
     };
     page::read(ctx, read, capacity).await
 }
@@ -168,6 +198,22 @@ fn sort_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
     }
 }
 
+/// The entries of an index's partition whose sort key passes a test.
+fn entry_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
+    let all = partition.prefix();
+    let at = |value: &Value| index::with_sort(partition, &rules::key_bytes(value));
+    match test {
+        None => all,
+        Some(KeyTest::Equal(value)) => at(value).prefix(),
+        Some(KeyTest::Less(value)) => all.before(at(value)),
+        Some(KeyTest::LessOrEqual(value)) => all.through(&at(value)),
+        Some(KeyTest::Greater(value)) => all.from(at(value).prefix().end),
+        Some(KeyTest::GreaterOrEqual(value)) => all.from(at(value)),
+        Some(KeyTest::Between(low, high)) => all.from(at(low)).through(&at(high)),
+        Some(KeyTest::BeginsWith(start)) => index::beginning(partition, &rules::key_bytes(start)),
+    }
+}
+
 /// The start key of a query, which must be a key the query could have come to.
 fn start_within(
     schema: &Schema,
@@ -246,21 +292,28 @@ pub(crate) async fn scan(ctx: &Ctx, mut input: ScanInput) -> Result<PageOutput, 
     let counts = page::counts(select, projection.is_some(), index)?;
 
     let table = find(ctx, table).await?;
-    page::no_index(index)?;
-    let range = scan_range(ctx, &table, segment, start.as_ref())?;
+    let consistent = input.consistent_read == Some(true);
+    let index = page::index(&table, index, consistent)?;
+    if let (Some(index), Some(start)) = (index, &start) {
+        page::check_start(&table, index, start)?;
+    }
+    let fetches = page::fetches(&table, index, select, projection.as_ref())?;
+    let range = scan_range(ctx, &table, index, segment, start.as_ref())?;
     let paths = projection.iter().flat_map(|projection| projection.paths());
-    rules::check_key_paths(&table.schema, paths)?;
+    rules::check_key_paths(&table, paths)?;
     let paths = filter.as_ref().map(Condition::paths).unwrap_or_default();
-    rules::check_key_paths(&table.schema, paths)?;
+    rules::check_key_paths(&table, paths)?;
     let read = Read {
         table: &table,
+        index,
         range,
         dir: Dir::Forward,
         limit: page::limit(input.limit),
         filter,
         projection,
         counts,
-        consistent: input.consistent_read == Some(true),
+        fetches,
+        consistent,
     };
     page::read(ctx, read, capacity).await
 }
@@ -295,13 +348,23 @@ fn segments(segment: Option<i64>, total: Option<i64>) -> Result<(u64, u64), Erro
 fn scan_range(
     ctx: &Ctx,
     table: &Table,
+    index: Option<&Index>,
     (segment, total): (u64, u64),
     start: Option<&Item>,
 ) -> Result<KeyRange, Error> {
-    let range = data::segment(&ctx.account, table.number, segment, total);
+    let all = match index {
+        Some(index) => index::entries_key(&ctx.account, table.number, index),
+        None => data::items_key(&ctx.account, table.number),
+    };
+    let range = data::segment(&all, segment, total);
     let Some(start) = start else { return Ok(range) };
-    let key = rules::key_of_request(&table.schema, start).map_err(page::invalid_start)?;
-    let key = data::item_key(&ctx.account, table.number, &key);
+    let key = match index {
+        Some(index) => page::start_entry(ctx, table, index, start)?,
+        None => {
+            let key = rules::key_of_request(&table.schema, start).map_err(page::invalid_start)?;
+            data::item_key(&ctx.account, table.number, &key)
+        }
+    };
     if !range.contains(&key) {
         return Err(page::invalid_start(format_args!(
             "Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. \

@@ -1,20 +1,22 @@
 //! Tables: made, described, listed, changed and deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base::Arn;
+use kit::unserved::Unserved;
 use kit::{Ctx, unserved};
 use store::Dir;
 use wire::Epoch;
 
 use crate::api::{
     AttributeDefinition, BillingModeSummary, ChangeTableOutput, CreateTableInput,
-    DescribeTableOutput, KeySchemaElement, ListTablesInput, ListTablesOutput,
-    ListTagsOfResourceInput, ListTagsOfResourceOutput, SseDescription, TableClassSummary,
-    TableDescription, TableNameInput, Tag, ThroughputDescription, ThroughputModeSummary,
-    UpdateTableInput,
+    DescribeTableOutput, IndexDescription, KeySchemaElement, ListTablesInput, ListTablesOutput,
+    ListTagsOfResourceInput, ListTagsOfResourceOutput, Projection, SecondaryIndex,
+    SecondaryIndexUpdate, SseDescription, TableClassSummary, TableDescription, TableNameInput, Tag,
+    ThroughputDescription, ThroughputModeSummary, UpdateSecondaryIndex, UpdateTableInput,
 };
+use crate::data::index::{Index, Phase, Projected, Scope, Work, work_key};
 use crate::data::{self, Attribute, Doomed, Schema, Settings, Table, Tables};
 use crate::error::Error;
 use crate::ops::name;
@@ -29,6 +31,9 @@ pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeT
     let given = rules::own_table_name(input.table_name.as_ref())?;
     rules::table::check_create(&input)?;
     let schema = rules::table::schema(&input)?;
+    let indexes = rules::index::made(&input, &schema, || ctx.kit.next_number())?;
+    let definitions = input.attribute_definitions.as_deref().unwrap_or_default();
+    rules::index::check_all_used(definitions, &schema, &indexes)?;
     let settings = rules::table::settings(&input, ctx.now())?;
     let name = name(ctx, given).ok_or_else(|| Error::NoTableNamed(given.to_owned()))?;
     let table = Table {
@@ -40,6 +45,7 @@ pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeT
         settings,
         tags: tags(input.tags)?,
         large: false,
+        indexes,
     };
     let key = data::table_key(&ctx.account, &ctx.region, name);
     let (key, created) = (&key, &table);
@@ -61,8 +67,6 @@ fn refuse_create(ctx: &Ctx, input: &CreateTableInput) -> Result<(), Error> {
     unserved::refuse(
         ctx,
         &[
-            ("LocalSecondaryIndexes", &input.local_secondary_indexes),
-            ("GlobalSecondaryIndexes", &input.global_secondary_indexes),
             ("VectorIndexes", &input.vector_indexes),
             ("StreamSpecification", &input.stream_specification),
             ("OnDemandThroughput", &input.on_demand_throughput),
@@ -72,6 +76,16 @@ fn refuse_create(ctx: &Ctx, input: &CreateTableInput) -> Result<(), Error> {
             ("GlobalTableSettingsReplicationMode", replication),
         ],
     )?;
+    input.global_secondary_indexes.iter().flatten().try_for_each(|index| refuse_index(ctx, index))
+}
+
+fn refuse_index(ctx: &Ctx, index: &SecondaryIndex) -> Result<(), Error> {
+    let SecondaryIndex { on_demand_throughput, warm_throughput, .. } = index;
+    refuse_throughput(ctx, on_demand_throughput, warm_throughput)
+}
+
+fn refuse_throughput(ctx: &Ctx, on_demand: &Unserved, warm: &Unserved) -> Result<(), Error> {
+    unserved::refuse(ctx, &[("OnDemandThroughput", on_demand), ("WarmThroughput", warm)])?;
     Ok(())
 }
 
@@ -105,6 +119,12 @@ pub(crate) async fn delete(ctx: &Ctx, input: TableNameInput) -> Result<ChangeTab
                      Disable deletion protection first.",
                 ));
             }
+            if table.indexes.iter().any(|index| index.phase != Phase::Active) {
+                return Err(Error::InUse(
+                    "Cannot delete table while indexes are being created, updated, or deleted."
+                        .to_owned(),
+                ));
+            }
             ctx.state::<Arc<Tables>>().changed(&tx, key);
             tx.delete(key.clone());
             let doomed = Doomed { name: name.clone() };
@@ -120,7 +140,6 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
     unserved::refuse(
         ctx,
         &[
-            ("GlobalSecondaryIndexUpdates", &input.global_secondary_index_updates),
             ("VectorIndexUpdates", &input.vector_index_updates),
             ("DisassociationProtectionEnabled", &input.disassociation_protection_enabled),
             ("StreamSpecification", &input.stream_specification),
@@ -132,23 +151,44 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
             ("GlobalTableSettingsReplicationMode", replication),
         ],
     )?;
+    let updates = input.global_secondary_index_updates.iter().flatten();
+    updates.clone().try_for_each(|update| refuse_update(ctx, update))?;
     rules::own_table_name(input.table_name.as_ref())?;
     rules::table::check_update(&input)?;
     let wanted = TableNameInput { table_name: input.table_name.clone() };
     let found = find(ctx, &wanted).await?;
     let key = data::table_key(&ctx.account, &ctx.region, &found.name);
     let (key, name, input, now) = (&key, &found.name, &input, ctx.now());
-    let table = ctx
+    let number = ctx.kit.next_number();
+    let (table, work) = ctx
         .store()
         .transact(&ctx.account, |tx| async move {
-            let mut table = existing(tx.get_record(key).await?, name)?;
-            table.settings = rules::table::changed(table.settings, input, now)?;
+            let table = existing(tx.get_record(key).await?, name)?;
+            let (table, work) = rules::table::changed(table, input, now, number)?;
             ctx.state::<Arc<Tables>>().changed(&tx, key);
             tx.put_record(key.clone(), &table)?;
-            Ok::<_, Error>(table)
+            if let Some(index) = work {
+                let (region, name) = (ctx.region.to_string(), name.clone());
+                let work = Work { region, table: name, done: None };
+                tx.put_record(work_key(&ctx.account, table.number, index), &work)?;
+            }
+            Ok::<_, Error>((table, work))
         })
         .await?;
-    Ok(ChangeTableOutput { table_description: description(ctx, &table, "ACTIVE") })
+    let status = if work.is_some() { "UPDATING" } else { "ACTIVE" };
+    Ok(ChangeTableOutput { table_description: description(ctx, &table, status) })
+}
+
+fn refuse_update(ctx: &Ctx, given: &SecondaryIndexUpdate) -> Result<(), Error> {
+    if let Some(create) = &given.create {
+        refuse_index(ctx, create)?;
+    }
+    match &given.update {
+        Some(UpdateSecondaryIndex { on_demand_throughput, warm_throughput, .. }) => {
+            refuse_throughput(ctx, on_demand_throughput, warm_throughput)
+        }
+        None => Ok(()),
+    }
 }
 
 pub(crate) async fn list(ctx: &Ctx, input: ListTablesInput) -> Result<ListTablesOutput, Error> {
@@ -214,7 +254,6 @@ fn existing(found: Option<Table>, name: &str) -> Result<Table, Error> {
 fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescription {
     let Settings { throughput, on_demand_since, deletion_protected, class, encryption } =
         &table.settings;
-    let (read, write) = throughput.unwrap_or_default();
     let definition = |attribute: &Attribute| AttributeDefinition {
         attribute_name: Some(attribute.name.clone()),
         attribute_type: Some(attribute.kind.clone()),
@@ -222,21 +261,23 @@ fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescripti
     let mode = if throughput.is_none() { ON_DEMAND } else { "PROVISIONED" };
     let since = on_demand_since.map(Epoch);
     let has_mode = on_demand_since.is_some();
+    let indexes = |scope| {
+        let of = table.indexes.iter().filter(|index| index.scope == scope);
+        of.map(|index| index_description(ctx, table, index, status)).collect()
+    };
     TableDescription {
-        attribute_definitions: table.schema.attributes().map(definition).collect(),
+        attribute_definitions: attributes(table).map(definition).collect(),
         table_name: table.name.clone(),
         key_schema: key_schema(&table.schema),
         table_status: status,
         creation_date_time: Epoch(table.created),
-        provisioned_throughput: ThroughputDescription {
-            number_of_decreases_today: 0,
-            read_capacity_units: read,
-            write_capacity_units: write,
-        },
+        provisioned_throughput: throughput_description(*throughput),
         table_size_bytes: 0,
         item_count: 0,
         table_arn: ctx.arn("dynamodb", format!("table/{}", table.name)).to_string(),
         table_id: table.id.clone(),
+        local_secondary_indexes: indexes(Scope::Local),
+        global_secondary_indexes: indexes(Scope::Global),
         billing_mode_summary: has_mode.then_some(BillingModeSummary {
             billing_mode: mode,
             last_update_to_pay_per_request_date_time: since.filter(|_| status == "ACTIVE"),
@@ -254,6 +295,56 @@ fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescripti
             .as_ref()
             .map(|class| TableClassSummary { table_class: class.clone() }),
         deletion_protection_enabled: deletion_protected.then_some(true),
+    }
+}
+
+/// The key attributes of a table and its indexes, each once.
+fn attributes(table: &Table) -> impl Iterator<Item = &Attribute> {
+    let schemas = table.indexes.iter().map(|index| &index.schema);
+    let mut seen = BTreeSet::new();
+    let all = std::iter::once(&table.schema).chain(schemas).flat_map(Schema::attributes);
+    all.filter(move |attribute| seen.insert(&attribute.name))
+}
+
+fn index_description(
+    ctx: &Ctx,
+    table: &Table,
+    index: &Index,
+    status: &'static str,
+) -> IndexDescription {
+    let (kind, more) = match &index.projection {
+        Projected::KeysOnly => ("KEYS_ONLY", None),
+        Projected::Include(more) => ("INCLUDE", Some(more.clone())),
+        Projected::All => ("ALL", None),
+    };
+    let index_status = match index.phase {
+        Phase::Creating => "CREATING",
+        Phase::Deleting => "DELETING",
+        // An index that is made or goes with its table.
+        Phase::Active if status != "UPDATING" => status,
+        Phase::Active => "ACTIVE",
+    };
+    let arn = ctx.arn("dynamodb", format!("table/{}/index/{}", table.name, index.name));
+    let throughput = || throughput_description(index.throughput);
+    IndexDescription {
+        index_name: index.name.clone(),
+        key_schema: key_schema(&index.schema),
+        projection: Projection { projection_type: Some(kind.to_owned()), non_key_attributes: more },
+        index_status: index.is_global().then_some(index_status),
+        backfilling: (index.phase == Phase::Creating).then_some(true),
+        provisioned_throughput: index.is_global().then(throughput),
+        index_size_bytes: 0,
+        item_count: 0,
+        index_arn: arn.to_string(),
+    }
+}
+
+fn throughput_description(units: Option<(u64, u64)>) -> ThroughputDescription {
+    let (read, write) = units.unwrap_or_default();
+    ThroughputDescription {
+        number_of_decreases_today: 0,
+        read_capacity_units: read,
+        write_capacity_units: write,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::data::{self, Fresh, Stored, Table, Tables};
 use crate::error::Error;
 use crate::expression::{Condition, Update, UpdateFault};
 use crate::item::ITEM_BYTES_MAX;
-use crate::ops::consumed;
+use crate::ops::{Units, consumed, index};
 use crate::rules::{self, PrimaryKey};
 use crate::value::{Item, check_depth, size};
 
@@ -51,16 +51,20 @@ pub(crate) enum Returns {
 }
 
 /// The item before and after a write.
+#[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) old: Option<Item>,
     pub(crate) new: Option<Item>,
+    /// What its entries in indexes have used.
+    entries: Units,
 }
 
 impl Outcome {
     /// Write capacity units it has used.
-    pub(crate) fn units(&self) -> f64 {
+    pub(crate) fn units(&self) -> Units {
         let bytes = |item: &Option<Item>| item.as_ref().map_or(0, size);
-        rules::write_units(bytes(&self.old).max(bytes(&self.new)))
+        let table = rules::write_units(bytes(&self.old).max(bytes(&self.new)));
+        Units { table, ..self.entries.clone() }
     }
 }
 
@@ -97,11 +101,24 @@ pub(crate) async fn perform(
     looks: bool,
 ) -> Result<Outcome, Error> {
     let table = current(ctx, tx, write.table).await?;
+    perform_in(ctx, tx, &table, write, staged, looks).await
+}
+
+/// The same where the transaction has read the table's record already.
+pub(crate) async fn perform_in(
+    ctx: &Ctx,
+    tx: &Tx,
+    table: &Table,
+    write: &Write<'_>,
+    staged: Option<&Fresh>,
+    looks: bool,
+) -> Result<Outcome, Error> {
     let key = &data::item_key(&ctx.account, table.number, &write.key);
-    if write.is_blind() && !looks && !table.large {
-        let new = put_blindly(ctx, tx, &table, key, staged).await?;
-        return Ok(Outcome { old: None, new });
+    if write.is_blind() && !looks && !table.large && table.indexes.is_empty() {
+        put_blindly(ctx, tx, table, key, staged).await?;
+        return Ok(Outcome::default());
     }
+    write.change.check(table)?;
     let stored = tx.get_record::<Stored>(key).await?;
     let old = match &stored {
         Some(stored) => Some(data::load(ctx.store(), stored).await?),
@@ -110,16 +127,20 @@ pub(crate) async fn perform(
     write.guard.check(old.as_ref())?;
     let new = write.change.apply(old.as_ref())?;
     if stored.is_none() && new.is_none() {
-        return Ok(Outcome { old, new });
+        return Ok(Outcome::default());
     }
     let fresh = match (&new, &write.change) {
-        (Some(item), Change::Update { .. }) => Some(data::stage(ctx, item).await?),
+        (Some(item), Change::Update { .. }) => {
+            rules::index::check_updated(table, old.as_ref(), item)?;
+            Some(data::stage(ctx, item).await?)
+        }
         _ => None,
     };
     let staged = fresh.as_ref().or(staged);
-    mark_large(ctx, tx, &table, staged)?;
+    mark_large(ctx, tx, table, staged)?;
     data::replace(tx, key, stored.as_ref(), staged).await?;
-    Ok(Outcome { old, new })
+    let entries = index::follow(ctx, tx, table, (old.as_ref(), new.as_ref()), staged).await?;
+    Ok(Outcome { old, new, entries })
 }
 
 /// The table's record as the transaction sees it. Reading it makes the transaction conflict with
@@ -137,10 +158,9 @@ async fn put_blindly(
     table: &Table,
     key: &Key,
     staged: Option<&Fresh>,
-) -> Result<Option<Item>, Error> {
+) -> Result<(), Error> {
     mark_large(ctx, tx, table, staged)?;
-    data::replace(tx, key, None, staged).await?;
-    Ok(None)
+    data::replace(tx, key, None, staged).await
 }
 
 /// Notes in the table's record that it has an item whose content is a blob, so that from now on
@@ -203,6 +223,17 @@ impl Guard {
 }
 
 impl Change {
+    /// Whether what the request gives can be in the table's indexes.
+    fn check(&self, table: &Table) -> Result<(), Error> {
+        match self {
+            Change::Put(item) => rules::index::check_item(table, item),
+            Change::Update { update: Some(update), .. } => {
+                rules::index::check_set(table, |attribute| update.sets(attribute))
+            }
+            Change::Delete | Change::Update { update: None, .. } => Ok(()),
+        }
+    }
+
     /// The item after the change, if there is one.
     fn apply(&self, old: Option<&Item>) -> Result<Option<Item>, Error> {
         match self {

@@ -6,9 +6,10 @@ use crate::api::{
     AttributeDefinition, CreateTableInput, KeySchemaElement, ProvisionedThroughput,
     SseSpecification, UpdateTableInput,
 };
-use crate::data::{Attribute, Schema, Settings};
+use crate::data::index::Phase;
+use crate::data::{Attribute, Schema, Settings, Table};
 use crate::error::Error;
-use crate::rules::Violations;
+use crate::rules::{Violations, index};
 
 const UNITS_MAX: i64 = 1_000_000_000_000;
 const KEY_NAME_BYTES_MAX: usize = 255;
@@ -21,12 +22,17 @@ pub(crate) fn check_create(input: &CreateTableInput) -> Result<(), Error> {
     violations.name("tableName", input.table_name.as_deref());
     violations.one_of("billingMode", input.billing_mode.as_deref(), BILLING_MODES);
     violations.one_of("tableClass", input.table_class.as_deref(), TABLE_CLASSES);
-    check_throughput(&mut violations, input.provisioned_throughput.as_ref());
+    let throughput = input.provisioned_throughput.as_ref();
+    check_throughput(&mut violations, "provisionedThroughput", throughput);
     violations.required("attributeDefinitions", input.attribute_definitions.is_some());
     check_definitions(&mut violations, input.attribute_definitions.as_deref());
     violations.required("keySchema", input.key_schema.is_some());
-    check_key_schema(&mut violations, input.key_schema.as_deref());
+    check_key_schema(&mut violations, "keySchema", input.key_schema.as_deref());
     check_encryption(&mut violations, input.sse_specification.as_ref());
+    let indexes = input.global_secondary_indexes.as_deref();
+    index::check_all(&mut violations, "globalSecondaryIndexes", indexes);
+    let indexes = input.local_secondary_indexes.as_deref();
+    index::check_all(&mut violations, "localSecondaryIndexes", indexes);
     violations.finish()
 }
 
@@ -36,19 +42,26 @@ pub(crate) fn check_update(input: &UpdateTableInput) -> Result<(), Error> {
     violations.name("tableName", input.table_name.as_deref());
     violations.one_of("billingMode", input.billing_mode.as_deref(), BILLING_MODES);
     violations.one_of("tableClass", input.table_class.as_deref(), TABLE_CLASSES);
-    check_throughput(&mut violations, input.provisioned_throughput.as_ref());
+    let throughput = input.provisioned_throughput.as_ref();
+    check_throughput(&mut violations, "provisionedThroughput", throughput);
     check_definitions(&mut violations, input.attribute_definitions.as_deref());
     check_encryption(&mut violations, input.sse_specification.as_ref());
-    violations.finish()
+    index::check_updates(&mut violations, input.global_secondary_index_updates.as_deref());
+    violations.finish()?;
+    index::check_named(input.global_secondary_index_updates.as_deref().unwrap_or_default())
 }
 
-fn check_throughput(violations: &mut Violations, given: Option<&ProvisionedThroughput>) {
+pub(crate) fn check_throughput(
+    violations: &mut Violations,
+    at: &str,
+    given: Option<&ProvisionedThroughput>,
+) {
     let Some(given) = given else { return };
     for (name, units) in [
         ("writeCapacityUnits", given.write_capacity_units),
         ("readCapacityUnits", given.read_capacity_units),
     ] {
-        let at = format!("provisionedThroughput.{name}");
+        let at = format!("{at}.{name}");
         violations.required(&at, units.is_some());
         violations.range(&at, units, 1, i64::MAX);
     }
@@ -64,18 +77,22 @@ fn check_definitions(violations: &mut Violations, given: Option<&[AttributeDefin
     }
 }
 
-fn check_key_schema(violations: &mut Violations, given: Option<&[KeySchemaElement]>) {
+pub(crate) fn check_key_schema(
+    violations: &mut Violations,
+    at: &str,
+    given: Option<&[KeySchemaElement]>,
+) {
     match given.map(<[_]>::len) {
         Some(0) => {
-            violations.note("'[]'", "keySchema", "have length greater than or equal to 1");
+            violations.note("'[]'", at, "have length greater than or equal to 1");
         }
         Some(3..) => {
-            violations.note("'[...]'", "keySchema", "have length less than or equal to 2");
+            violations.note("'[...]'", at, "have length less than or equal to 2");
         }
         _ => {}
     }
     for (index, element) in given.unwrap_or_default().iter().enumerate() {
-        let at = |member| format!("keySchema.{}.member.{member}", index + 1);
+        let at = |member| format!("{at}.{}.member.{member}", index + 1);
         check_key_name(violations, &at("attributeName"), element.attribute_name.as_deref());
         let kind = element.key_type.as_deref();
         violations.required(&at("keyType"), kind.is_some());
@@ -105,27 +122,32 @@ pub(crate) fn schema(input: &CreateTableInput) -> Result<Schema, Error> {
     check_billing(input)?;
     let definitions = input.attribute_definitions.as_deref().unwrap_or_default();
     let elements = input.key_schema.as_deref().unwrap_or_default();
-    let names = |all: &[KeySchemaElement]| -> Vec<String> {
-        all.iter().filter_map(|element| element.attribute_name.clone()).collect()
-    };
-    let (keys, defined): (Vec<String>, Vec<&str>) =
-        (names(elements), definitions.iter().filter_map(|d| d.attribute_name.as_deref()).collect());
-    let undefined = keys.iter().any(|key| !defined.contains(&key.as_str()));
+    let keys: Vec<&str> = elements.iter().filter_map(|e| e.attribute_name.as_deref()).collect();
+    let defined: Vec<&str> =
+        definitions.iter().filter_map(|d| d.attribute_name.as_deref()).collect();
+    let undefined = keys.iter().any(|key| !defined.contains(key));
     if undefined && (keys.len() > 1 || defined.is_empty()) || defined.len() < keys.len() {
         return Err(Error::validation(
             "Invalid KeySchema: Some index key attribute have no definition",
         ));
     }
     if undefined {
-        return Err(Error::invalid(format_args!(
-            "Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], \
-             AttributeDefinitions: [{}]",
-            keys.join(", "),
-            defined.join(", ")
-        )));
+        return Err(index::undefined(&keys, &defined));
     }
-    if let [partition, sort] = &keys[..]
-        && partition == sort
+    let schema = schema_of(elements, definitions)?;
+    if input.local_secondary_indexes.is_none() && input.global_secondary_indexes.is_none() {
+        index::check_all_used(definitions, &schema, &[])?;
+    }
+    Ok(schema)
+}
+
+/// The keys of a table or an index, all of which are defined.
+pub(crate) fn schema_of(
+    elements: &[KeySchemaElement],
+    definitions: &[AttributeDefinition],
+) -> Result<Schema, Error> {
+    if let [partition, sort] = elements
+        && partition.attribute_name == sort.attribute_name
     {
         return Err(Error::validation(
             "Both the Hash Key and the Range Key element in the KeySchema have the same name",
@@ -139,13 +161,8 @@ pub(crate) fn schema(input: &CreateTableInput) -> Result<Schema, Error> {
             )));
         }
     }
-    if defined.len() != keys.len() {
-        return Err(Error::invalid(
-            "Number of attributes in KeySchema does not exactly match number of attributes \
-             defined in AttributeDefinitions",
-        ));
-    }
-    let mut attributes = keys.into_iter().filter_map(|name| {
+    let mut attributes = elements.iter().filter_map(|element| {
+        let name = element.attribute_name.clone()?;
         let definition = definitions.iter().find(|d| d.attribute_name.as_ref() == Some(&name))?;
         Some(Attribute { name, kind: definition.attribute_type.clone()? })
     });
@@ -187,8 +204,36 @@ pub(crate) fn settings(input: &CreateTableInput, now: Time) -> Result<Settings, 
     })
 }
 
-/// A table's settings after a change.
+/// A table after a change, and the index that the background has work with now. `number` is for
+/// an index that is made.
 pub(crate) fn changed(
+    mut table: Table,
+    input: &UpdateTableInput,
+    now: Time,
+    number: u64,
+) -> Result<(Table, Option<u64>), Error> {
+    let moves = input.billing_mode.is_some() || input.provisioned_throughput.is_some();
+    let going = table.indexes.iter().find(|index| index.phase == Phase::Deleting);
+    if let Some(index) = going.filter(|_| moves) {
+        return Err(Error::InUse(format!(
+            "Can't change table IOPS when an index is being deleted.  Table: {} Indexes: [{}]",
+            table.name, index.name
+        )));
+    }
+    let was_on_demand = table.settings.throughput.is_none();
+    table.settings = changed_settings(table.settings, input, now)?;
+    let updates = input.global_secondary_index_updates.as_deref().unwrap_or_default();
+    let definitions = input.attribute_definitions.as_deref().unwrap_or_default();
+    let (mut table, work) = index::changed(table, updates, definitions, number)?;
+    match table.settings.throughput {
+        None => table.indexes.iter_mut().for_each(|index| index.throughput = None),
+        Some(_) if was_on_demand => index::check_throughput_given(&table)?,
+        Some(_) => {}
+    }
+    Ok((table, work))
+}
+
+fn changed_settings(
     before: Settings,
     input: &UpdateTableInput,
     now: Time,
@@ -228,7 +273,7 @@ fn encryption(given: &SseSpecification) -> Option<Option<String>> {
     (given.enabled == Some(true)).then(|| given.kms_master_key_id.clone())
 }
 
-fn bounded(given: &ProvisionedThroughput) -> Result<(u64, u64), Error> {
+pub(crate) fn bounded(given: &ProvisionedThroughput) -> Result<(u64, u64), Error> {
     let units = |name: &str, given: Option<i64>| {
         let units = given.unwrap_or_default();
         if units > UNITS_MAX {

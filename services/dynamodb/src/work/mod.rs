@@ -1,3 +1,4 @@
 //! Background work.
 
+pub(crate) mod index;
 pub(crate) mod reap;

@@ -1,12 +1,13 @@
-//! Removes the items of deleted tables, a bounded number at a time.
+//! Removes the items of deleted tables and the entries of their indexes, a bounded number at a
+//! time.
 
 use kit::Ctx;
-use store::Dir;
+use store::{Dir, Key, Tx};
 
 use crate::data::{self, Doomed, Stored};
 use crate::error::Error;
 
-/// How many items one transaction removes, and how many transactions one tick runs.
+/// How many items or entries one transaction removes, and how many transactions one tick runs.
 const ITEMS_MAX: usize = 500;
 const ROUNDS_MAX: usize = 100;
 
@@ -25,21 +26,27 @@ pub(crate) async fn tick(ctx: &Ctx) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes some items; whether those were the last.
+/// Removes some items or entries; whether those were the last.
 async fn reap(ctx: &Ctx, number: u64) -> Result<bool, Error> {
     ctx.store()
         .transact(&ctx.account, |tx| async move {
-            let items = data::items_key(&ctx.account, number).prefix();
-            let found = tx.scan(items, Dir::Forward, ITEMS_MAX).await?;
-            for (key, stored) in &found {
-                let stored: Stored = store::decode(key, stored)?;
-                data::replace(&tx, key, Some(&stored), None).await?;
-            }
-            let last = found.len() < ITEMS_MAX;
+            let items = data::items_key(&ctx.account, number);
+            let entries = data::index::all_entries_key(&ctx.account, number);
+            let last = remove(&tx, &items).await? && remove(&tx, &entries).await?;
             if last {
                 tx.delete(data::doomed_key(&ctx.account, number));
             }
             Ok(last)
         })
         .await
+}
+
+/// Removes some items or entries below a key; whether those were the last.
+pub(crate) async fn remove(tx: &Tx, below: &Key) -> Result<bool, Error> {
+    let found = tx.scan(below.prefix(), Dir::Forward, ITEMS_MAX).await?;
+    for (key, stored) in &found {
+        let stored: Stored = store::decode(key, stored)?;
+        data::replace(tx, key, Some(&stored), None).await?;
+    }
+    Ok(found.len() < ITEMS_MAX)
 }

@@ -337,6 +337,8 @@ pub(crate) struct WriteItemOutput {
     pub(crate) attributes: Option<Item>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) consumed_capacity: Option<ConsumedCapacity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) item_collection_metrics: Option<ItemCollectionMetrics>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -490,6 +492,17 @@ pub(crate) struct BatchWriteItemOutput {
     pub(crate) unprocessed_items: BTreeMap<String, ()>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) consumed_capacity: Option<Vec<ConsumedCapacity>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) item_collection_metrics: Option<BTreeMap<String, Vec<ItemCollectionMetrics>>>,
+}
+
+/// How large the items and index entries with one partition key are, in gigabytes, from and to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ItemCollectionMetrics {
+    pub(crate) item_collection_key: Item,
+    #[serde(rename = "SizeEstimateRangeGB")]
+    pub(crate) size_estimate_range_gb: [f64; 2],
 }
 
 #[derive(Debug, Serialize)]

@@ -310,15 +310,18 @@ mod tests {
         for total in [1u64, 2, 3, 7, 1_000] {
             for partition in [&b"a"[..], b"b", b"orders", b""] {
                 let key = partition_key(&account(), 7, partition);
-                let owners =
-                    (0..total).filter(|n| segment(&items_key(&account(), 7), *n, total).contains(&key));
+                let owners = (0..total)
+                    .filter(|n| segment(&items_key(&account(), 7), *n, total).contains(&key));
                 assert_eq!(owners.count(), 1, "{total}");
             }
         }
         let all = items_key(&account(), 7).prefix();
         assert_eq!(segment(&items_key(&account(), 7), 0, 3).start.len(), all.start.len() + 8);
         assert_eq!(segment(&items_key(&account(), 7), 2, 3).end, all.end);
-        assert_eq!(segment(&items_key(&account(), 7), 0, 3).end, segment(&items_key(&account(), 7), 1, 3).start);
+        assert_eq!(
+            segment(&items_key(&account(), 7), 0, 3).end,
+            segment(&items_key(&account(), 7), 1, 3).start
+        );
     }
 
     #[test]

@@ -59,10 +59,7 @@ impl Error {
             Error::Validation(_) | Error::Expression(_) | Error::Value(_) | Error::Update(_) => {
                 "ValidationException"
             }
-            Error::NoTable
-            | Error::NoTableNamed(_)
-            | Error::NoIndex(..)
-            | Error::NoResource(_) => {
+            Error::NoTable | Error::NoTableNamed(_) | Error::NoIndex(..) | Error::NoResource(_) => {
                 "ResourceNotFoundException"
             }
             Error::TableExists(_) | Error::InUse(_) => "ResourceInUseException",

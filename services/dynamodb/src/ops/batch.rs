@@ -9,7 +9,7 @@ use store::{Key, Tx};
 
 use crate::api::{
     BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput,
-    KeysAndAttributes, UnprocessedKeys, WriteRequest,
+    ItemCollectionMetrics, KeysAndAttributes, UnprocessedKeys, WriteRequest,
 };
 use crate::data::{self, Fresh, Schema, Table};
 use crate::error::Error;
@@ -210,7 +210,32 @@ pub(crate) async fn write(
     Ok(BatchWriteItemOutput {
         unprocessed_items: BTreeMap::new(),
         consumed_capacity: wants_capacity.then(|| used.collect()),
+        item_collection_metrics: collections(ctx, parts, metrics).await?,
     })
+}
+
+/// The item collections that were written to, each once, if the request wants to know.
+async fn collections(
+    ctx: &Ctx,
+    parts: &[Writes<'_>],
+    wanted: Option<&String>,
+) -> Result<Option<BTreeMap<String, Vec<ItemCollectionMetrics>>>, Error> {
+    if wanted.is_none_or(|wanted| wanted != "SIZE") {
+        return Ok(None);
+    }
+    let mut all = BTreeMap::new();
+    for part in parts {
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        for (write, _) in &part.writes {
+            if seen.insert(&write.key.partition) {
+                found.extend(write.metrics(ctx, wanted).await?);
+            }
+        }
+        if !found.is_empty() {
+            all.insert(part.table.name.clone(), found);
+        }
+    }
+    Ok(Some(all))
 }
 
 /// Does all writes to one table, and gives the capacity they have used.
@@ -294,7 +319,7 @@ fn with_keys(schema: &Schema, asked: Vec<Asked>) -> Result<Vec<(PrimaryKey, Chan
     for asked in asked {
         let (attributes, change) = match asked {
             Asked::Put(item) => (rules::key_attributes(schema, &item), Change::Put(item)),
-            Asked::Delete(key) => (key, Change::Delete),
+            Asked::Delete(key) => (key.clone(), Change::Delete(key)),
         };
         let key = rules::key_of_request(schema, &attributes)?;
         if !seen.insert(key.clone()) {

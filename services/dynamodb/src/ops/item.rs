@@ -123,7 +123,7 @@ pub(crate) async fn put(ctx: &Ctx, input: PutItemInput) -> Result<WriteItemOutpu
     let guard = asked.guard(&table, condition)?;
     let change = Change::Put(item);
     let request = Write { table: &table, key, change, guard, returns };
-    write(ctx, request, asked.capacity).await
+    write(ctx, request, (asked.capacity, asked.metrics)).await
 }
 
 pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteItemOutput, Error> {
@@ -156,10 +156,11 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteIte
     placeholders.all_used()?;
 
     let table = find(ctx, asked.table).await?;
-    let key = rules::key_of_request(&table.schema, &key)?;
+    let primary = rules::key_of_request(&table.schema, &key)?;
     let guard = asked.guard(&table, condition)?;
-    let request = Write { table: &table, key, change: Change::Delete, guard, returns };
-    write(ctx, request, asked.capacity).await
+    let change = Change::Delete(key);
+    let request = Write { table: &table, key: primary, change, guard, returns };
+    write(ctx, request, (asked.capacity, asked.metrics)).await
 }
 
 pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteItemOutput, Error> {
@@ -207,6 +208,7 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
             )));
         }
     }
+    rules::check_key_paths(&table, update.iter().flat_map(Update::paths))?;
     let guard = asked.guard(&table, condition)?;
     let returns = match asked.returns {
         Some("ALL_OLD") => Returns::AllOld,
@@ -217,7 +219,7 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
     };
     let change = Change::Update { key, update };
     let request = Write { table: &table, key: primary, change, guard, returns };
-    write(ctx, request, asked.capacity).await
+    write(ctx, request, (asked.capacity, asked.metrics)).await
 }
 
 /// Placeholders without any expression are refused before the values of the request are checked,

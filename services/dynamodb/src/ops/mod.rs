@@ -1,6 +1,7 @@
 //! The operations, one file per noun, and what they share: finding the table a request names.
 
 pub(crate) mod batch;
+pub(crate) mod collection;
 pub(crate) mod index;
 pub(crate) mod item;
 pub(crate) mod page;

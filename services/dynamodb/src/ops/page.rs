@@ -139,9 +139,8 @@ impl Read<'_> {
         let Some(primary) = rules::key_within(&self.table.schema, entry) else { return Ok(None) };
         let item_key = data::item_key(&ctx.account, self.table.number, &primary);
         let item = data::get(ctx.store(), &item_key).await?;
-        Ok(item.filter(|item| {
-            entry_key(&ctx.account, self.table, index, item).as_ref() == Some(key)
-        }))
+        Ok(item
+            .filter(|item| entry_key(&ctx.account, self.table, index, item).as_ref() == Some(key)))
     }
 
     /// The key at which the next page goes on.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use kit::Ctx;
 use store::{Key, Tx};
 
-use crate::api::WriteItemOutput;
+use crate::api::{ItemCollectionMetrics, WriteItemOutput};
 use crate::data::{self, Fresh, Stored, Table, Tables};
 use crate::error::Error;
 use crate::expression::{Condition, Update, UpdateFault};
 use crate::item::ITEM_BYTES_MAX;
-use crate::ops::{Units, consumed, index};
+use crate::ops::{Units, collection, consumed, index};
 use crate::rules::{self, PrimaryKey};
 use crate::value::{Item, check_depth, size};
 
@@ -25,7 +25,8 @@ pub(crate) struct Write<'a> {
 
 pub(crate) enum Change {
     Put(Item),
-    Delete,
+    /// Deletes the item with this key.
+    Delete(Item),
     /// Changes the item with this key, or makes one of the key.
     Update {
         key: Item,
@@ -72,7 +73,7 @@ impl Outcome {
 pub(crate) async fn write(
     ctx: &Ctx,
     write: Write<'_>,
-    capacity: Option<&String>,
+    (capacity, metrics): (Option<&String>, Option<&String>),
 ) -> Result<WriteItemOutput, Error> {
     // Staged before the transaction, which may run several times.
     let staged = write.stage(ctx).await?;
@@ -88,6 +89,7 @@ pub(crate) async fn write(
     Ok(WriteItemOutput {
         attributes: write.returned(outcome),
         consumed_capacity: consumed(capacity, write.table, units),
+        item_collection_metrics: write.metrics(ctx, metrics).await?,
     })
 }
 
@@ -185,8 +187,20 @@ impl Write<'_> {
     pub(crate) async fn stage(&self, ctx: &Ctx) -> Result<Option<Fresh>, Error> {
         match &self.change {
             Change::Put(item) => Ok(Some(data::stage(ctx, item).await?)),
-            Change::Delete | Change::Update { .. } => Ok(None),
+            Change::Delete(_) | Change::Update { .. } => Ok(None),
         }
+    }
+
+    /// The item collection that was written to, if the request wants to know.
+    pub(crate) async fn metrics(
+        &self,
+        ctx: &Ctx,
+        wanted: Option<&String>,
+    ) -> Result<Option<ItemCollectionMetrics>, Error> {
+        let (Change::Put(item) | Change::Delete(item) | Change::Update { key: item, .. }) =
+            &self.change;
+        let value = item.get(&self.table.schema.partition.name);
+        collection::metrics(ctx, wanted, self.table, &self.key, value).await
     }
 
     /// Whether the item that is there does not matter.
@@ -230,7 +244,7 @@ impl Change {
             Change::Update { update: Some(update), .. } => {
                 rules::index::check_set(table, |attribute| update.sets(attribute))
             }
-            Change::Delete | Change::Update { update: None, .. } => Ok(()),
+            Change::Delete(_) | Change::Update { update: None, .. } => Ok(()),
         }
     }
 
@@ -238,7 +252,7 @@ impl Change {
     fn apply(&self, old: Option<&Item>) -> Result<Option<Item>, Error> {
         match self {
             Change::Put(item) => Ok(Some(item.clone())),
-            Change::Delete => Ok(None),
+            Change::Delete(_) => Ok(None),
             Change::Update { key, update: None } => Ok(Some(old.unwrap_or(key).clone())),
             Change::Update { key, update: Some(update) } => {
                 let new = update.apply(old.unwrap_or(key))?;

@@ -246,9 +246,9 @@ fn projected(given: Option<&Projection>) -> Result<Projected, Error> {
     match (kind, more) {
         (None, _) => Err(Error::invalid("Unknown ProjectionType: null")),
         (Some("INCLUDE"), Some(more)) => Ok(Projected::Include(more.clone())),
-        (Some("INCLUDE"), None) => Err(Error::invalid(
-            "ProjectionType is INCLUDE, but NonKeyAttributes is not specified",
-        )),
+        (Some("INCLUDE"), None) => {
+            Err(Error::invalid("ProjectionType is INCLUDE, but NonKeyAttributes is not specified"))
+        }
         (Some(kind), Some(_)) => Err(Error::invalid(format_args!(
             "ProjectionType is {kind}, but NonKeyAttributes is specified"
         ))),

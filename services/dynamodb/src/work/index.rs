@@ -69,12 +69,7 @@ async fn step(ctx: &Ctx, key: &Key, table: u64, index: u64) -> Result<bool, Erro
 }
 
 /// The table that work is for, if it is still there.
-async fn find(
-    ctx: &Ctx,
-    tx: &Tx,
-    work: &Work,
-    number: u64,
-) -> Result<Option<(Key, Table)>, Error> {
+async fn find(ctx: &Ctx, tx: &Tx, work: &Work, number: u64) -> Result<Option<(Key, Table)>, Error> {
     let Ok(region) = work.region.parse::<Region>() else { return Ok(None) };
     let key = data::table_key(&ctx.account, &region, &work.table);
     let table: Option<Table> = tx.get_record(&key).await?;

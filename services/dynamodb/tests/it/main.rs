@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod batch;
+mod index;
 mod item;
 mod model;
 mod query;
@@ -93,7 +94,7 @@ impl Machine {
     /// How many entries the service has in the store.
     pub(crate) async fn entries(&self) -> usize {
         let space = Space::new(&self.kit.account, "dynamodb");
-        let kinds = [1, 2, 3].map(|kind| space.key(kind).prefix());
+        let kinds = [1, 2, 3, 4, 5].map(|kind| space.key(kind).prefix());
         let mut count = 0;
         for kind in kinds {
             count += self.kit.store.scan(kind, Dir::Forward, usize::MAX).await.unwrap().len();

@@ -141,8 +141,6 @@ async fn what_cannot_be_a_table_is_refused() {
         input
     };
     for (member, value) in [
-        ("GlobalSecondaryIndexes", json!([{ "IndexName": "abc" }])),
-        ("LocalSecondaryIndexes", json!([{ "IndexName": "abc" }])),
         ("StreamSpecification", json!({ "StreamEnabled": true })),
         ("VectorIndexes", json!([{ "IndexName": "abc" }])),
     ] {

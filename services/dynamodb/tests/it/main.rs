@@ -4,6 +4,7 @@
 
 mod batch;
 mod index;
+mod index_model;
 mod item;
 mod model;
 mod query;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use base::{SeededRandom, Time, VirtualClock};
 use kit::{Kit, Parts, Services};
 use serde_json::{Value, json};
-use store::{Blobs, Dir, Space, Store};
+use store::{Blobs, Dir, Engine, Space, Store};
 
 /// A machine with nothing but this service.
 pub(crate) struct Machine {
@@ -25,7 +26,11 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) async fn new() -> Machine {
-        let engine = Arc::new(engine_memory::Memory::new());
+        Machine::on(Arc::new(engine_memory::Memory::new())).await
+    }
+
+    /// A machine that keeps its state in an engine.
+    pub(crate) async fn on(engine: Arc<dyn Engine>) -> Machine {
         let store = Store::open(engine, Blobs::memory(), "test").await.unwrap();
         let clock = Arc::new(VirtualClock::new(Time::from_millis(1_700_000_000_000)));
         let kit = Kit::new(Parts {
@@ -93,28 +98,51 @@ impl Machine {
 
     /// How many entries the service has in the store.
     pub(crate) async fn entries(&self) -> usize {
-        let space = Space::new(&self.kit.account, "dynamodb");
-        let kinds = [1, 2, 3, 4, 5].map(|kind| space.key(kind).prefix());
+        self.count("dynamodb", &[1, 2, 3, 4, 5]).await
+    }
+
+    /// How many records hold blobs.
+    pub(crate) async fn blobs_held(&self) -> usize {
+        self.count("store", &[1]).await
+    }
+
+    async fn count(&self, service: &str, kinds: &[u8]) -> usize {
+        let space = Space::new(&self.kit.account, service);
         let mut count = 0;
         for kind in kinds {
+            let kind = space.key(*kind).prefix();
             count += self.kit.store.scan(kind, Dir::Forward, usize::MAX).await.unwrap().len();
         }
         count
     }
 
-    /// Lets background work go on until a condition is true.
+    /// Lets background work go on until there are so many entries.
     pub(crate) async fn work_until(&self, entries: usize) {
+        self.work(async {
+            while self.entries().await != entries {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    /// Lets background work go on until there is no more for tables and indexes.
+    pub(crate) async fn work_done(&self) {
+        self.work(async {
+            while self.count("dynamodb", &[3, 5]).await > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    async fn work(&self, done: impl Future<Output = ()>) {
         let service = self.kit.services().get("dynamodb").unwrap();
         let workers = service.workers().to_vec();
         let running = workers
             .into_iter()
             .map(|worker| base::task::spawn("worker", worker.run(self.kit.clone())));
         let running: Vec<_> = running.collect();
-        let done = async {
-            while self.entries().await != entries {
-                tokio::task::yield_now().await;
-            }
-        };
         tokio::time::timeout(Duration::from_secs(10), done).await.unwrap();
         running.iter().for_each(|task| task.abort());
     }

@@ -28,6 +28,7 @@ use crate::error::Error;
 use crate::item;
 use crate::rules::PrimaryKey;
 use crate::value::Item;
+use crate::work::count::Counts;
 
 const KIND_TABLE: u8 = 1;
 const KIND_ITEM: u8 = 2;
@@ -258,7 +259,11 @@ pub(crate) async fn load_committed(
 /// A record is forgotten when a commit changes it, before that commit is acknowledged. A reader
 /// that fetched it meanwhile sees that `changes` has moved on and does not keep what it has.
 #[derive(Debug, Default)]
-pub(crate) struct Tables(RwLock<Cache>);
+pub(crate) struct Tables {
+    cache: RwLock<Cache>,
+    /// What has been counted, in memory only: it is counted again after a start.
+    pub(crate) counts: Counts,
+}
 
 #[derive(Debug, Default)]
 struct Cache {
@@ -271,7 +276,7 @@ impl Tables {
     pub(crate) async fn get(&self, ctx: &Ctx, name: &str) -> Result<Option<Arc<Table>>, Error> {
         let key = table_key(&ctx.account, &ctx.region, name);
         let changes = {
-            let cache = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(table) = cache.tables.get(&key) {
                 return Ok(Some(Arc::clone(table)));
             }
@@ -279,7 +284,7 @@ impl Tables {
         };
         let Some(table) = ctx.store().get_record::<Table>(&key).await? else { return Ok(None) };
         let table = Arc::new(table);
-        let mut cache = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         if cache.changes == changes && cache.tables.len() < TABLES_CACHED_MAX {
             cache.tables.insert(key, Arc::clone(&table));
         }
@@ -290,7 +295,7 @@ impl Tables {
     pub(crate) fn changed(self: &Arc<Self>, tx: &Tx, key: &Key) {
         let (tables, key) = (Arc::clone(self), key.clone());
         tx.on_commit(move || {
-            let mut cache = tables.0.write().unwrap_or_else(PoisonError::into_inner);
+            let mut cache = tables.cache.write().unwrap_or_else(PoisonError::into_inner);
             cache.changes += 1;
             cache.tables.remove(&key);
         });

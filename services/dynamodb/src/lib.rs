@@ -22,7 +22,7 @@ use wire::{Names, Protocol};
 
 use crate::data::Tables;
 use crate::ops::{batch, item as items, query, table, touched};
-use crate::work::{index, reap};
+use crate::work::{count, index, reap};
 
 /// The dynamodb service.
 pub fn service(_: &Kit) -> Service {
@@ -54,6 +54,7 @@ pub fn service(_: &Kit) -> Service {
         .op("BatchWriteItem", batch::write, |ctx, i| {
             batch::touched_by(ctx, i.request_items.as_ref())
         })
+        .worker("count", Every::secs(10), count::tick)
         .worker("index", Every::millis(200), index::tick)
         .worker("reap", Every::secs(1), reap::tick)
 }

@@ -24,6 +24,8 @@ const GET_ITEMS_MAX: usize = 100;
 const GET_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How many items a batch may write.
 const WRITE_ITEMS_MAX: usize = 25;
+/// How many bytes one of its transactions writes at most; the store takes 8 MB.
+const TRANSACTION_BYTES_MAX: usize = 6 * 1024 * 1024;
 const WRITE_REQUESTS: &str = "Map value must satisfy constraint: [Member must have length less \
      than or equal to 25, Member must have length greater than or equal to 1]";
 
@@ -175,7 +177,8 @@ struct Writes<'a> {
     writes: Vec<(Write<'a>, Option<Fresh>)>,
 }
 
-/// A batch is one transaction, more than AWS promises: so nothing is ever left unprocessed.
+/// A batch is one transaction, more than AWS promises, as long as one can hold it: that of large
+/// items with many indexes is several. So nothing is ever left unprocessed.
 pub(crate) async fn write(
     ctx: &Ctx,
     input: BatchWriteItemInput,
@@ -191,27 +194,81 @@ pub(crate) async fn write(
     }
     let mut parts = Vec::new();
     for (table, changes) in &mut keyed {
-        parts.push(prepare(ctx, table, std::mem::take(changes)).await?);
+        let changes = std::mem::take(changes);
+        changes.iter().try_for_each(|(_, change)| change.check(table))?;
+        parts.push(prepare(ctx, table, changes).await?);
     }
     let wants_capacity = capacity.is_some_and(|wanted| wanted != "NONE");
-    let parts = &parts;
-    let units = ctx
-        .store()
-        .transact(&ctx.account, |tx| async move {
-            let mut units = Vec::new();
-            for part in parts {
-                units.push(perform(ctx, &tx, part, wants_capacity).await?);
-            }
-            Ok::<_, Error>(units)
-        })
-        .await?;
+    let mut units: Vec<Units> = parts.iter().map(|_| Units::default()).collect();
+    for run in &runs(&parts) {
+        let used = ctx
+            .store()
+            .transact(
+                &ctx.account,
+                |tx| async move { perform(ctx, &tx, run, wants_capacity).await },
+            )
+            .await?;
+        for (at, used) in used {
+            units[at].add(used);
+        }
+    }
     let used = parts.iter().zip(units);
     let used = used.filter_map(|(part, units)| consumed(capacity, part.table, units));
     Ok(BatchWriteItemOutput {
         unprocessed_items: BTreeMap::new(),
         consumed_capacity: wants_capacity.then(|| used.collect()),
-        item_collection_metrics: collections(ctx, parts, metrics).await?,
+        item_collection_metrics: collections(ctx, &parts, metrics).await?,
     })
+}
+
+/// Some writes of one transaction: which part of the batch they are of, and its table.
+struct Run<'a> {
+    at: usize,
+    table: &'a Table,
+    writes: Vec<&'a (Write<'a>, Option<Fresh>)>,
+}
+
+/// Shares the writes among transactions, as few as can hold them.
+fn runs<'a>(parts: &'a [Writes<'a>]) -> Vec<Vec<Run<'a>>> {
+    let mut runs: Vec<Vec<Run<'_>>> = vec![Vec::new()];
+    let mut bytes = 0;
+    for (at, part) in parts.iter().enumerate() {
+        for write in &part.writes {
+            let more = write.0.bytes_max();
+            if bytes > 0 && bytes + more > TRANSACTION_BYTES_MAX {
+                runs.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += more;
+            let Some(run) = runs.last_mut() else { continue };
+            match run.last_mut().filter(|last| last.at == at) {
+                Some(last) => last.writes.push(write),
+                None => run.push(Run { at, table: part.table, writes: vec![write] }),
+            }
+        }
+    }
+    runs
+}
+
+/// Does all writes of one transaction, and gives the capacity they have used.
+async fn perform(
+    ctx: &Ctx,
+    tx: &Tx,
+    runs: &[Run<'_>],
+    wants_capacity: bool,
+) -> Result<Vec<(usize, Units)>, Error> {
+    let mut all = Vec::new();
+    for run in runs {
+        let table = current(ctx, tx, run.table).await?;
+        let mut units = Units::default();
+        for (write, fresh) in &run.writes {
+            let fresh = fresh.as_ref();
+            let outcome = perform_in(ctx, tx, &table, write, fresh, wants_capacity).await?;
+            units.add(outcome.units());
+        }
+        all.push((run.at, units));
+    }
+    Ok(all)
 }
 
 /// The item collections that were written to, each once, if the request wants to know.
@@ -236,22 +293,6 @@ async fn collections(
         }
     }
     Ok(Some(all))
-}
-
-/// Does all writes to one table, and gives the capacity they have used.
-async fn perform(
-    ctx: &Ctx,
-    tx: &Tx,
-    part: &Writes<'_>,
-    wants_capacity: bool,
-) -> Result<Units, Error> {
-    let table = current(ctx, tx, part.table).await?;
-    let mut units = Units::default();
-    for (write, fresh) in &part.writes {
-        let outcome = perform_in(ctx, tx, &table, write, fresh.as_ref(), wants_capacity).await?;
-        units.add(outcome.units());
-    }
-    Ok(units)
 }
 
 /// What a batch writes, as far as it can be checked without the tables.

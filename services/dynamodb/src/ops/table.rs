@@ -261,6 +261,7 @@ fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescripti
     let mode = if throughput.is_none() { ON_DEMAND } else { "PROVISIONED" };
     let since = on_demand_since.map(Epoch);
     let has_mode = on_demand_since.is_some();
+    let count = ctx.state::<Arc<Tables>>().counts.of(table.number, None);
     let indexes = |scope| {
         let of = table.indexes.iter().filter(|index| index.scope == scope);
         of.map(|index| index_description(ctx, table, index, status)).collect()
@@ -272,8 +273,8 @@ fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescripti
         table_status: status,
         creation_date_time: Epoch(table.created),
         provisioned_throughput: throughput_description(*throughput),
-        table_size_bytes: 0,
-        item_count: 0,
+        table_size_bytes: count.bytes,
+        item_count: count.items,
         table_arn: ctx.arn("dynamodb", format!("table/{}", table.name)).to_string(),
         table_id: table.id.clone(),
         local_secondary_indexes: indexes(Scope::Local),
@@ -326,6 +327,7 @@ fn index_description(
     };
     let arn = ctx.arn("dynamodb", format!("table/{}/index/{}", table.name, index.name));
     let throughput = || throughput_description(index.throughput);
+    let count = ctx.state::<Arc<Tables>>().counts.of(table.number, Some(index.number));
     IndexDescription {
         index_name: index.name.clone(),
         key_schema: key_schema(&index.schema),
@@ -333,8 +335,8 @@ fn index_description(
         index_status: index.is_global().then_some(index_status),
         backfilling: (index.phase == Phase::Creating).then_some(true),
         provisioned_throughput: index.is_global().then(throughput),
-        index_size_bytes: 0,
-        item_count: 0,
+        index_size_bytes: count.bytes,
+        item_count: count.items,
         index_arn: arn.to_string(),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kit::Ctx;
-use store::{Key, Tx};
+use store::{BODY_INLINE_BYTES_MAX, Key, Tx};
 
 use crate::api::{ItemCollectionMetrics, WriteItemOutput};
 use crate::data::{self, Fresh, Stored, Table, Tables};
@@ -13,6 +13,9 @@ use crate::item::ITEM_BYTES_MAX;
 use crate::ops::{Units, collection, consumed, index};
 use crate::rules::{self, PrimaryKey};
 use crate::value::{Item, check_depth, size};
+
+/// What a record takes besides its body: two keys, for a new entry and for an old one.
+const RECORD_BYTES_MAX: usize = 4 * 1024;
 
 /// One write, checked and ready.
 pub(crate) struct Write<'a> {
@@ -191,6 +194,15 @@ impl Write<'_> {
         }
     }
 
+    /// How many bytes it adds to a transaction at most, records of indexes included.
+    pub(crate) fn bytes_max(&self) -> usize {
+        let (Change::Put(item) | Change::Delete(item) | Change::Update { key: item, .. }) =
+            &self.change;
+        // An item's bytes are a little more than its size, and behind some size a blob.
+        let record = RECORD_BYTES_MAX + (2 * size(item)).min(BODY_INLINE_BYTES_MAX);
+        record * (1 + self.table.indexes.len())
+    }
+
     /// The item collection that was written to, if the request wants to know.
     pub(crate) async fn metrics(
         &self,
@@ -238,7 +250,7 @@ impl Guard {
 
 impl Change {
     /// Whether what the request gives can be in the table's indexes.
-    fn check(&self, table: &Table) -> Result<(), Error> {
+    pub(crate) fn check(&self, table: &Table) -> Result<(), Error> {
         match self {
             Change::Put(item) => rules::index::check_item(table, item),
             Change::Update { update: Some(update), .. } => {

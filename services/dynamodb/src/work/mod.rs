@@ -1,4 +1,5 @@
 //! Background work.
 
+pub(crate) mod count;
 pub(crate) mod index;
 pub(crate) mod reap;

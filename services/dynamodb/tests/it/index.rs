@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::Machine;
@@ -410,6 +412,59 @@ async fn an_index_is_added_to_a_table_with_items_and_taken_away() {
     // The blob is still the item's.
     let key = json!({ "a": { "S": "p" }, "b": { "S": "120" } });
     assert_eq!(machine.get("range", key).await, large);
+}
+
+#[tokio::test]
+async fn items_and_entries_are_counted() {
+    let machine = machine().await;
+    for b in 0..100 {
+        machine.put("abc", item("p", &b.to_string(), "u", b)).await;
+    }
+    machine.put("abc", json!({ "a": { "S": "p" }, "b": { "S": "none" } })).await;
+    let counts = || async {
+        let table = machine.call("DescribeTable", json!({ "TableName": "abc" })).await.unwrap();
+        let of_index = &table["Table"]["GlobalSecondaryIndexes"][0];
+        let bytes = [&table["Table"]["TableSizeBytes"], &of_index["IndexSizeBytes"]];
+        assert!(bytes[0].as_u64() >= bytes[1].as_u64(), "{bytes:?}");
+        let items = [&table["Table"]["ItemCount"], &of_index["ItemCount"]];
+        items.map(|count| count.as_u64().unwrap())
+    };
+    assert_eq!(counts().await, [0, 0]);
+    machine.tick("count").await;
+    assert_eq!(counts().await, [101, 100]);
+    let gone = json!({ "TableName": "abc", "Key": { "a": { "S": "p" }, "b": { "S": "1" } } });
+    machine.call("DeleteItem", gone).await.unwrap();
+    machine.tick("count").await;
+    assert_eq!(counts().await, [101, 100]);
+    machine.pass(Duration::from_secs(61));
+    machine.tick("count").await;
+    assert_eq!(counts().await, [100, 99]);
+}
+
+#[tokio::test]
+async fn a_batch_of_large_items_with_many_indexes_is_written() {
+    let machine = Machine::new().await;
+    let indexes: Vec<Value> = (0..20).map(|n| index(&format!("index{n}"), &["c"], all())).collect();
+    let input = json!({
+        "TableName": "abc",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": definitions(&["a", "c"]),
+        "KeySchema": keys(&["a"]),
+        "GlobalSecondaryIndexes": indexes,
+    });
+    machine.call("CreateTable", input).await.unwrap();
+    let put = |n: usize| {
+        json!({ "PutRequest": { "Item": { "a": { "S": n.to_string() }, "c": { "S": "c" },
+            "x": { "S": "x".repeat(60_000) } } } })
+    };
+    let puts: Vec<Value> = (0..25).map(put).collect();
+    let input = json!({ "RequestItems": { "abc": puts } });
+    machine.call("BatchWriteItem", input).await.unwrap();
+    let mut scan = json!({ "TableName": "abc", "IndexName": "index19", "Select": "COUNT" });
+    let page = machine.call("Scan", scan.clone()).await.unwrap();
+    scan["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+    let rest = machine.call("Scan", scan).await.unwrap();
+    assert_eq!(page["Count"].as_u64().unwrap() + rest["Count"].as_u64().unwrap(), 25);
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use store::{Blobs, Dir, Engine, Space, Store};
 /// A machine with nothing but this service.
 pub(crate) struct Machine {
     kit: Kit,
+    clock: Arc<VirtualClock>,
 }
 
 impl Machine {
@@ -35,7 +36,7 @@ impl Machine {
         let clock = Arc::new(VirtualClock::new(Time::from_millis(1_700_000_000_000)));
         let kit = Kit::new(Parts {
             store,
-            clock,
+            clock: clock.clone(),
             random: Arc::new(SeededRandom::new(1)),
             account: "000000000000".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
@@ -43,7 +44,7 @@ impl Machine {
         });
         let services = Services::new(vec![service_dynamodb::service(&kit)]);
         kit.set_services(Arc::new(services));
-        Machine { kit }
+        Machine { kit, clock }
     }
 
     /// A machine with the tables `hash` (key `a`, text) and `range` (keys `a`, text, and `b`, of
@@ -134,6 +135,23 @@ impl Machine {
             }
         })
         .await;
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    /// Lets a worker do one tick.
+    pub(crate) async fn tick(&self, worker: &str) {
+        let services = self.kit.services();
+        let workers = services.get("dynamodb").unwrap().workers();
+        let worker = workers.iter().find(|known| known.name() == worker).unwrap().clone();
+        let run = base::task::spawn("worker", worker.run(self.kit.clone()));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        run.abort();
     }
 
     async fn work(&self, done: impl Future<Output = ()>) {

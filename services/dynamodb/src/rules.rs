@@ -1,5 +1,6 @@
 //! Pure decisions: what a request may say, what a key must be, what an operation costs.
 
+pub(crate) mod entry;
 pub(crate) mod index;
 pub(crate) mod table;
 

@@ -59,44 +59,11 @@ pub(crate) async fn query(ctx: &Ctx, mut input: QueryInput) -> Result<PageOutput
     let table = find(ctx, table).await?;
     let consistent = input.consistent_read == Some(true);
     let index = page::index(&table, index, consistent)?;
-    let schema = index.map_or(&table.schema, |index| &index.schema);
-    if let (Some(index), Some(start)) = (index, &start) {
-        page::check_start(&table, index, start)?;
-    }
-    let own_start = start.as_ref().map(|start| match index {
-        Some(_) => rules::key_attributes(schema, start),
-        None => start.clone(),
-    });
-    let (partition, sort) = tests(schema, &condition, own_start.as_ref())?;
-    let partition = rules::key_bytes(partition);
     let dir = if input.scan_index_forward == Some(false) { Dir::Backward } else { Dir::Forward };
-    let mut range = match index {
-        Some(index) => {
-            let number = table.number;
-            let partition = index::partition_key(&ctx.account, number, index, &partition);
-            entry_range(&partition, sort)
-        }
-        None => sort_range(&data::partition_key(&ctx.account, table.number, &partition), sort),
-    };
-    if let (Some(start), Some(own)) = (&start, &own_start) {
-        let key = match index {
-            Some(index) => {
-                let key = page::start_entry(ctx, &table, index, start)?;
-                start_within(schema, &condition, own)?;
-                key
-            }
-            None => {
-                let key = start_within(schema, &condition, own)?;
-                data::item_key(&ctx.account, table.number, &key)
-            }
-        };
-        range = page::remaining(range, dir, &key);
-    }
+    let range = query_range(ctx, (&table, index), &condition, start.as_ref(), dir)?;
     let paths = projection.iter().flat_map(|projection| projection.paths());
     rules::check_key_paths(&table, paths)?;
-    check_filter(schema, filter.as_ref())?;
-    let paths = filter.as_ref().map(Condition::paths).unwrap_or_default();
-    rules::check_key_paths(&table, paths)?;
+    check_filter(&table, index, filter.as_ref())?;
     let fetches = page::fetches(&table, index, select, projection.as_ref())?;
     let read = Read {
         table: &table,
@@ -111,6 +78,46 @@ pub(crate) async fn query(ctx: &Ctx, mut input: QueryInput) -> Result<PageOutput
         consistent,
     };
     page::read(ctx, read, capacity).await
+}
+
+/// The part of a table or an index that a query reads, from its start key on.
+fn query_range(
+    ctx: &Ctx,
+    (table, index): (&Table, Option<&Index>),
+    condition: &KeyCondition,
+    start: Option<&Item>,
+    dir: Dir,
+) -> Result<KeyRange, Error> {
+    let schema = index.map_or(&table.schema, |index| &index.schema);
+    if let (Some(index), Some(start)) = (index, start) {
+        page::check_start(table, index, start)?;
+    }
+    let own_start = start.map(|start| match index {
+        Some(_) => rules::key_attributes(schema, start),
+        None => start.clone(),
+    });
+    let (partition, sort) = tests(schema, condition, own_start.as_ref())?;
+    let partition = rules::key_bytes(partition);
+    let range = match index {
+        Some(index) => {
+            let number = table.number;
+            entry_range(&index::partition_key(&ctx.account, number, index, &partition), sort)
+        }
+        None => sort_range(&data::partition_key(&ctx.account, table.number, &partition), sort),
+    };
+    let (Some(start), Some(own)) = (start, &own_start) else { return Ok(range) };
+    let key = match index {
+        Some(index) => {
+            let key = page::start_entry(ctx, table, index, start)?;
+            start_within(schema, condition, own)?;
+            key
+        }
+        None => {
+            let key = start_within(schema, condition, own)?;
+            data::item_key(&ctx.account, table.number, &key)
+        }
+    };
+    Ok(page::remaining(range, dir, &key))
 }
 
 /// The partition key's value and the test of the sort key, in the order in which AWS finds faults.
@@ -240,7 +247,12 @@ fn start_within(
 }
 
 /// A query's filter may not ask for what its key condition is there for.
-fn check_filter(schema: &Schema, filter: Option<&Condition>) -> Result<(), Error> {
+fn check_filter(
+    table: &Table,
+    index: Option<&Index>,
+    filter: Option<&Condition>,
+) -> Result<(), Error> {
+    let schema = index.map_or(&table.schema, |index| &index.schema);
     let paths = filter.map(Condition::paths).unwrap_or_default();
     for Attribute { name, .. } in schema.attributes() {
         if paths.iter().any(|path| path.head() == name) {
@@ -250,7 +262,7 @@ fn check_filter(schema: &Schema, filter: Option<&Condition>) -> Result<(), Error
             )));
         }
     }
-    Ok(())
+    rules::check_key_paths(table, paths)
 }
 
 pub(crate) async fn scan(ctx: &Ctx, mut input: ScanInput) -> Result<PageOutput, Error> {

@@ -1,4 +1,4 @@
-//! What secondary indexes may be, and what an item must be for them.
+//! What secondary indexes may be.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,10 @@ use crate::api::{
     SecondaryIndexUpdate,
 };
 use crate::data::index::{Index, Phase, Projected, Scope};
-use crate::data::{Attribute, Schema, Table};
+use crate::data::{Schema, Table};
 use crate::error::Error;
 use crate::rules::table::{bounded, check_key_schema, check_throughput, schema_of};
-use crate::rules::{self, Violations};
-use crate::value::{Item, Value};
+use crate::rules::Violations;
 
 /// How many indexes of each kind a table may have.
 const LOCAL_MAX: usize = 5;
@@ -449,86 +448,4 @@ fn global_of<'a>(table: &'a mut Table, name: &str, verb: &str) -> Result<&'a mut
 
 fn in_use(verb: &str, table: &str, index: &str) -> Error {
     Error::InUse(format!("Index is being {verb}.  Table: {table} Index: {index}"))
-}
-
-/// Whether an item that is put can be in the indexes: what it has of their keys must fit.
-pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), Error> {
-    for (index, attribute) in keys(table) {
-        let Some(value) = item.get(&attribute.name) else { continue };
-        if value.kind() != attribute.kind {
-            return Err(mismatch(index, attribute, value));
-        }
-        check_value(index, attribute, value)?;
-    }
-    Ok(())
-}
-
-/// The same for the item after an update. Only what the update has changed is looked at.
-pub(crate) fn check_updated(table: &Table, old: Option<&Item>, new: &Item) -> Result<(), Error> {
-    for (index, attribute) in keys(table) {
-        let Some(value) = new.get(&attribute.name) else { continue };
-        if old.and_then(|old| old.get(&attribute.name)) == Some(value) {
-            continue;
-        }
-        if value.kind() != attribute.kind {
-            return Err(Error::validation(
-                "The update expression attempted to update the secondary index key to \
-                 unsupported type",
-            ));
-        }
-        check_value(index, attribute, value)?;
-    }
-    Ok(())
-}
-
-/// Whether values an update sets attributes to, as far as the request gives them, fit.
-pub(crate) fn check_set<'a>(
-    table: &Table,
-    set: impl Fn(&str) -> Option<&'a Value>,
-) -> Result<(), Error> {
-    for (index, attribute) in keys(table) {
-        let Some(value) = set(&attribute.name) else { continue };
-        if value.kind() != attribute.kind {
-            return Err(mismatch(index, attribute, value));
-        }
-    }
-    Ok(())
-}
-
-/// The key attributes of a table's indexes, in the order in which AWS looks at them.
-fn keys(table: &Table) -> impl Iterator<Item = (&Index, &Attribute)> {
-    let of = |index| index_keys(index);
-    let (globals, locals): (Vec<&Index>, Vec<&Index>) =
-        table.kept_indexes().partition(|index| index.is_global());
-    globals.into_iter().chain(locals).flat_map(of)
-}
-
-fn index_keys(index: &Index) -> impl Iterator<Item = (&Index, &Attribute)> {
-    index.schema.attributes().map(move |attribute| (index, attribute))
-}
-
-fn mismatch(index: &Index, attribute: &Attribute, value: &Value) -> Error {
-    let Attribute { name, kind } = attribute;
-    Error::invalid(format_args!(
-        "Type mismatch for Index Key {name} Expected: {kind} Actual: {} IndexName: {}",
-        value.kind(),
-        index.name
-    ))
-}
-
-fn check_value(index: &Index, attribute: &Attribute, value: &Value) -> Result<(), Error> {
-    let Attribute { name, .. } = attribute;
-    if let Some(what) = rules::empty(value) {
-        return Err(Error::validation(format!(
-            "One or more parameter values are not valid. A value specified for a secondary index \
-             key is not supported. The AttributeValue for a key attribute cannot contain an empty \
-             {what} value. IndexName: {}, IndexKey: {name}",
-            index.name
-        )));
-    }
-    let bytes = rules::key_bytes(value);
-    match *attribute == index.schema.partition {
-        true => rules::check_partition_bytes(&bytes),
-        false => rules::check_sort_bytes(&bytes),
-    }
 }

@@ -284,7 +284,7 @@ impl World {
 }
 
 fn sorted(mut items: Vec<Value>) -> Vec<Value> {
-    items.sort_by_key(|item| key_of(item));
+    items.sort_by_key(key_of);
     items
 }
 

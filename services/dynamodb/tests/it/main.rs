@@ -5,6 +5,7 @@
 mod batch;
 mod index;
 mod index_model;
+mod index_table;
 mod item;
 mod model;
 mod query;

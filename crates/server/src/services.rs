@@ -15,10 +15,12 @@ pub(crate) fn all(
     logs: &LogStore,
     apis: &Arc<Apis>,
 ) -> Services {
+    let [dynamodb, dynamodbstreams] = service_dynamodb::services(kit);
     Services::new(vec![
         service_apigateway::service(Arc::clone(apis)),
         service_apigatewayv2::service(Arc::clone(apis)),
-        service_dynamodb::service(kit),
+        dynamodb,
+        dynamodbstreams,
         service_events::service(kit, delivery),
         service_lambda::service(kit, delivery, host),
         service_logs::service(kit, logs.clone()),

@@ -1,12 +1,15 @@
 //! Wire shapes, nothing else. Members that AWS knows and we do not serve are kept as [`Unserved`]
 //! values, so that a request with one is refused by name.
 
+pub(crate) mod stream;
+
 use std::collections::BTreeMap;
 
 use kit::unserved::Unserved;
 use serde::{Deserialize, Serialize};
 use wire::Epoch;
 
+use crate::api::stream::StreamSpecification;
 use crate::value::{Given, Item, Value};
 
 #[derive(Debug, Default, Deserialize)]
@@ -25,7 +28,7 @@ pub(crate) struct CreateTableInput {
     pub(crate) local_secondary_indexes: Option<Vec<SecondaryIndex>>,
     pub(crate) global_secondary_indexes: Option<Vec<SecondaryIndex>>,
     pub(crate) vector_indexes: Unserved,
-    pub(crate) stream_specification: Unserved,
+    pub(crate) stream_specification: Option<StreamSpecification>,
     pub(crate) on_demand_throughput: Unserved,
     pub(crate) warm_throughput: Unserved,
     pub(crate) resource_policy: Unserved,
@@ -47,7 +50,7 @@ pub(crate) struct UpdateTableInput {
     pub(crate) global_secondary_index_updates: Option<Vec<SecondaryIndexUpdate>>,
     pub(crate) vector_index_updates: Unserved,
     pub(crate) disassociation_protection_enabled: Unserved,
-    pub(crate) stream_specification: Unserved,
+    pub(crate) stream_specification: Option<StreamSpecification>,
     pub(crate) replica_updates: Unserved,
     pub(crate) on_demand_throughput: Unserved,
     pub(crate) warm_throughput: Unserved,
@@ -205,6 +208,12 @@ pub(crate) struct TableDescription {
     pub(crate) local_secondary_indexes: Vec<IndexDescription>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) global_secondary_indexes: Vec<IndexDescription>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stream_specification: Option<StreamSpecification>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latest_stream_label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latest_stream_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) billing_mode_summary: Option<BillingModeSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,12 +7,15 @@
 //! | 3    | table number                                      | [`Doomed`]         |
 //! | 4    | table number, index number, SHA-256 of the index's partition key, [place][index] | [`Stored`] entry |
 //! | 5    | table number, index number                        | [`index::Work`]    |
+//! | 6    | stream number, shard (u8), number                 | [`stream::Change`] |
+//! | 7    | region, table name, label                         | [`stream::Stream`] |
 //!
 //! A table's items are found by its number, not its name: a table deleted and made again under
 //! the same name shares nothing with the old one, whose items are removed in the background. The
 //! sort key stands at the end of the key as plain bytes, so that a query is one range.
 
 pub(crate) mod index;
+pub(crate) mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use store::{BODY_INLINE_BYTES_MAX, Body, Key, KeyRange, Record, Space, Staged, Store, Tx};
 
 use crate::data::index::Index;
+use crate::data::stream::{OfTable, Pending};
 use crate::error::Error;
 use crate::item;
 use crate::rules::PrimaryKey;
@@ -35,6 +39,8 @@ const KIND_ITEM: u8 = 2;
 const KIND_DOOMED: u8 = 3;
 const KIND_ENTRY: u8 = 4;
 const KIND_INDEX_WORK: u8 = 5;
+const KIND_CHANGE: u8 = 6;
+const KIND_STREAM: u8 = 7;
 
 /// How often an item is read again whose body was replaced while we fetched it.
 const LOADS_MAX: usize = 8;
@@ -59,6 +65,8 @@ pub(crate) struct Table {
     /// Its secondary indexes, in the order of their making.
     #[serde(default)]
     pub(crate) indexes: Vec<Index>,
+    #[serde(default)]
+    pub(crate) stream: Option<OfTable>,
 }
 
 impl Record for Table {
@@ -69,6 +77,11 @@ impl Table {
     /// The index of this name, if the table has it.
     pub(crate) fn index(&self, name: &str) -> Option<&Index> {
         self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// The stream that writes are to tell of.
+    pub(crate) fn open_stream(&self) -> Option<&OfTable> {
+        self.stream.as_ref().filter(|stream| stream.enabled)
     }
 
     /// The indexes that writes are to keep in line with the items: all but those on their way out.
@@ -196,6 +209,13 @@ pub(crate) struct Fresh {
     pub(crate) large: bool,
 }
 
+impl Fresh {
+    /// The bytes, held from now on by the record of this key.
+    pub(crate) fn link(&self, tx: &Tx, key: &Key) -> Body {
+        self.staged.link(tx, key)
+    }
+}
+
 /// Prepares an item to be written.
 pub(crate) async fn stage(ctx: &Ctx, item: &Item) -> Result<Fresh, Error> {
     let bytes = Bytes::from(item::encode(item));
@@ -263,6 +283,7 @@ pub(crate) struct Tables {
     cache: RwLock<Cache>,
     /// What has been counted, in memory only: it is counted again after a start.
     pub(crate) counts: Counts,
+    pub(crate) pending: Arc<Pending>,
 }
 
 #[derive(Debug, Default)]

@@ -23,6 +23,15 @@ pub(crate) enum Error {
     NoTableNamed(String),
     #[error("Requested resource not found: ResourcArn: {0} not found")]
     NoResource(String),
+    #[error("Requested resource not found: Stream: {0} not found")]
+    NoStream(String),
+    /// With the shard's id and the resource of its stream.
+    #[error("Requested resource not found: Shard: {0} in Stream: {1} not found")]
+    NoShard(String, String),
+    #[error("The shard iterator is expired and can no longer be used to retrieve stream records")]
+    IteratorExpired,
+    #[error("The operation attempted to read past the oldest stream record in a shard.")]
+    Trimmed,
     #[error("Table already exists: {0}")]
     TableExists(String),
     #[error(
@@ -59,10 +68,15 @@ impl Error {
             Error::Validation(_) | Error::Expression(_) | Error::Value(_) | Error::Update(_) => {
                 "ValidationException"
             }
-            Error::NoTable | Error::NoTableNamed(_) | Error::NoIndex(..) | Error::NoResource(_) => {
-                "ResourceNotFoundException"
-            }
+            Error::NoTable
+            | Error::NoTableNamed(_)
+            | Error::NoIndex(..)
+            | Error::NoStream(_)
+            | Error::NoShard(..)
+            | Error::NoResource(_) => "ResourceNotFoundException",
             Error::TableExists(_) | Error::InUse(_) => "ResourceInUseException",
+            Error::IteratorExpired => "ExpiredIteratorException",
+            Error::Trimmed => "TrimmedDataAccessException",
             Error::OneIndexAtATime => "LimitExceededException",
             Error::ConditionFailed(_) => "ConditionalCheckFailedException",
             Error::Other(_) => "InternalServerError",

@@ -21,23 +21,49 @@ use kit::{Api, Every, Kit, Service};
 use wire::{Names, Protocol};
 
 use crate::data::Tables;
-use crate::ops::{batch, item as items, query, table, touched};
-use crate::work::{count, index, reap};
+use crate::ops::{batch, item as items, query, stream, table, touched};
+use crate::work::{count, index, reap, trim};
 
-/// The dynamodb service.
-pub fn service(_: &Kit) -> Service {
+const NAMES: Names =
+    Names { json_namespace: "com.amazonaws.dynamodb.v20120810#", crc32: true, ..Names::PLAIN };
+
+/// The dynamodb service and that of its streams.
+pub fn services(_: &Kit) -> [Service; 2] {
+    let tables = Arc::new(Tables::default());
+    [tables_service(Arc::clone(&tables)), streams_service(tables)]
+}
+
+fn streams_service(tables: Arc<Tables>) -> Service {
+    let api = Api {
+        id: "dynamodbstreams",
+        protocols: &[Protocol::Json10],
+        target_prefix: "DynamoDBStreams_20120810",
+        version: "",
+        names: &NAMES,
+    };
+    Service::new(api, tables)
+        .op("ListStreams", stream::list, |ctx, _| vec![ctx.arn("dynamodb", "table/*/stream/*")])
+        .op("DescribeStream", stream::describe, |ctx, i| {
+            stream::touched(ctx, i.stream_arn.as_ref())
+        })
+        .op("GetShardIterator", stream::iterator, |ctx, i| {
+            stream::touched(ctx, i.stream_arn.as_ref())
+        })
+        .op("GetRecords", stream::records, |ctx, i| {
+            stream::touched_by_iterator(ctx, i.shard_iterator.as_ref())
+        })
+        .worker("trim", Every::secs(60), trim::tick)
+}
+
+fn tables_service(tables: Arc<Tables>) -> Service {
     let api = Api {
         id: "dynamodb",
         protocols: &[Protocol::Json10],
         target_prefix: "DynamoDB_20120810",
         version: "",
-        names: &Names {
-            json_namespace: "com.amazonaws.dynamodb.v20120810#",
-            crc32: true,
-            ..Names::PLAIN
-        },
+        names: &NAMES,
     };
-    Service::new(api, Arc::new(Tables::default()))
+    Service::new(api, tables)
         .op("CreateTable", table::create, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("DescribeTable", table::describe, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("ListTables", table::list, |ctx, _| vec![ctx.arn("dynamodb", "table/*")])

@@ -2,6 +2,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod index;
+pub(crate) mod stream;
 pub(crate) mod table;
 
 use std::fmt::Display;

@@ -248,6 +248,7 @@ mod tests {
             tags: std::collections::BTreeMap::new(),
             large: false,
             indexes: Vec::new(),
+            stream: None,
         };
         let account = "000000000000".parse().unwrap();
         let key = entry_key(&account, &table, &index, &item).unwrap();

@@ -1,11 +1,13 @@
 //! The operations, one file per noun, and what they share: finding the table a request names.
 
 pub(crate) mod batch;
+pub(crate) mod capture;
 pub(crate) mod collection;
 pub(crate) mod index;
 pub(crate) mod item;
 pub(crate) mod page;
 pub(crate) mod query;
+pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod write;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use base::Arn;
 use kit::unserved::Unserved;
 use kit::{Ctx, unserved};
-use store::Dir;
+use store::{Dir, Tx};
 use wire::Epoch;
 
+use crate::api::stream::StreamSpecification;
 use crate::api::{
     AttributeDefinition, BillingModeSummary, ChangeTableOutput, CreateTableInput,
     DescribeTableOutput, IndexDescription, KeySchemaElement, ListTablesInput, ListTablesOutput,
@@ -17,6 +18,7 @@ use crate::api::{
     ThroughputDescription, ThroughputModeSummary, UpdateSecondaryIndex, UpdateTableInput,
 };
 use crate::data::index::{Index, Phase, Projected, Scope, Work, work_key};
+use crate::data::stream::{OfTable, Stream, stream_key};
 use crate::data::{self, Attribute, Doomed, Schema, Settings, Table, Tables};
 use crate::error::Error;
 use crate::ops::name;
@@ -36,6 +38,10 @@ pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeT
     rules::index::check_all_used(definitions, &schema, &indexes)?;
     let settings = rules::table::settings(&input, ctx.now())?;
     let name = name(ctx, given).ok_or_else(|| Error::NoTableNamed(given.to_owned()))?;
+    let view =
+        input.stream_specification.as_ref().map(rules::stream::wanted).transpose()?.flatten();
+    let label = rules::stream::label(ctx.now());
+    let stream = view.map(|view| rules::stream::made(view, ctx.kit.next_number(), label));
     let table = Table {
         name: name.to_owned(),
         number: ctx.kit.next_number(),
@@ -46,6 +52,7 @@ pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeT
         tags: tags(input.tags)?,
         large: false,
         indexes,
+        stream,
     };
     let key = data::table_key(&ctx.account, &ctx.region, name);
     let (key, created) = (&key, &table);
@@ -55,6 +62,7 @@ pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeT
                 return Err(Error::TableExists(created.name.clone()));
             }
             ctx.state::<Arc<Tables>>().changed(&tx, key);
+            settle_stream(ctx, &tx, created).await?;
             Ok(tx.put_record(key.clone(), created)?)
         })
         .await?;
@@ -68,7 +76,6 @@ fn refuse_create(ctx: &Ctx, input: &CreateTableInput) -> Result<(), Error> {
         ctx,
         &[
             ("VectorIndexes", &input.vector_indexes),
-            ("StreamSpecification", &input.stream_specification),
             ("OnDemandThroughput", &input.on_demand_throughput),
             ("WarmThroughput", &input.warm_throughput),
             ("ResourcePolicy", &input.resource_policy),
@@ -125,6 +132,10 @@ pub(crate) async fn delete(ctx: &Ctx, input: TableNameInput) -> Result<ChangeTab
                         .to_owned(),
                 ));
             }
+            if let Some(stream) = table.open_stream() {
+                let stream = OfTable { enabled: false, ..stream.clone() };
+                settle_stream(ctx, &tx, &Table { stream: Some(stream), ..table.clone() }).await?;
+            }
             ctx.state::<Arc<Tables>>().changed(&tx, key);
             tx.delete(key.clone());
             let doomed = Doomed { name: name.clone() };
@@ -142,7 +153,6 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
         &[
             ("VectorIndexUpdates", &input.vector_index_updates),
             ("DisassociationProtectionEnabled", &input.disassociation_protection_enabled),
-            ("StreamSpecification", &input.stream_specification),
             ("ReplicaUpdates", &input.replica_updates),
             ("OnDemandThroughput", &input.on_demand_throughput),
             ("WarmThroughput", &input.warm_throughput),
@@ -164,7 +174,12 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
         .store()
         .transact(&ctx.account, |tx| async move {
             let table = existing(tx.get_record(key).await?, name)?;
-            let (table, work) = rules::table::changed(table, input, now, number)?;
+            let (mut table, work) = rules::table::changed(table, input, now, number)?;
+            if let Some(given) = &input.stream_specification {
+                let stream = ctx.kit.next_number();
+                table.stream = Some(rules::stream::changed(&table, given, stream, now)?);
+                settle_stream(ctx, &tx, &table).await?;
+            }
             ctx.state::<Arc<Tables>>().changed(&tx, key);
             tx.put_record(key.clone(), &table)?;
             if let Some(index) = work {
@@ -177,6 +192,19 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
         .await?;
     let status = if work.is_some() { "UPDATING" } else { "ACTIVE" };
     Ok(ChangeTableOutput { table_description: description(ctx, &table, status) })
+}
+
+/// Writes the record of a table's stream as the table has it: open, or at its end.
+async fn settle_stream(ctx: &Ctx, tx: &Tx, table: &Table) -> Result<(), Error> {
+    let Some(of_table) = &table.stream else { return Ok(()) };
+    let key = stream_key(&ctx.account, &ctx.region, &table.name, &of_table.label);
+    let OfTable { number, label, view, enabled } = of_table.clone();
+    let known: Option<Stream> = tx.get_record(&key).await?;
+    let created = known.map_or_else(|| ctx.now(), |known| known.created);
+    let end = (!enabled).then(|| ctx.kit.next_number());
+    let (table, schema) = (table.name.clone(), table.schema.clone());
+    tx.put_record(key, &Stream { number, table, label, view, schema, created, end })?;
+    Ok(())
 }
 
 fn refuse_update(ctx: &Ctx, given: &SecondaryIndexUpdate) -> Result<(), Error> {
@@ -279,6 +307,15 @@ fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescripti
         table_id: table.id.clone(),
         local_secondary_indexes: indexes(Scope::Local),
         global_secondary_indexes: indexes(Scope::Global),
+        stream_specification: table.open_stream().map(|stream| StreamSpecification {
+            stream_enabled: Some(true),
+            stream_view_type: Some(stream.view.name().to_owned()),
+        }),
+        latest_stream_label: table.stream.as_ref().map(|stream| stream.label.clone()),
+        latest_stream_arn: table.stream.as_ref().map(|stream| {
+            let resource = format!("table/{}/stream/{}", table.name, stream.label);
+            ctx.arn("dynamodb", resource).to_string()
+        }),
         billing_mode_summary: has_mode.then_some(BillingModeSummary {
             billing_mode: mode,
             last_update_to_pay_per_request_date_time: since.filter(|_| status == "ACTIVE"),
@@ -350,7 +387,7 @@ fn throughput_description(units: Option<(u64, u64)>) -> ThroughputDescription {
     }
 }
 
-fn key_schema(schema: &Schema) -> Vec<KeySchemaElement> {
+pub(crate) fn key_schema(schema: &Schema) -> Vec<KeySchemaElement> {
     let element = |(attribute, key_type): (&Attribute, &str)| KeySchemaElement {
         attribute_name: Some(attribute.name.clone()),
         key_type: Some(key_type.to_owned()),

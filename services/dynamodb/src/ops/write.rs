@@ -10,7 +10,7 @@ use crate::data::{self, Fresh, Stored, Table, Tables};
 use crate::error::Error;
 use crate::expression::{Condition, Update, UpdateFault};
 use crate::item::ITEM_BYTES_MAX;
-use crate::ops::{Units, collection, consumed, index};
+use crate::ops::{Units, capture, collection, consumed, index};
 use crate::rules::{self, PrimaryKey};
 use crate::value::{Item, check_depth, size};
 
@@ -119,7 +119,8 @@ pub(crate) async fn perform_in(
     looks: bool,
 ) -> Result<Outcome, Error> {
     let key = &data::item_key(&ctx.account, table.number, &write.key);
-    if write.is_blind() && !looks && !table.large && table.indexes.is_empty() {
+    let follows = !table.indexes.is_empty() || table.open_stream().is_some();
+    if write.is_blind() && !looks && !table.large && !follows {
         put_blindly(ctx, tx, table, key, staged).await?;
         return Ok(Outcome::default());
     }
@@ -136,7 +137,7 @@ pub(crate) async fn perform_in(
     }
     let fresh = match (&new, &write.change) {
         (Some(item), Change::Update { .. }) => {
-            rules::index::check_updated(table, old.as_ref(), item)?;
+            rules::entry::check_updated(table, old.as_ref(), item)?;
             Some(data::stage(ctx, item).await?)
         }
         _ => None,
@@ -144,7 +145,9 @@ pub(crate) async fn perform_in(
     let staged = fresh.as_ref().or(staged);
     mark_large(ctx, tx, table, staged)?;
     data::replace(tx, key, stored.as_ref(), staged).await?;
-    let entries = index::follow(ctx, tx, table, (old.as_ref(), new.as_ref()), staged).await?;
+    let both = (old.as_ref(), new.as_ref());
+    let entries = index::follow(ctx, tx, table, both, staged).await?;
+    capture::capture(ctx, tx, table, &write.key, both, false).await?;
     Ok(Outcome { old, new, entries })
 }
 
@@ -252,9 +255,9 @@ impl Change {
     /// Whether what the request gives can be in the table's indexes.
     pub(crate) fn check(&self, table: &Table) -> Result<(), Error> {
         match self {
-            Change::Put(item) => rules::index::check_item(table, item),
+            Change::Put(item) => rules::entry::check_item(table, item),
             Change::Update { update: Some(update), .. } => {
-                rules::index::check_set(table, |attribute| update.sets(attribute))
+                rules::entry::check_set(table, |attribute| update.sets(attribute))
             }
             Change::Delete(_) | Change::Update { update: None, .. } => Ok(()),
         }

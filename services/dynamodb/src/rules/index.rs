@@ -9,8 +9,8 @@ use crate::api::{
 use crate::data::index::{Index, Phase, Projected, Scope};
 use crate::data::{Schema, Table};
 use crate::error::Error;
-use crate::rules::table::{bounded, check_key_schema, check_throughput, schema_of};
 use crate::rules::Violations;
+use crate::rules::table::{bounded, check_key_schema, check_throughput, schema_of};
 
 /// How many indexes of each kind a table may have.
 const LOCAL_MAX: usize = 5;

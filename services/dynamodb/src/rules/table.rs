@@ -9,7 +9,7 @@ use crate::api::{
 use crate::data::index::Phase;
 use crate::data::{Attribute, Schema, Settings, Table};
 use crate::error::Error;
-use crate::rules::{Violations, index};
+use crate::rules::{Violations, index, stream};
 
 const UNITS_MAX: i64 = 1_000_000_000_000;
 const KEY_NAME_BYTES_MAX: usize = 255;
@@ -29,6 +29,7 @@ pub(crate) fn check_create(input: &CreateTableInput) -> Result<(), Error> {
     violations.required("keySchema", input.key_schema.is_some());
     check_key_schema(&mut violations, "keySchema", input.key_schema.as_deref());
     check_encryption(&mut violations, input.sse_specification.as_ref());
+    stream::check(&mut violations, input.stream_specification.as_ref());
     let indexes = input.global_secondary_indexes.as_deref();
     index::check_all(&mut violations, "globalSecondaryIndexes", indexes);
     let indexes = input.local_secondary_indexes.as_deref();
@@ -46,6 +47,7 @@ pub(crate) fn check_update(input: &UpdateTableInput) -> Result<(), Error> {
     check_throughput(&mut violations, "provisionedThroughput", throughput);
     check_definitions(&mut violations, input.attribute_definitions.as_deref());
     check_encryption(&mut violations, input.sse_specification.as_ref());
+    stream::check(&mut violations, input.stream_specification.as_ref());
     index::check_updates(&mut violations, input.global_secondary_index_updates.as_deref());
     violations.finish()?;
     index::check_named(input.global_secondary_index_updates.as_deref().unwrap_or_default())

@@ -3,3 +3,4 @@
 pub(crate) mod count;
 pub(crate) mod index;
 pub(crate) mod reap;
+pub(crate) mod trim;

@@ -226,10 +226,21 @@ impl World {
 
     async fn work(&mut self) {
         self.machine.work_done().await;
+        // Seen in the engine a moment before it is acknowledged.
+        while !self.is_settled().await {
+            tokio::task::yield_now().await;
+        }
         self.late = match self.late {
             Late::Coming | Late::There => Late::There,
             Late::Going | Late::Absent => Late::Absent,
         };
+    }
+
+    async fn is_settled(&self) -> bool {
+        let input = json!({ "TableName": "model" });
+        let reply = self.machine.call("DescribeTable", input).await.unwrap();
+        let indexes = reply["Table"]["GlobalSecondaryIndexes"].as_array().unwrap();
+        indexes.iter().all(|index| index["IndexStatus"] == "ACTIVE")
     }
 
     async fn check(&self, limit: usize) {

@@ -9,6 +9,7 @@ mod index_table;
 mod item;
 mod model;
 mod query;
+mod stream;
 mod table;
 
 use std::path::PathBuf;
@@ -43,7 +44,7 @@ impl Machine {
             region: "us-east-1".parse().unwrap(),
             cache: PathBuf::new(),
         });
-        let services = Services::new(vec![service_dynamodb::service(&kit)]);
+        let services = Services::new(service_dynamodb::services(&kit).into());
         kit.set_services(Arc::new(services));
         Machine { kit, clock }
     }
@@ -70,10 +71,36 @@ impl Machine {
 
     /// The reply, or `Code: message` with what else the error carries.
     pub(crate) async fn call(&self, operation: &str, input: Value) -> Result<Value, String> {
-        self.kit.call("dynamodb", operation, input).await.map_err(|error| {
+        self.call_of("dynamodb", operation, input).await
+    }
+
+    /// The same of an operation of streams.
+    pub(crate) async fn stream(&self, operation: &str, input: Value) -> Result<Value, String> {
+        self.call_of("dynamodbstreams", operation, input).await
+    }
+
+    async fn call_of(&self, service: &str, operation: &str, input: Value) -> Result<Value, String> {
+        self.kit.call(service, operation, input).await.map_err(|error| {
             let extra = error.extra.as_ref().map(|extra| format!(" {extra}")).unwrap_or_default();
             format!("{error}{extra}")
         })
+    }
+
+    /// Puts an item in a task of its own.
+    pub(crate) fn put_owned(
+        &self,
+        table: &str,
+        item: Value,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (kit, input) = (self.kit.clone(), json!({ "TableName": table, "Item": item }));
+        async move {
+            kit.call("dynamodb", "PutItem", input).await.unwrap();
+        }
+    }
+
+    /// How many changes and streams the store has.
+    pub(crate) async fn changes(&self) -> usize {
+        self.count("dynamodb", &[6, 7]).await
     }
 
     /// Calls and compares: with a reply, or with the text of an error.
@@ -145,8 +172,12 @@ impl Machine {
 
     /// Lets a worker do one tick.
     pub(crate) async fn tick(&self, worker: &str) {
+        self.tick_of("dynamodb", worker).await;
+    }
+
+    pub(crate) async fn tick_of(&self, service: &str, worker: &str) {
         let services = self.kit.services();
-        let workers = services.get("dynamodb").unwrap().workers();
+        let workers = services.get(service).unwrap().workers();
         let worker = workers.iter().find(|known| known.name() == worker).unwrap().clone();
         let run = base::task::spawn("worker", worker.run(self.kit.clone()));
         for _ in 0..100 {

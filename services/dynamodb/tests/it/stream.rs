@@ -263,8 +263,8 @@ async fn a_reader_misses_nothing_of_many_writers() {
         seen.extend(records);
         next = behind;
     }
-    for a in 0..8 {
-        let of = |record: &&Value| record["dynamodb"]["Keys"]["a"]["S"] == a.to_string();
+    for a in (0..8).map(|a| a.to_string()) {
+        let of = |record: &&Value| record["dynamodb"]["Keys"]["a"]["S"] == a;
         let values = seen.iter().filter(of).map(|r| r["dynamodb"]["NewImage"]["n"]["N"].clone());
         let wanted: Vec<Value> = (0..30).map(|n| json!(n.to_string())).collect();
         assert_eq!(values.collect::<Vec<_>>(), wanted);

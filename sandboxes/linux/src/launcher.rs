@@ -274,7 +274,8 @@ impl Launcher {
         }
         self.watch(&setup, id, SETUP)?;
         self.watch(&status, id, STATUS)?;
-        let template = control.map(Template::new);
+        let with = MadeWith { limits: launch.limits, door: launch.door };
+        let template = control.map(|control| Template::new(control, with));
         let (setup, listeners) = (Some(setup), Vec::new());
         let reserved_bytes = launch.reserved_bytes;
         let kind = Kind::Sandbox { setup, listeners, stage, reserved_bytes, template };

@@ -74,11 +74,16 @@ impl Launcher {
     fn started(&mut self, id: u64) -> io::Result<()> {
         let Some(room) = self.rooms.get_mut(&id) else { return Ok(()) };
         room.started = true;
-        let mut listeners = Vec::new();
-        if let Kind::Sandbox { listeners: found, .. } = &mut room.kind {
+        let (mut listeners, mut is_template) = (Vec::new(), false);
+        if let Kind::Sandbox { listeners: found, template, .. } = &mut room.kind {
             listeners = std::mem::take(found);
+            is_template = template.is_some();
         }
         let pid = room.pid;
+        if is_template {
+            // It makes the first slot as soon as it has loaded its function.
+            self.refill_later(id)?;
+        }
         self.tell_started(id, pid, &listeners)
     }
 

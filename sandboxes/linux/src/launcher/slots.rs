@@ -40,8 +40,8 @@ pub(super) struct Template {
     pub(super) pid: i32,
     /// How often it may make namespaces: once for each slot that was ordered.
     pub(super) permits: usize,
-    /// What its slots are made with, once one was asked for.
-    made_with: Option<MadeWith>,
+    /// What its slots are made with.
+    made_with: MadeWith,
     /// Empty slots that are ready.
     empty: Vec<u64>,
     /// Empty slots that were ordered and have not said that they are there.
@@ -70,13 +70,13 @@ pub(super) struct Fill {
 }
 
 impl Template {
-    pub(super) fn new(control: OwnedFd) -> Template {
+    pub(super) fn new(control: OwnedFd, made_with: MadeWith) -> Template {
         Template {
             control,
             gate: None,
             pid: 0,
             permits: 0,
-            made_with: None,
+            made_with,
             empty: Vec::new(),
             making: 0,
             limiting: 0,
@@ -123,7 +123,7 @@ impl Launcher {
         }
         let of = self.template(template).ok_or_else(template_gone)?;
         of.waiting.push_back(fill);
-        if of.made_with.replace(with).is_some_and(|before| before != with) {
+        if std::mem::replace(&mut of.made_with, with) != with {
             for id in std::mem::take(&mut of.empty) {
                 self.discard(id);
             }
@@ -157,7 +157,7 @@ impl Launcher {
         let (status, inside) = pair(SocketType::SEQPACKET)?;
         rustix::net::sockopt::set_socket_passcred(&status, true)?;
         let confined = self.level.namespaces.is_ok();
-        let made_with = self.template(template).and_then(|of| of.made_with);
+        let made_with = self.template(template).map(|of| of.made_with);
         let MadeWith { limits, door } = made_with.ok_or_else(template_gone)?;
         let order = Order {
             namespaces: if confined { SLOT_NAMESPACES } else { 0 },
@@ -208,10 +208,10 @@ impl Launcher {
         of.permits = of.permits.min(of.making);
         of.limiting += 1;
         let urgent = !of.waiting.is_empty();
-        let limits = of.made_with.map(|with| with.limits);
-        match limits {
-            Some(limits) if self.limit(id, pid, &limits, urgent) => self.supply(template),
-            _ => self.offer(id),
+        let limits = of.made_with.limits;
+        match self.limit(id, pid, &limits, urgent) {
+            true => self.supply(template),
+            false => self.offer(id),
         }
     }
 
@@ -325,7 +325,8 @@ impl Launcher {
         }
     }
 
-    fn refill_later(&mut self, template: u64) -> io::Result<()> {
+    /// Has a template make an empty slot before an event asks for one, but not at once.
+    pub(super) fn refill_later(&mut self, template: u64) -> io::Result<()> {
         if self.refills.contains(&template) {
             return Ok(());
         }
@@ -383,7 +384,7 @@ mod tests {
             listeners: Vec::new(),
             stage: None,
             reserved_bytes: 0,
-            template: Some(Template::new(control)),
+            template: Some(Template::new(control, with())),
         };
         let launcher = Launcher {
             server,

@@ -26,9 +26,9 @@ pub(crate) const LINE_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Worker {
     talk: Talk,
     output: Output,
-    /// There until it is dropped.
     /// Whether it has its function's package before it.
     is_known: bool,
+    /// There until it is dropped.
     running: Option<Box<dyn Running>>,
 }
 

@@ -214,15 +214,17 @@ async fn throughput_of_an_index_is_its_own() {
     machine.call("UpdateTable", back).await.unwrap();
 }
 
+/// The definition with these indexes.
+fn with(locals: Value, globals: Value) -> Value {
+    let mut input = definition();
+    input["LocalSecondaryIndexes"] = locals;
+    input["GlobalSecondaryIndexes"] = globals;
+    input
+}
+
 #[tokio::test]
 async fn what_cannot_be_an_index_is_refused() {
     let machine = Machine::new().await;
-    let with = |locals: Value, globals: Value| {
-        let mut input = definition();
-        input["LocalSecondaryIndexes"] = locals;
-        input["GlobalSecondaryIndexes"] = globals;
-        input
-    };
     let local =
         |of: &[&str], projection: Value| with(json!([index("abc", of, projection)]), json!(null));
     let invalid = "One or more parameter values were invalid: ";
@@ -283,12 +285,6 @@ async fn what_cannot_be_an_index_is_refused() {
 #[tokio::test]
 async fn what_the_model_says_against_an_index_comes_first() {
     let machine = Machine::new().await;
-    let with = |locals: Value, globals: Value| {
-        let mut input = definition();
-        input["LocalSecondaryIndexes"] = locals;
-        input["GlobalSecondaryIndexes"] = globals;
-        input
-    };
     let short = with(json!([index("l", &["a"], all())]), json!([index("g", &["c"], all())]));
     let at = |name: &str, at: &str| {
         format!(

@@ -32,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) labels: Vec<(String, String)>,
 }
 
+/// How long the ids of requests are that are no UUIDs.
+const LONG_REQUEST_ID_CHARS: usize = 52;
 /// A user's API takes what API Gateway takes.
 const API_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// What a function can be given.
@@ -145,6 +147,21 @@ fn aws(gateway: &Gateway, head: &request::Parts) -> Result<Found, Refusal> {
             format!("No operation is found at {} {}", head.method, head.uri.path()),
         ),
     })
+}
+
+/// A new id for a request, in the form that its service gives them.
+pub(crate) fn request_id(gateway: &Gateway, head: &request::Parts) -> String {
+    let target = header(head, "x-amz-target").and_then(|target| target.rsplit_once('.'));
+    let service = target.and_then(|(prefix, _)| {
+        gateway.kit.services().iter().find(|service| service.api().target_prefix == prefix)
+    });
+    let id = gateway.kit.uuid();
+    if service.is_none_or(|service| !service.api().names.long_request_ids) {
+        return id;
+    }
+    let digits = id + &gateway.kit.uuid();
+    let digits = digits.bytes().filter(u8::is_ascii_hexdigit).map(|b| b.to_ascii_uppercase());
+    digits.take(LONG_REQUEST_ID_CHARS).map(char::from).collect()
 }
 
 /// `X-Amz-Target: DynamoDB_20120810.GetItem`.

@@ -25,9 +25,9 @@ pub(crate) async fn take(
     origin: &Origin,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let request_id = gateway.kit.uuid();
     let started = gateway.kit.now();
     let (head, body) = request.into_parts();
+    let request_id = route::request_id(gateway, &head);
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let response = match step(gateway, origin, &request_id, head, body).await {
         Ok(response) => response,

@@ -6,6 +6,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 use crate::leaf::Leaf;
+use crate::typed::Typed;
 use crate::{Names, Protocol, form};
 
 /// What an operation's input is read from.
@@ -57,7 +58,8 @@ impl Input {
                 // serde reads a list as a structure, too; AWS does not.
                 match body.trim_ascii_start().first() {
                     Some(b'[') => Err(DecodeError("expected a structure, found a list".into())),
-                    _ => Ok(serde_json::from_slice(body)?),
+                    _ if names.json_namespace.is_empty() => Ok(serde_json::from_slice(body)?),
+                    _ => typed(&self.body, names.json_namespace),
                 }
             }
             Protocol::Query => {
@@ -92,6 +94,22 @@ impl Input {
         }
         Ok(MapDeserializer::new(members.into_iter()))
     }
+}
+
+/// Reads JSON, and tells in AWS's words what is of the wrong type.
+fn typed<I: DeserializeOwned>(body: &[u8], namespace: &str) -> Result<I, DecodeError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let namespace = namespace.trim_end_matches('#');
+    let read = I::deserialize(Typed::new(&mut json, namespace));
+    read.and_then(|read| json.end().map(|()| read)).map_err(|error| {
+        // AWS says nothing about what is not JSON, and of the rest not where it is.
+        if !error.is_data() {
+            return DecodeError(String::new());
+        }
+        let at = format!(" at line {} column {}", error.line(), error.column());
+        let text = error.to_string();
+        DecodeError(text.strip_suffix(&at).unwrap_or(&text).to_owned())
+    })
 }
 
 type Members = std::vec::IntoIter<(String, Member)>;

@@ -64,7 +64,9 @@ fn json(names: &Names, fault: &Fault) -> String {
     };
     let mut body = Map::new();
     body.insert("__type".to_owned(), format!("{prefix}{}", fault.code).into());
-    body.insert(message.to_owned(), fault.message.into());
+    if !fault.message.is_empty() {
+        body.insert(message.to_owned(), fault.message.into());
+    }
     with_extra(body, fault)
 }
 

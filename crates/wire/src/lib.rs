@@ -13,6 +13,7 @@ mod leaf;
 mod names;
 pub mod sigv4;
 mod tree;
+mod typed;
 mod values;
 mod xml;
 

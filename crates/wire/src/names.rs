@@ -7,14 +7,21 @@ pub struct Names {
     pub json_namespace: &'static str,
     /// Whether JSON answers carry `x-amz-crc32`, which DynamoDB's clients check.
     pub crc32: bool,
+    /// Whether the ids of requests are 52 letters and digits, as DynamoDB's are, and no UUIDs.
+    pub long_request_ids: bool,
     /// Lists and maps that the Query protocol writes without an enclosing element.
     pub plurals: &'static [Plural],
 }
 
 impl Names {
     /// The protocols' defaults: lists as `member`, maps as `entry` with `key` and `value`.
-    pub const PLAIN: Names =
-        Names { xml_namespace: "", json_namespace: "", crc32: false, plurals: &[] };
+    pub const PLAIN: Names = Names {
+        xml_namespace: "",
+        json_namespace: "",
+        crc32: false,
+        long_request_ids: false,
+        plurals: &[],
+    };
 
     pub(crate) fn of_member(&self, member: &str) -> Option<&Plural> {
         self.plurals.iter().find(|plural| plural.member == member)

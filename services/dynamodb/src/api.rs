@@ -1,6 +1,7 @@
 //! Wire shapes, nothing else. Members that AWS knows and we do not serve are kept as [`Unserved`]
 //! values, so that a request with one is refused by name.
 
+pub(crate) mod legacy;
 pub(crate) mod stream;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use kit::unserved::Unserved;
 use serde::{Deserialize, Serialize};
 use wire::Epoch;
 
+use crate::api::legacy::{AttributeValueUpdate, Condition, ExpectedAttributeValue};
 use crate::api::stream::StreamSpecification;
 use crate::value::{Given, Item, Value};
 
@@ -97,7 +99,7 @@ pub(crate) struct Projection {
 
 /// One of three changes.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "GlobalSecondaryIndexUpdate", rename_all = "PascalCase", default)]
 pub(crate) struct SecondaryIndexUpdate {
     pub(crate) create: Option<SecondaryIndex>,
     pub(crate) update: Option<UpdateSecondaryIndex>,
@@ -105,7 +107,7 @@ pub(crate) struct SecondaryIndexUpdate {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "UpdateGlobalSecondaryIndexAction", rename_all = "PascalCase", default)]
 pub(crate) struct UpdateSecondaryIndex {
     pub(crate) index_name: Option<String>,
     pub(crate) provisioned_throughput: Option<ProvisionedThroughput>,
@@ -114,7 +116,7 @@ pub(crate) struct UpdateSecondaryIndex {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "DeleteGlobalSecondaryIndexAction", rename_all = "PascalCase", default)]
 pub(crate) struct DeleteSecondaryIndex {
     pub(crate) index_name: Option<String>,
 }
@@ -153,7 +155,7 @@ pub(crate) struct TableNameInput {
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ListTablesInput {
     pub(crate) exclusive_start_table_name: Option<String>,
-    pub(crate) limit: Option<i64>,
+    pub(crate) limit: Option<i32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -286,6 +288,7 @@ pub(crate) struct TableClassSummary {
 }
 
 type Names = Option<BTreeMap<String, String>>;
+type Conditions = Option<BTreeMap<String, Condition>>;
 type Values = Option<BTreeMap<String, Given<Value>>>;
 
 #[derive(Debug, Default, Deserialize)]
@@ -300,8 +303,8 @@ pub(crate) struct PutItemInput {
     pub(crate) return_values_on_condition_check_failure: Option<String>,
     pub(crate) return_consumed_capacity: Option<String>,
     pub(crate) return_item_collection_metrics: Option<String>,
-    pub(crate) expected: Unserved,
-    pub(crate) conditional_operator: Unserved,
+    pub(crate) expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
+    pub(crate) conditional_operator: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -316,8 +319,8 @@ pub(crate) struct DeleteItemInput {
     pub(crate) return_values_on_condition_check_failure: Option<String>,
     pub(crate) return_consumed_capacity: Option<String>,
     pub(crate) return_item_collection_metrics: Option<String>,
-    pub(crate) expected: Unserved,
-    pub(crate) conditional_operator: Unserved,
+    pub(crate) expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
+    pub(crate) conditional_operator: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -333,9 +336,9 @@ pub(crate) struct UpdateItemInput {
     pub(crate) return_values_on_condition_check_failure: Option<String>,
     pub(crate) return_consumed_capacity: Option<String>,
     pub(crate) return_item_collection_metrics: Option<String>,
-    pub(crate) attribute_updates: Unserved,
-    pub(crate) expected: Unserved,
-    pub(crate) conditional_operator: Unserved,
+    pub(crate) attribute_updates: Option<BTreeMap<String, AttributeValueUpdate>>,
+    pub(crate) expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
+    pub(crate) conditional_operator: Option<String>,
 }
 
 /// The reply of the operations that write one item.
@@ -359,7 +362,7 @@ pub(crate) struct GetItemInput {
     pub(crate) projection_expression: Option<String>,
     pub(crate) expression_attribute_names: Names,
     pub(crate) return_consumed_capacity: Option<String>,
-    pub(crate) attributes_to_get: Unserved,
+    pub(crate) attributes_to_get: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -382,15 +385,15 @@ pub(crate) struct QueryInput {
     pub(crate) expression_attribute_names: Names,
     pub(crate) expression_attribute_values: Values,
     pub(crate) select: Option<String>,
-    pub(crate) limit: Option<i64>,
+    pub(crate) limit: Option<i32>,
     pub(crate) exclusive_start_key: Option<Given<Item>>,
     pub(crate) scan_index_forward: Option<bool>,
     pub(crate) consistent_read: Option<bool>,
     pub(crate) return_consumed_capacity: Option<String>,
-    pub(crate) attributes_to_get: Unserved,
-    pub(crate) key_conditions: Unserved,
-    pub(crate) query_filter: Unserved,
-    pub(crate) conditional_operator: Unserved,
+    pub(crate) attributes_to_get: Option<Vec<String>>,
+    pub(crate) key_conditions: Conditions,
+    pub(crate) query_filter: Conditions,
+    pub(crate) conditional_operator: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -403,15 +406,15 @@ pub(crate) struct ScanInput {
     pub(crate) expression_attribute_names: Names,
     pub(crate) expression_attribute_values: Values,
     pub(crate) select: Option<String>,
-    pub(crate) limit: Option<i64>,
+    pub(crate) limit: Option<i32>,
     pub(crate) exclusive_start_key: Option<Given<Item>>,
-    pub(crate) segment: Option<i64>,
-    pub(crate) total_segments: Option<i64>,
+    pub(crate) segment: Option<i32>,
+    pub(crate) total_segments: Option<i32>,
     pub(crate) consistent_read: Option<bool>,
     pub(crate) return_consumed_capacity: Option<String>,
-    pub(crate) attributes_to_get: Unserved,
-    pub(crate) scan_filter: Unserved,
-    pub(crate) conditional_operator: Unserved,
+    pub(crate) attributes_to_get: Option<Vec<String>>,
+    pub(crate) scan_filter: Conditions,
+    pub(crate) conditional_operator: Option<String>,
 }
 
 /// The reply of Query and Scan.
@@ -442,7 +445,7 @@ pub(crate) struct KeysAndAttributes {
     pub(crate) consistent_read: Option<bool>,
     pub(crate) projection_expression: Option<String>,
     pub(crate) expression_attribute_names: Names,
-    pub(crate) attributes_to_get: Unserved,
+    pub(crate) attributes_to_get: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -465,6 +468,8 @@ pub(crate) struct UnprocessedKeys {
     pub(crate) projection_expression: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expression_attribute_names: Names,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attributes_to_get: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

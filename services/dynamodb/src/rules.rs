@@ -2,12 +2,13 @@
 
 pub(crate) mod entry;
 pub(crate) mod index;
+pub(crate) mod page;
 pub(crate) mod stream;
 pub(crate) mod table;
 
 use std::fmt::Display;
 
-use crate::data::{Attribute, Schema, Table};
+use crate::data::{Attribute, Schema, Settings, Table};
 use crate::error::Error;
 use crate::item::ITEM_BYTES_MAX;
 use crate::value::{Item, Value, size};
@@ -18,6 +19,10 @@ const SORT_BYTES_MAX: usize = 1_024;
 /// What one capacity unit pays for.
 const READ_UNIT_BYTES: usize = 4 * 1024;
 const WRITE_UNIT_BYTES: usize = 1024;
+/// The capacity of a partition, and what a batch reads from one.
+const READ_UNITS_PER_PARTITION: u64 = 3_000;
+const WRITE_UNITS_PER_PARTITION: u64 = 1_000;
+const BATCH_PARTITION_BYTES_MAX: usize = 1024 * 1024 + ITEM_BYTES_MAX - 3;
 const NAME_CHARS_MIN: usize = 3;
 const NAME_CHARS_MAX: usize = 255;
 /// How many violations AWS reports at once.
@@ -28,8 +33,8 @@ pub(crate) const TABLE_NAMES: &str = "Map keys must satisfy constraint: [Member 
      less than or equal to 255, Member must have length greater than or equal to 3, Member must \
      satisfy regular expression pattern: [a-zA-Z0-9_.-]+]";
 
-/// Members that break the constraints of the API's model. AWS reports them together, before
-/// anything else.
+/// Members that break the constraints of the API's model. AWS reports the first of them together,
+/// before anything else.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<String>);
 
@@ -310,6 +315,17 @@ pub(crate) fn check_key_paths<'a>(
         Some(path) => refuse("IndexKey", path.head()),
         None => Ok(()),
     }
+}
+
+/// How many bytes a batch reads from one table; nothing where only the batch as a whole is
+/// bounded. AWS reads 1 MB, and what the item at that border has more, from each partition; a
+/// provisioned table has as many as its capacity needs, an on-demand one as many as are asked.
+pub(crate) fn batch_bytes_max(settings: &Settings) -> Option<usize> {
+    let (read, write) = settings.throughput?;
+    let load = read.div_ceil(READ_UNITS_PER_PARTITION) + write.div_ceil(WRITE_UNITS_PER_PARTITION);
+    // Each rounds up, so together they are one too many.
+    let partitions = usize::try_from(load.saturating_sub(1).max(1)).unwrap_or(usize::MAX);
+    Some(partitions.saturating_mul(BATCH_PARTITION_BYTES_MAX))
 }
 
 /// Capacity units for reading so many bytes. Reads that need not be consistent cost half.

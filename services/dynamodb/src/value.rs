@@ -188,9 +188,11 @@ impl Given<Value> {
 
 impl<'de> Deserialize<'de> for Given<Value> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ValueVisitor).map(Given)
+        deserializer.deserialize_struct("AttributeValue", TYPES, ValueVisitor).map(Given)
     }
 }
+
+const TYPES: &[&str] = &["S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"];
 
 struct ValueVisitor;
 
@@ -226,8 +228,8 @@ fn typed<'de, A: MapAccess<'de>>(
         "S" => map.next_value::<Option<String>>()?.map(|text| Ok(Value::S(text))),
         "N" => map.next_value::<Option<String>>()?.map(|text| Ok(Value::N(text.parse()?))),
         "B" => map.next_value::<Option<Base64>>()?.map(|bytes| Ok(Value::B(bytes.0))),
-        "BOOL" => map.next_value::<Option<Flag>>()?.map(|flag| Ok(Value::Bool(flag.0))),
-        "NULL" => map.next_value::<Option<Flag>>()?.map(|flag| match flag.0 {
+        "BOOL" => map.next_value::<Option<bool>>()?.map(|is| Ok(Value::Bool(is))),
+        "NULL" => map.next_value::<Option<bool>>()?.map(|is| match is {
             true => Ok(Value::Null),
             false => Err(Fault::invalid("Null attribute value types must have the value of true")),
         }),
@@ -338,28 +340,35 @@ struct Base64(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BASE64.decode(text).map(Base64).map_err(de::Error::custom)
+        deserializer.deserialize_bytes(Base64Visitor)
     }
 }
 
-/// A boolean, which AWS also takes as text.
-struct Flag(bool);
+struct Base64Visitor;
 
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Bool(bool),
-            Text(String),
+impl Visitor<'_> for Base64Visitor {
+    type Value = Base64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes in base64")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
+        if !text.len().is_multiple_of(4) {
+            return Err(E::custom(format_args!(
+                "Base64 encoded length is expected a multiple of 4 bytes but found: {}",
+                text.len()
+            )));
         }
-        Ok(Flag(match Form::deserialize(deserializer)? {
-            Form::Bool(flag) => flag,
-            Form::Text(text) => {
-                ["true", "yes", "1"].iter().any(|yes| text.eq_ignore_ascii_case(yes))
-            }
-        }))
+        let invalid = |_| E::custom("Invalid last non-pad Base64 character dectected");
+        BASE64.decode(text).map(Base64).map_err(invalid)
+    }
+
+    fn visit_bytes<E: de::Error>(self, text: &[u8]) -> Result<Base64, E> {
+        match std::str::from_utf8(text) {
+            Ok(text) => self.visit_str(text),
+            Err(error) => Err(E::custom(error)),
+        }
     }
 }
 
@@ -393,7 +402,6 @@ mod tests {
             check(json, json);
         }
         check(r#"{"N":"1.0","S":null,"whatever":{"x":[]}}"#, r#"{"N":"1"}"#);
-        check(r#"{"NULL":"yes"}"#, r#"{"NULL":true}"#);
     }
 
     #[test]

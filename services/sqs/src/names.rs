@@ -14,6 +14,7 @@ pub(crate) const NAMES: Names = Names {
     xml_namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
     json_namespace: "com.amazonaws.sqs#",
     crc32: false,
+    long_request_ids: false,
     plurals: &[
         map("Attributes", "Attribute", "Name"),
         map("MessageAttributes", "MessageAttribute", "Name"),

@@ -502,6 +502,44 @@ def test_consumed_capacity_when_asked(db, table):
     assert "ConsumedCapacity" not in db.put_item(TableName=table, Item=key())
 
 
+def test_parameters_older_than_expressions(db, table):
+    """What SDKs and frameworks of before 2014 send says the same as expressions."""
+    absent = {"pk": {"Exists": False}}
+    db.put_item(TableName=table, Item={**key(), "n": {"N": "1"}}, Expected=absent)
+    with pytest.raises(db.exceptions.ConditionalCheckFailedException):
+        db.put_item(TableName=table, Item=key(), Expected=absent)
+    updated = db.update_item(
+        TableName=table,
+        Key=key(),
+        AttributeUpdates={
+            "n": {"Action": "ADD", "Value": {"N": "4"}},
+            "list": {"Action": "ADD", "Value": {"L": [{"S": "x"}]}},
+        },
+        Expected={"n": {"ComparisonOperator": "BETWEEN", "AttributeValueList": [
+            {"N": "0"}, {"N": "1"},
+        ]}},
+        ReturnValues="UPDATED_NEW",
+    )
+    assert updated["Attributes"] == {"n": {"N": "5"}, "list": {"L": [{"S": "x"}]}}
+    equal = {"ComparisonOperator": "EQ", "AttributeValueList": [{"S": "p"}]}
+    starts = {"ComparisonOperator": "BEGINS_WITH", "AttributeValueList": [{"S": "s"}]}
+    more = {"ComparisonOperator": "GT", "AttributeValueList": [{"N": "4"}]}
+    found = db.query(
+        TableName=table,
+        KeyConditions={"pk": equal, "sk": starts},
+        QueryFilter={"n": more, "none": {"ComparisonOperator": "NOT_NULL"}},
+        ConditionalOperator="OR",
+        AttributesToGet=["n", "none"],
+    )
+    assert found["Items"] == [{"n": {"N": "5"}}]
+    none = {"ComparisonOperator": "NULL"}
+    assert db.scan(TableName=table, ScanFilter={"n": none})["Count"] == 0
+    wanted = "Can not use both expression and non-expression parameters in the same request: " \
+        "Non-expression parameters: {ScanFilter} Expression parameters: {FilterExpression}"
+    mixed = {"ScanFilter": {"n": none}, "FilterExpression": "attribute_exists(n)"}
+    assert refused(db.scan, TableName=table, **mixed) == ("ValidationException", wanted, 400)
+
+
 def test_the_resource_api(table):
     items = boto3.resource("dynamodb").Table(table)
     items.put_item(Item={"pk": "p", "sk": "s", "price": Decimal("0.1"), "tags": {"a", "b"}})

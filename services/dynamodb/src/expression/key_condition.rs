@@ -18,6 +18,8 @@ pub(crate) enum KeyTest {
     GreaterOrEqual(Arc<Value>),
     Between(Arc<Value>, Arc<Value>),
     BeginsWith(Arc<Value>),
+    /// One that older parameters can ask for and no order of keys answers.
+    NotIndexable,
 }
 
 impl KeyCondition {
@@ -32,6 +34,11 @@ impl KeyCondition {
             found.push((name, test));
         }
         if found.len() > 2 { Err(Error::KeyCount) } else { Ok(KeyCondition(found)) }
+    }
+
+    /// One of tests of different attributes.
+    pub(crate) fn of_tests(tests: Vec<(String, KeyTest)>) -> KeyCondition {
+        KeyCondition(tests)
     }
 
     /// The test of an attribute, if there is one.
@@ -49,15 +56,16 @@ impl KeyTest {
     /// The values it compares with.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
         let (first, second) = match self {
+            KeyTest::NotIndexable => (None, None),
             KeyTest::Equal(value)
             | KeyTest::Less(value)
             | KeyTest::LessOrEqual(value)
             | KeyTest::Greater(value)
             | KeyTest::GreaterOrEqual(value)
-            | KeyTest::BeginsWith(value) => (value, None),
-            KeyTest::Between(low, high) => (low, Some(high)),
+            | KeyTest::BeginsWith(value) => (Some(value), None),
+            KeyTest::Between(low, high) => (Some(low), Some(high)),
         };
-        std::iter::once(&**first).chain(second.map(|value| &**value))
+        first.into_iter().chain(second).map(|value| &**value)
     }
 
     /// Whether a value passes.
@@ -73,6 +81,7 @@ impl KeyTest {
                 order(low).is_some_and(std::cmp::Ordering::is_ge)
                     && order(high).is_some_and(std::cmp::Ordering::is_le)
             }
+            KeyTest::NotIndexable => false,
             KeyTest::BeginsWith(start) => super::evaluate::begins_with(value, start),
         }
     }

@@ -9,6 +9,7 @@ mod condition;
 mod evaluate;
 mod fault;
 mod key_condition;
+pub(crate) mod legacy;
 mod lexer;
 mod parser;
 mod path;

@@ -28,12 +28,7 @@ impl Placeholders {
         values: Option<Values>,
         given: &[(Kind, bool)],
     ) -> Result<Placeholders, Error> {
-        if names.is_some() && !given.iter().any(|(_, given)| *given) {
-            return Err(Error::NamesWithoutExpression);
-        }
-        if let Some(expressions) = values.as_ref().and_then(|_| missing(given)) {
-            return Err(Error::ValuesWithoutExpression(expressions));
-        }
+        Placeholders::check(names.is_some(), values.is_some(), given)?;
         let names = names.map(|names| keyed(NAMES, '#', names)).transpose()?.unwrap_or_default();
         let given = values.map(|values| keyed(VALUES, ':', values)).transpose()?;
         let mut values = BTreeMap::new();
@@ -45,6 +40,18 @@ impl Placeholders {
         let (unused_names, unused_values) =
             (names.keys().cloned().collect(), values.keys().cloned().collect());
         Ok(Placeholders { names, values, unused_names, unused_values })
+    }
+
+    /// Fails where there are placeholders and no expressions to use them. AWS looks at this before
+    /// it looks at what the placeholders and the other parameters are.
+    pub(crate) fn check(names: bool, values: bool, given: &[(Kind, bool)]) -> Result<(), Error> {
+        if names && !given.iter().any(|(_, given)| *given) {
+            return Err(Error::NamesWithoutExpression);
+        }
+        match missing(given) {
+            Some(expressions) if values => Err(Error::ValuesWithoutExpression(expressions)),
+            _ => Ok(()),
+        }
     }
 
     /// The name behind `#name`.

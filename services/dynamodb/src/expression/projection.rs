@@ -20,6 +20,11 @@ impl Projection {
         Ok(Projection(paths))
     }
 
+    /// Wants whole attributes.
+    pub(crate) fn of_attributes(paths: Vec<Path>) -> Projection {
+        Projection(paths)
+    }
+
     /// What it wants, as far as the item has it.
     pub(crate) fn of(&self, item: &Item) -> Item {
         project(item, self.0.iter())

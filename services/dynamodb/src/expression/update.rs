@@ -9,12 +9,17 @@ use crate::item::ITEM_BYTES_MAX;
 use crate::number::{self, Number};
 use crate::value::{Item, Value};
 
-/// What an update does, action by action in the order of the text.
+/// What an update does.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Update(Vec<Action>);
+pub(crate) struct Update {
+    /// In the order of the text.
+    actions: Vec<Action>,
+    /// It was given as `AttributeUpdates`, whose faults have other words.
+    of_attributes: bool,
+}
 
 #[derive(Debug, Clone, PartialEq)]
-enum Action {
+pub(crate) enum Action {
     Set(Path, Expression),
     Remove(Path),
     Add(Path, Arc<Value>),
@@ -22,7 +27,7 @@ enum Action {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Expression {
+pub(crate) enum Expression {
     Path(Path),
     Value(Arc<Value>),
     IfNotExists(Path, Box<Expression>),
@@ -40,6 +45,8 @@ pub(crate) enum UpdateFault {
     Path,
     #[error("An operand in the update expression has an incorrect data type")]
     Type,
+    #[error("Type mismatch for attribute to update")]
+    AttributeType,
     #[error(transparent)]
     Number(#[from] number::Invalid),
     #[error("Item size to update has exceeded the maximum allowed size")]
@@ -65,24 +72,38 @@ impl Update {
         }
         note_collisions(&mut parser, actions.iter().map(Action::path));
         parser.finish()?;
-        Ok(Update(actions))
+        Ok(Update { actions, of_attributes: false })
+    }
+
+    /// Of `AttributeUpdates`, one action for each attribute.
+    pub(crate) fn of_attributes(actions: Vec<Action>) -> Update {
+        Update { actions, of_attributes: true }
     }
 
     /// The places it changes, in the order of the text.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> + Clone {
-        self.0.iter().map(Action::path)
+        self.actions.iter().map(Action::path)
     }
 
-    /// The value it sets an attribute to, where the request gives that value.
-    pub(crate) fn sets(&self, attribute: &str) -> Option<&Value> {
-        self.0.iter().find_map(|action| match action {
-            Action::Set(path, Expression::Value(value))
-                if path.head() == attribute && path.steps().is_empty() =>
-            {
-                Some(&**value)
-            }
+    /// The type that a whole attribute will have, where it does not depend on the item.
+    pub(crate) fn kind_of(&self, attribute: &str) -> Option<&'static str> {
+        let is_whole = |path: &Path| path.head() == attribute && path.steps().is_empty();
+        self.actions.iter().find_map(|action| match action {
+            Action::Set(path, expression) if is_whole(path) => expression.kind(),
+            Action::Add(path, value) if is_whole(path) => Some(value.kind()),
             _ => None,
         })
+    }
+
+    /// The places it changes or reads.
+    pub(crate) fn all_paths(&self) -> Vec<&Path> {
+        let mut found: Vec<&Path> = self.paths().collect();
+        for action in &self.actions {
+            if let Action::Set(_, expression) = action {
+                expression.collect_paths(&mut found);
+            }
+        }
+        found
     }
 
     /// What an item has at these places.
@@ -92,7 +113,14 @@ impl Update {
 
     /// Whether it makes an item where there is none: one that only takes away does not.
     pub(crate) fn creates(&self) -> bool {
-        self.0.is_empty() || self.0.iter().any(|a| matches!(a, Action::Set(..) | Action::Add(..)))
+        self.actions.iter().any(|a| matches!(a, Action::Set(..) | Action::Add(..)))
+    }
+
+    fn worded(&self, fault: UpdateFault) -> UpdateFault {
+        match fault {
+            UpdateFault::Type if self.of_attributes => UpdateFault::AttributeType,
+            fault => fault,
+        }
     }
 
     /// The item after the update. All operands are read from the item before it.
@@ -100,8 +128,8 @@ impl Update {
         let mut written: Vec<(&Path, Value)> = Vec::new();
         let mut removed: Vec<&Path> = Vec::new();
         let mut bytes = 0;
-        for action in &self.0 {
-            match action.outcome(old)? {
+        for action in &self.actions {
+            match action.outcome(old).map_err(|fault| self.worded(fault))? {
                 Some(value) => {
                     bytes += value.size();
                     written.push((action.path(), value));
@@ -197,6 +225,21 @@ impl Expression {
             }
             Expression::Plus(a, b) => arithmetic(a, b, old, Number::add),
             Expression::Minus(a, b) => arithmetic(a, b, old, Number::subtract),
+        }
+    }
+
+    fn collect_paths<'a>(&'a self, found: &mut Vec<&'a Path>) {
+        match self {
+            Expression::Path(path) => found.push(path),
+            Expression::Value(_) => {}
+            Expression::IfNotExists(path, otherwise) => {
+                found.push(path);
+                otherwise.collect_paths(found);
+            }
+            Expression::ListAppend(a, b) | Expression::Plus(a, b) | Expression::Minus(a, b) => {
+                a.collect_paths(found);
+                b.collect_paths(found);
+            }
         }
     }
 

@@ -13,9 +13,9 @@ use crate::api::{
 };
 use crate::data::{self, Fresh, Schema, Table};
 use crate::error::Error;
-use crate::expression::{Kind, Placeholders, Projection};
+use crate::expression::{Kind, Placeholders, Projection, legacy};
 use crate::ops::write::{Change, Guard, Returns, Write, current, perform_in};
-use crate::ops::{Units, consumed, find, refuse_legacy, touched};
+use crate::ops::{Units, consumed, find, touched};
 use crate::rules::{self, PrimaryKey, Violations};
 use crate::value::{Item, size};
 
@@ -48,11 +48,12 @@ struct Wanted {
     // As given, because what is left unprocessed is given back.
     projection_text: Option<String>,
     names: Option<BTreeMap<String, String>>,
+    attributes: Option<Vec<String>>,
 }
 
 pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetItemOutput, Error> {
     let capacity = input.return_consumed_capacity.as_ref();
-    let wanted = check_get(ctx, input.request_items, capacity)?;
+    let wanted = check_get(input.request_items, capacity)?;
     let mut reads = Vec::new();
     for part in wanted {
         let (table, keys) = resolve(ctx, &part).await?;
@@ -65,28 +66,38 @@ pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetI
     };
     let mut bytes = 0;
     for (mut part, table, keys) in reads {
-        let (mut found, mut units, mut done) = (Vec::new(), 0.0, 0);
-        for key in keys {
+        let (mut found, mut units, mut left) = (Vec::new(), 0.0, Vec::new());
+        let (consistent, bytes_max) =
+            (part.consistent == Some(true), rules::batch_bytes_max(&table.settings));
+        let mut table_bytes = 0;
+        for (key, given) in keys.iter().zip(std::mem::take(&mut part.keys)) {
             if bytes >= GET_BYTES_MAX {
-                break;
+                left.push(given);
+                continue;
             }
-            let item = data::get(ctx.store(), &key).await?;
+            let item = data::get(ctx.store(), key).await?;
             let item_bytes = item.as_ref().map_or(0, size);
-            units += rules::read_units(item_bytes, part.consistent == Some(true));
+            if bytes_max.is_some_and(|max| table_bytes + item_bytes > max) {
+                // AWS counts the attempt.
+                units += rules::read_units(0, consistent);
+                left.push(given);
+                continue;
+            }
+            units += rules::read_units(item_bytes, consistent);
             found.extend(item.map(|item| match &part.projection {
                 Some(projection) => projection.of(&item),
                 None => item,
             }));
             bytes += item_bytes;
-            done += 1;
+            table_bytes += item_bytes;
         }
-        let left = part.keys.split_off(done);
         if !left.is_empty() {
             let unprocessed = UnprocessedKeys {
                 keys: left,
                 consistent_read: part.consistent,
                 projection_expression: part.projection_text,
                 expression_attribute_names: part.names,
+                attributes_to_get: part.attributes,
             };
             output.unprocessed_keys.insert(part.name.clone(), unprocessed);
         }
@@ -100,7 +111,6 @@ pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetI
 
 /// What a batch asks for, as far as it can be checked without the tables.
 fn check_get(
-    ctx: &Ctx,
     tables: Option<BTreeMap<String, KeysAndAttributes>>,
     capacity: Option<&String>,
 ) -> Result<Vec<Wanted>, Error> {
@@ -109,7 +119,9 @@ fn check_get(
     check_tables(&mut violations, tables.as_ref());
     let tables = tables.unwrap_or_default();
     for (name, table) in &tables {
-        refuse_legacy(ctx, &[("AttributesToGet", &table.attributes_to_get)])?;
+        let at = format!("requestItems.{name}.member.attributesToGet");
+        let attributes = table.attributes_to_get.as_deref();
+        legacy::check_attributes(&mut violations, &at, attributes);
         let at = format!("requestItems.{name}.member.keys");
         violations.required(&at, table.keys.is_some());
         let count = table.keys.as_ref().map_or(1, Vec::len);
@@ -132,15 +144,16 @@ fn check_get(
 fn check_reads(name: String, table: KeysAndAttributes) -> Result<Wanted, Error> {
     let text = table.projection_expression;
     let names = table.expression_attribute_names;
+    let attributes = table.attributes_to_get;
     let given = [(Kind::Projection, text.is_some())];
-    if text.is_none() && names.is_some() {
-        Placeholders::new(names.clone(), None, &given)?;
-    }
+    legacy::not_mixed(&[("AttributesToGet", attributes.is_some())], &given)?;
+    Placeholders::check(names.is_some(), false, &given)?;
     let keys = table.keys.unwrap_or_default().into_iter().map(|key| key.checked());
     let keys = keys.collect::<Result<Vec<Item>, _>>()?;
     let mut placeholders = Placeholders::new(names.clone(), None, &given)?;
     let parse = |text: &String| Projection::parse(text, &mut placeholders);
     let projection = text.as_ref().map(parse).transpose()?;
+    let projection = projection.or(legacy::projection(attributes.as_ref())?);
     placeholders.all_used()?;
     for (index, key) in keys.iter().enumerate() {
         if keys[..index].contains(key) {
@@ -154,6 +167,7 @@ fn check_reads(name: String, table: KeysAndAttributes) -> Result<Wanted, Error> 
         consistent: table.consistent_read,
         projection_text: text,
         names,
+        attributes,
     })
 }
 

@@ -1,15 +1,18 @@
 //! GetItem, PutItem, DeleteItem, UpdateItem: the shapes of requests around [`write`].
 
+use std::collections::BTreeMap;
+
 use kit::Ctx;
 
+use crate::api::legacy::ExpectedAttributeValue;
 use crate::api::{
     DeleteItemInput, GetItemInput, GetItemOutput, PutItemInput, UpdateItemInput, WriteItemOutput,
 };
 use crate::data::{self, Table};
 use crate::error::Error;
-use crate::expression::{Condition, Kind, Placeholders, Projection, Update};
+use crate::expression::{Condition, Kind, Placeholders, Projection, Update, legacy};
 use crate::ops::write::{Change, Guard, Returns, Write, write};
-use crate::ops::{consumed, find, refuse_legacy};
+use crate::ops::{consumed, find};
 use crate::rules::{self, Violations};
 use crate::value::size;
 
@@ -17,21 +20,23 @@ const RETURN_VALUES: &[&str] = &["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "U
 const ON_FAILURE: &[&str] = &["ALL_OLD", "NONE"];
 
 pub(crate) async fn get(ctx: &Ctx, input: GetItemInput) -> Result<GetItemOutput, Error> {
-    refuse_legacy(ctx, &[("AttributesToGet", &input.attributes_to_get)])?;
     let mut violations = Violations::default();
     violations.table_name(input.table_name.as_ref());
     violations.required("key", input.key.is_some());
     violations.return_consumed_capacity(input.return_consumed_capacity.as_ref());
+    let attributes = input.attributes_to_get.as_ref();
+    legacy::check_attributes(&mut violations, "attributesToGet", attributes.map(Vec::as_slice));
     violations.finish()?;
     let text = input.projection_expression.as_deref();
     let given = [(Kind::Projection, text.is_some())];
-    if input.expression_attribute_names.is_some() && text.is_none() {
-        Placeholders::new(input.expression_attribute_names.clone(), None, &given)?;
-    }
+    legacy::not_mixed(&[("AttributesToGet", attributes.is_some())], &given)?;
+    Placeholders::check(input.expression_attribute_names.is_some(), false, &given)?;
     let key = input.key.map(|key| key.checked()).transpose()?.unwrap_or_default();
+    let attributes = legacy::projection(attributes)?;
     let mut placeholders = Placeholders::new(input.expression_attribute_names, None, &given)?;
     let projection = text.map(|text| Projection::parse(text, &mut placeholders)).transpose()?;
     placeholders.all_used()?;
+    let projection = projection.or(attributes);
 
     let table = find(ctx, input.table_name.as_ref()).await?;
     let key = rules::key_of_request(&table.schema, &key)?;
@@ -57,11 +62,18 @@ struct Asked<'a> {
     on_failure: Option<&'a str>,
     capacity: Option<&'a String>,
     metrics: Option<&'a String>,
+    expected: Option<&'a BTreeMap<String, ExpectedAttributeValue>>,
+    operator: Option<&'a str>,
 }
 
 impl Asked<'_> {
     /// The constraints of the API's model. `subject` is the member that says what is written.
-    fn check(&self, subject: &str, given: bool) -> Result<(), Error> {
+    fn check(
+        &self,
+        subject: &str,
+        given: bool,
+        note_more: impl FnOnce(&mut Violations),
+    ) -> Result<(), Error> {
         let mut violations = Violations::default();
         violations.table_name(self.table);
         violations.required(subject, given);
@@ -69,7 +81,22 @@ impl Asked<'_> {
         violations.one_of("returnValuesOnConditionCheckFailure", self.on_failure, ON_FAILURE);
         violations.return_consumed_capacity(self.capacity);
         violations.return_item_collection_metrics(self.metrics);
+        legacy::check_operator_name(&mut violations, self.operator);
+        legacy::check_expected(&mut violations, self.expected);
+        note_more(&mut violations);
         violations.finish()
+    }
+
+    /// Which parameters older than expressions there are, of those that all writes have.
+    fn old_parameters(&self) -> [(&'static str, bool); 2] {
+        [("Expected", self.expected.is_some()), ("ConditionalOperator", self.operator.is_some())]
+    }
+
+    /// What `Expected` demands.
+    fn expected(&self) -> Result<Option<Condition>, Error> {
+        let expected = legacy::expected(self.expected.cloned(), self.operator)?;
+        legacy::check_operator(self.operator, self.expected.map(BTreeMap::len))?;
+        Ok(expected)
     }
 
     fn old_or_none(&self) -> Result<Returns, Error> {
@@ -89,33 +116,34 @@ impl Asked<'_> {
 }
 
 pub(crate) async fn put(ctx: &Ctx, input: PutItemInput) -> Result<WriteItemOutput, Error> {
-    refuse_legacy(
-        ctx,
-        &[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)],
-    )?;
     let asked = Asked {
         table: input.table_name.as_ref(),
         returns: input.return_values.as_deref(),
         on_failure: input.return_values_on_condition_check_failure.as_deref(),
         capacity: input.return_consumed_capacity.as_ref(),
         metrics: input.return_item_collection_metrics.as_ref(),
+        expected: input.expected.as_ref(),
+        operator: input.conditional_operator.as_deref(),
     };
-    asked.check("item", input.item.is_some())?;
+    asked.check("item", input.item.is_some(), |_| ())?;
     let text = input.condition_expression.as_deref();
-    check_expressions_given(
+    let given = [(Kind::Condition, text.is_some())];
+    legacy::not_mixed(&asked.old_parameters(), &given)?;
+    Placeholders::check(
         input.expression_attribute_names.is_some(),
         input.expression_attribute_values.is_some(),
-        &[(Kind::Condition, text.is_some())],
+        &given,
     )?;
     let item = input.item.map(|item| item.checked()).transpose()?.unwrap_or_default();
     rules::check_size(&item)?;
     let returns = asked.old_or_none()?;
+    let expected = asked.expected()?;
     let mut placeholders = Placeholders::new(
         input.expression_attribute_names,
         input.expression_attribute_values,
-        &[(Kind::Condition, text.is_some())],
+        &given,
     )?;
-    let condition = parse_condition(text, &mut placeholders)?;
+    let condition = parse_condition(text, &mut placeholders)?.or(expected);
     placeholders.all_used()?;
 
     let table = find(ctx, asked.table).await?;
@@ -127,32 +155,33 @@ pub(crate) async fn put(ctx: &Ctx, input: PutItemInput) -> Result<WriteItemOutpu
 }
 
 pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteItemOutput, Error> {
-    refuse_legacy(
-        ctx,
-        &[("Expected", &input.expected), ("ConditionalOperator", &input.conditional_operator)],
-    )?;
     let asked = Asked {
         table: input.table_name.as_ref(),
         returns: input.return_values.as_deref(),
         on_failure: input.return_values_on_condition_check_failure.as_deref(),
         capacity: input.return_consumed_capacity.as_ref(),
         metrics: input.return_item_collection_metrics.as_ref(),
+        expected: input.expected.as_ref(),
+        operator: input.conditional_operator.as_deref(),
     };
-    asked.check("key", input.key.is_some())?;
+    asked.check("key", input.key.is_some(), |_| ())?;
     let text = input.condition_expression.as_deref();
-    check_expressions_given(
+    let given = [(Kind::Condition, text.is_some())];
+    legacy::not_mixed(&asked.old_parameters(), &given)?;
+    Placeholders::check(
         input.expression_attribute_names.is_some(),
         input.expression_attribute_values.is_some(),
-        &[(Kind::Condition, text.is_some())],
+        &given,
     )?;
     let key = input.key.map(|key| key.checked()).transpose()?.unwrap_or_default();
     let returns = asked.old_or_none()?;
+    let expected = asked.expected()?;
     let mut placeholders = Placeholders::new(
         input.expression_attribute_names,
         input.expression_attribute_values,
-        &[(Kind::Condition, text.is_some())],
+        &given,
     )?;
-    let condition = parse_condition(text, &mut placeholders)?;
+    let condition = parse_condition(text, &mut placeholders)?.or(expected);
     placeholders.all_used()?;
 
     let table = find(ctx, asked.table).await?;
@@ -164,38 +193,37 @@ pub(crate) async fn delete(ctx: &Ctx, input: DeleteItemInput) -> Result<WriteIte
 }
 
 pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteItemOutput, Error> {
-    refuse_legacy(
-        ctx,
-        &[
-            ("AttributeUpdates", &input.attribute_updates),
-            ("Expected", &input.expected),
-            ("ConditionalOperator", &input.conditional_operator),
-        ],
-    )?;
     let asked = Asked {
         table: input.table_name.as_ref(),
         returns: input.return_values.as_deref(),
         on_failure: input.return_values_on_condition_check_failure.as_deref(),
         capacity: input.return_consumed_capacity.as_ref(),
         metrics: input.return_item_collection_metrics.as_ref(),
+        expected: input.expected.as_ref(),
+        operator: input.conditional_operator.as_deref(),
     };
-    asked.check("key", input.key.is_some())?;
+    let updates = input.attribute_updates.as_ref();
+    asked.check("key", input.key.is_some(), |v| legacy::check_updates(v, updates))?;
     let (text, condition) =
         (input.update_expression.as_deref(), input.condition_expression.as_deref());
     let given = [(Kind::Update, text.is_some()), (Kind::Condition, condition.is_some())];
-    check_expressions_given(
+    let old = [&[("AttributeUpdates", updates.is_some())], &asked.old_parameters()[..]].concat();
+    legacy::not_mixed(&old, &given)?;
+    Placeholders::check(
         input.expression_attribute_names.is_some(),
         input.expression_attribute_values.is_some(),
         &given,
     )?;
     let key = input.key.map(|key| key.checked()).transpose()?.unwrap_or_default();
+    let (updates, expected) = (legacy::updates(input.attribute_updates)?, asked.expected()?);
     let mut placeholders = Placeholders::new(
         input.expression_attribute_names,
         input.expression_attribute_values,
         &given,
     )?;
     let update = text.map(|text| Update::parse(text, &mut placeholders)).transpose()?;
-    let condition = parse_condition(condition, &mut placeholders)?;
+    let update = update.or(updates);
+    let condition = parse_condition(condition, &mut placeholders)?.or(expected);
     placeholders.all_used()?;
 
     let table = find(ctx, asked.table).await?;
@@ -208,7 +236,11 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
             )));
         }
     }
-    rules::check_key_paths(&table, update.iter().flat_map(Update::paths))?;
+    let change = Change::Update { key, update };
+    change.check(&table)?;
+    if let Change::Update { update: Some(update), .. } = &change {
+        rules::check_key_paths(&table, update.all_paths())?;
+    }
     let guard = asked.guard(&table, condition)?;
     let returns = match asked.returns {
         Some("ALL_OLD") => Returns::AllOld,
@@ -217,20 +249,8 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
         Some("UPDATED_NEW") => Returns::UpdatedNew,
         _ => Returns::Nothing,
     };
-    let change = Change::Update { key, update };
     let request = Write { table: &table, key: primary, change, guard, returns };
     write(ctx, request, (asked.capacity, asked.metrics)).await
-}
-
-/// Placeholders without any expression are refused before the values of the request are checked,
-/// all other faults of placeholders after.
-fn check_expressions_given(names: bool, values: bool, given: &[(Kind, bool)]) -> Result<(), Error> {
-    if given.iter().any(|(_, given)| *given) {
-        return Ok(());
-    }
-    let (names, values) = (names.then(Default::default), values.then(Default::default));
-    Placeholders::new(names, values, given)?;
-    Ok(())
 }
 
 fn parse_condition(

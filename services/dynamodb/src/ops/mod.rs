@@ -16,8 +16,6 @@ use std::sync::Arc;
 
 use base::Arn;
 use kit::Ctx;
-use kit::unserved::Unserved;
-use serde_json::Value;
 
 use crate::api::{Capacity, ConsumedCapacity};
 use crate::data::index::Index;
@@ -46,23 +44,6 @@ fn name<'a>(ctx: &Ctx, table: &'a str) -> Option<&'a str> {
 async fn find(ctx: &Ctx, table: Option<&String>) -> Result<Arc<Table>, Error> {
     let name = table.and_then(|table| name(ctx, table)).ok_or(Error::NoTable)?;
     ctx.state::<Arc<Tables>>().get(ctx, name).await?.ok_or(Error::NoTable)
-}
-
-/// Refuses parameters of the language before expressions, by name. Unlike members that ask for
-/// more, these say something in every form but an empty one: `Exists: false` is a condition.
-fn refuse_legacy(ctx: &Ctx, members: &[(&str, &Unserved)]) -> Result<(), Error> {
-    let is_empty = |value: &Value| match value {
-        Value::Array(all) => all.is_empty(),
-        Value::Object(all) => all.is_empty(),
-        other => other.is_null(),
-    };
-    for (name, member) in members {
-        if member.given().is_some_and(|value| !is_empty(value)) {
-            let what = format_args!("{}.{} with {name}", ctx.service, ctx.operation);
-            return Err(kit::Error::not_served(what).into());
-        }
-    }
-    Ok(())
 }
 
 /// Capacity units that were used, of a table and of its indexes.

@@ -14,7 +14,7 @@ use crate::ops::{Units, consumed};
 use crate::rules::{self, Violations};
 use crate::value::{Given, Item, size};
 
-/// How much a page reads, before the filter.
+/// How much a page reads, before the filter, of what [`rules::page`] counts.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How many entries are taken from the store at a time: at most 64 KB each.
 const STEP_ITEMS_MAX: usize = 64;
@@ -46,6 +46,8 @@ struct Page {
     count: usize,
     scanned: usize,
     bytes: usize,
+    /// What counts against the page's limit.
+    counted: usize,
     last: Option<Item>,
     fetched: f64,
 }
@@ -70,7 +72,8 @@ pub(crate) async fn read(
             };
             page.scanned += 1;
             page.bytes += size(&item);
-            let full = page.scanned >= limit || page.bytes >= PAGE_BYTES_MAX;
+            page.counted += rules::page::page_bytes(&read.table.schema, &item);
+            let full = page.scanned >= limit || page.counted >= PAGE_BYTES_MAX;
             if full {
                 page.last = Some(read.start_key(&item));
             }
@@ -171,7 +174,7 @@ pub(crate) fn remaining(range: KeyRange, dir: Dir, key: &Key) -> KeyRange {
 }
 
 /// The number of items a page may read at most.
-pub(crate) fn limit(given: Option<i64>) -> Option<usize> {
+pub(crate) fn limit(given: Option<i32>) -> Option<usize> {
     given.and_then(|limit| usize::try_from(limit).ok())
 }
 
@@ -181,14 +184,14 @@ pub(crate) fn check(
     table: Option<&String>,
     index: Option<&String>,
     select: Option<&str>,
-    limit: Option<i64>,
+    limit: Option<i32>,
     capacity: Option<&String>,
 ) {
     violations.one_of("select", select, SELECTS);
     violations.name("indexName", index.map(String::as_str));
     violations.return_consumed_capacity(capacity);
     violations.table_name(table);
-    violations.range("limit", limit, 1, i64::from(i32::MAX));
+    violations.range("limit", limit.map(i64::from), 1, i64::from(i32::MAX));
 }
 
 /// The start key a request gives. AWS introduces most of its faults with a sentence of their own.
@@ -221,26 +224,37 @@ pub(crate) fn filter_and_projection(
     Ok((filter, projection.map(parse).transpose()?))
 }
 
+/// The parameter that says which attributes are wanted, if one does.
+pub(crate) fn wanted(expression: bool, attributes: bool) -> Option<&'static str> {
+    match (expression, attributes) {
+        (true, _) => Some("ProjectionExpression"),
+        (false, true) => Some("AttributesToGet"),
+        (false, false) => None,
+    }
+}
+
 /// Whether only counts are wanted; fails where `Select` and the projection contradict each other.
 pub(crate) fn counts(
     select: Option<&str>,
-    projection: bool,
+    wanted: Option<&str>,
     index: Option<&String>,
 ) -> Result<bool, Error> {
-    let only = "Cannot specify the ProjectionExpression when choosing to get";
-    match select {
-        Some("ALL_PROJECTED_ATTRIBUTES") if index.is_none() => Err(Error::invalid(
+    let only = |what: &str, wanted: &str| {
+        Error::validation(format!("Cannot specify the {wanted} when choosing to get {what}"))
+    };
+    match (select, wanted) {
+        (Some("ALL_PROJECTED_ATTRIBUTES"), _) if index.is_none() => Err(Error::invalid(
             "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName",
         )),
-        Some("COUNT") if projection => Err(Error::validation(format!("{only} only the Count"))),
-        Some(all @ ("ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES")) if projection => {
-            Err(Error::validation(format!("{only} {all}")))
+        (Some("COUNT"), Some(wanted)) => Err(only("only the Count", wanted)),
+        (Some(all @ ("ALL_ATTRIBUTES" | "ALL_PROJECTED_ATTRIBUTES")), Some(wanted)) => {
+            Err(only(all, wanted))
         }
-        Some("SPECIFIC_ATTRIBUTES") if !projection => Err(Error::validation(
+        (Some("SPECIFIC_ATTRIBUTES"), None) => Err(Error::validation(
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get \
              SPECIFIC_ATTRIBUTES",
         )),
-        other => Ok(other == Some("COUNT")),
+        (select, _) => Ok(select == Some("COUNT")),
     }
 }
 
@@ -296,15 +310,25 @@ pub(crate) fn fetches(
     Ok(everything || !lacking.is_empty())
 }
 
+/// Whether a start key has as many attributes as the table's key and the index's together.
+pub(crate) fn check_start_len(
+    table: &Table,
+    index: Option<&Index>,
+    start: &Item,
+) -> Result<(), Error> {
+    let schemas = std::iter::once(&table.schema).chain(index.map(|index| &index.schema));
+    let names: BTreeSet<&String> =
+        schemas.flat_map(|schema| schema.attributes()).map(|a| &a.name).collect();
+    if start.len() != names.len() {
+        return Err(Error::validation("The provided starting key is invalid"));
+    }
+    Ok(())
+}
+
 /// Whether a start key has the attributes of the table's key and the index's, of their types.
 pub(crate) fn check_start(table: &Table, index: &Index, start: &Item) -> Result<(), Error> {
+    check_start_len(table, Some(index), start)?;
     let invalid = || Error::validation("The provided starting key is invalid");
-    let schemas = [&table.schema, &index.schema];
-    let names: BTreeSet<&String> =
-        schemas.iter().flat_map(|schema| schema.attributes()).map(|a| &a.name).collect();
-    if start.len() != names.len() {
-        return Err(invalid());
-    }
     for attribute in index.schema.attributes() {
         let value = start.get(&attribute.name).ok_or_else(invalid)?;
         if value.kind() != attribute.kind {

@@ -1,5 +1,7 @@
 //! Query and Scan.
 
+use std::collections::BTreeMap;
+
 use kit::Ctx;
 use store::{Dir, Key, KeyRange};
 
@@ -7,9 +9,9 @@ use crate::api::{PageOutput, QueryInput, ScanInput};
 use crate::data::index::{self, Index};
 use crate::data::{self, Attribute, Schema, Table};
 use crate::error::Error;
-use crate::expression::{Condition, KeyCondition, KeyTest, Kind, Placeholders};
+use crate::expression::{Condition, KeyCondition, KeyTest, Kind, Placeholders, Projection, legacy};
+use crate::ops::find;
 use crate::ops::page::{self, Read};
-use crate::ops::{find, refuse_legacy};
 use crate::rules::{self, Violations};
 use crate::value::{Item, Value};
 
@@ -17,54 +19,24 @@ use crate::value::{Item, Value};
 const SEGMENTS_MAX: i64 = 1_000_000;
 
 pub(crate) async fn query(ctx: &Ctx, mut input: QueryInput) -> Result<PageOutput, Error> {
-    refuse_legacy(
-        ctx,
-        &[
-            ("KeyConditions", &input.key_conditions),
-            ("QueryFilter", &input.query_filter),
-            ("ConditionalOperator", &input.conditional_operator),
-            ("AttributesToGet", &input.attributes_to_get),
-        ],
-    )?;
+    let asked = check_query(&mut input)?;
     let (table, index) = (input.table_name.as_ref(), input.index_name.as_ref());
-    let (select, capacity) = (input.select.as_deref(), input.return_consumed_capacity.as_ref());
-    let mut violations = Violations::default();
-    page::check(&mut violations, table, index, select, input.limit, capacity);
-    violations.finish()?;
-    let (filter, projection) =
-        (input.filter_expression.as_deref(), input.projection_expression.as_deref());
-    let Some(text) = input.key_condition_expression.as_deref() else {
-        return Err(Error::validation(
-            "Either the KeyConditions or KeyConditionExpression parameter must be specified in \
-             the request.",
-        ));
-    };
-    let start = page::start_key(input.exclusive_start_key.take())?;
-    let given = [
-        (Kind::KeyCondition, true),
-        (Kind::Filter, filter.is_some()),
-        (Kind::Projection, projection.is_some()),
-    ];
-    let mut placeholders = Placeholders::new(
-        input.expression_attribute_names.take(),
-        input.expression_attribute_values.take(),
-        &given,
-    )?;
-    let condition = Condition::parse(Kind::KeyCondition, text, &mut placeholders)?;
-    let (filter, projection) = page::filter_and_projection(filter, projection, &mut placeholders)?;
-    placeholders.all_used()?;
-    let condition = KeyCondition::of(&condition)?;
-    let counts = page::counts(select, projection.is_some(), index)?;
+    let (condition, start) = (asked.condition, asked.start);
+    let (filter, projection) = (asked.filter, asked.projection);
 
     let table = find(ctx, table).await?;
     let consistent = input.consistent_read == Some(true);
     let index = page::index(&table, index, consistent)?;
     let dir = if input.scan_index_forward == Some(false) { Dir::Backward } else { Dir::Forward };
+    let schema = index.map_or(&table.schema, |index| &index.schema);
     let range = query_range(ctx, (&table, index), &condition, start.as_ref(), dir)?;
     let paths = projection.iter().flat_map(|projection| projection.paths());
     rules::check_key_paths(&table, paths)?;
-    check_filter(&table, index, filter.as_ref())?;
+    let select = input.select.as_deref();
+    check_filter(schema, asked.filter_name, filter.as_ref())?;
     let fetches = page::fetches(&table, index, select, projection.as_ref())?;
+    let paths = filter.as_ref().map(Condition::paths).unwrap_or_default();
+    rules::check_key_paths(&table, paths)?;
     let read = Read {
         table: &table,
         index,
@@ -73,11 +45,81 @@ pub(crate) async fn query(ctx: &Ctx, mut input: QueryInput) -> Result<PageOutput
         limit: page::limit(input.limit),
         filter,
         projection,
-        counts,
+        counts: asked.counts,
         fetches,
         consistent,
     };
-    page::read(ctx, read, capacity).await
+    page::read(ctx, read, input.return_consumed_capacity.as_ref()).await
+}
+
+/// What a query asks for, as far as it can be checked without the table.
+struct Asked {
+    condition: KeyCondition,
+    filter: Option<Condition>,
+    /// The parameter that the filter was given as.
+    filter_name: &'static str,
+    projection: Option<Projection>,
+    counts: bool,
+    start: Option<Item>,
+}
+
+fn check_query(input: &mut QueryInput) -> Result<Asked, Error> {
+    let (table, index) = (input.table_name.as_ref(), input.index_name.as_ref());
+    let (select, capacity) = (input.select.as_deref(), input.return_consumed_capacity.as_ref());
+    let operator = input.conditional_operator.as_deref();
+    let (filter, attributes) = (input.query_filter.as_ref(), input.attributes_to_get.as_ref());
+    let mut violations = Violations::default();
+    page::check(&mut violations, table, index, select, input.limit, capacity);
+    legacy::check_conditions(&mut violations, "queryFilter", filter);
+    legacy::check_operator_name(&mut violations, operator);
+    legacy::check_attributes(&mut violations, "attributesToGet", attributes.map(Vec::as_slice));
+    legacy::check_conditions(&mut violations, "keyConditions", input.key_conditions.as_ref());
+    violations.finish()?;
+    let given = [
+        (Kind::Projection, input.projection_expression.is_some()),
+        (Kind::Filter, input.filter_expression.is_some()),
+        (Kind::KeyCondition, input.key_condition_expression.is_some()),
+    ];
+    let of_both = input.key_conditions.is_some() && input.key_condition_expression.is_some();
+    let old = [
+        ("AttributesToGet", attributes.is_some()),
+        ("QueryFilter", filter.is_some()),
+        ("ConditionalOperator", operator.is_some()),
+        ("KeyConditions", of_both),
+    ];
+    legacy::not_mixed(&old, &given)?;
+    let (names, values) =
+        (input.expression_attribute_names.take(), input.expression_attribute_values.take());
+    Placeholders::check(names.is_some(), values.is_some(), &given)?;
+    let (joined, filter_name) = match filter {
+        Some(filter) => (Some(filter.len()), "QueryFilter"),
+        None => (None, "Filter Expression"),
+    };
+    let old_filter = legacy::filter(input.query_filter.take(), operator)?;
+    let old_projection = legacy::projection(attributes)?;
+    legacy::check_operator(operator, joined)?;
+    let start = page::start_key(input.exclusive_start_key.take())?;
+    if input.key_conditions.is_none() && input.key_condition_expression.is_none() {
+        return Err(Error::validation(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in \
+             the request.",
+        ));
+    }
+    let mut placeholders = Placeholders::new(names, values, &given)?;
+    let parse = |text| Condition::parse(Kind::KeyCondition, text, &mut placeholders);
+    let condition = input.key_condition_expression.as_deref().map(parse).transpose()?;
+    let (filter, projection) = (&input.filter_expression, &input.projection_expression);
+    let (filter, projection) =
+        page::filter_and_projection(filter.as_deref(), projection.as_deref(), &mut placeholders)?;
+    placeholders.all_used()?;
+    let condition = match condition {
+        Some(condition) => KeyCondition::of(&condition)?,
+        None => legacy::key_condition(input.key_conditions.take().unwrap_or_default())?,
+    };
+    let wanted = page::wanted(projection.is_some(), old_projection.is_some());
+    let counts = page::counts(select, wanted, index)?;
+    let (filter, projection) = (filter.or(old_filter), projection.or(old_projection));
+    Ok(Asked { condition, filter, filter_name, projection, counts, start })
 }
 
 /// The part of a table or an index that a query reads, from its start key on.
@@ -89,14 +131,11 @@ fn query_range(
     dir: Dir,
 ) -> Result<KeyRange, Error> {
     let schema = index.map_or(&table.schema, |index| &index.schema);
-    if let (Some(index), Some(start)) = (index, start) {
-        page::check_start(table, index, start)?;
+    if let Some(start) = start {
+        page::check_start_len(table, index, start)?;
     }
-    let own_start = start.map(|start| match index {
-        Some(_) => rules::key_attributes(schema, start),
-        None => start.clone(),
-    });
-    let (partition, sort) = tests(schema, condition, own_start.as_ref())?;
+    let (partition, sort) = tests(schema, condition, start)?;
+    let own_start = start.map(|start| rules::key_attributes(schema, start));
     let partition = rules::key_bytes(partition);
     let range = match index {
         Some(index) => {
@@ -128,9 +167,6 @@ fn tests<'a>(
 ) -> Result<(&'a Value, Option<&'a KeyTest>), Error> {
     let invalid = || Error::validation("The provided starting key is invalid");
     let unsupported = || Error::validation("Query key condition not supported");
-    if start.is_some_and(|start| start.len() != schema.attributes().count()) {
-        return Err(invalid());
-    }
     let check = |attribute: &Attribute, required: bool| {
         let Attribute { name, kind } = attribute;
         if let Some(start) = start {
@@ -152,6 +188,11 @@ fn tests<'a>(
             }
             return Ok(None);
         };
+        if *test == KeyTest::NotIndexable {
+            return Err(Error::validation(
+                "Attempted conditional constraint is not an indexable operation",
+            ));
+        }
         if test.values().any(|value| value.kind() != kind) {
             return Err(Error::invalid("Condition parameter type does not match schema type"));
         }
@@ -194,7 +235,7 @@ fn sort_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
     let all = partition.prefix();
     let at = |value: &Value| data::with_sort(partition, &rules::key_bytes(value));
     match test {
-        None => all,
+        None | Some(KeyTest::NotIndexable) => all,
         Some(KeyTest::Equal(value)) => all.from(at(value)).before(at(value).successor()),
         Some(KeyTest::Less(value)) => all.before(at(value)),
         Some(KeyTest::LessOrEqual(value)) => all.before(at(value).successor()),
@@ -210,7 +251,7 @@ fn entry_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
     let all = partition.prefix();
     let at = |value: &Value| index::with_sort(partition, &rules::key_bytes(value));
     match test {
-        None => all,
+        None | Some(KeyTest::NotIndexable) => all,
         Some(KeyTest::Equal(value)) => at(value).prefix(),
         Some(KeyTest::Less(value)) => all.before(at(value)),
         Some(KeyTest::LessOrEqual(value)) => all.through(&at(value)),
@@ -239,69 +280,75 @@ fn start_within(
         ));
     }
     if !passes(&schema.partition) {
-        return Err(Error::validation(
-            "The provided starting key is outside query boundaries based on provided conditions",
-        ));
+        return Err(Error::validation(match tested_sort {
+            Some(_) => "The query can return at most one row and cannot be restarted",
+            None => {
+                "The provided starting key is outside query boundaries based on provided conditions"
+            }
+        }));
     }
     Ok(key)
 }
 
 /// A query's filter may not ask for what its key condition is there for.
 fn check_filter(
-    table: &Table,
-    index: Option<&Index>,
+    schema: &Schema,
+    filter_name: &str,
     filter: Option<&Condition>,
 ) -> Result<(), Error> {
-    let schema = index.map_or(&table.schema, |index| &index.schema);
     let paths = filter.map(Condition::paths).unwrap_or_default();
     for Attribute { name, .. } in schema.attributes() {
         if paths.iter().any(|path| path.head() == name) {
             return Err(Error::validation(format!(
-                "Filter Expression can only contain non-primary key attributes: Primary key \
-                 attribute: {name}"
+                "{filter_name} can only contain non-primary key attributes: Primary key attribute: \
+                 {name}"
             )));
         }
     }
-    rules::check_key_paths(table, paths)
+    Ok(())
 }
 
 pub(crate) async fn scan(ctx: &Ctx, mut input: ScanInput) -> Result<PageOutput, Error> {
-    refuse_legacy(
-        ctx,
-        &[
-            ("ScanFilter", &input.scan_filter),
-            ("ConditionalOperator", &input.conditional_operator),
-            ("AttributesToGet", &input.attributes_to_get),
-        ],
-    )?;
     let (table, index) = (input.table_name.as_ref(), input.index_name.as_ref());
     let (select, capacity) = (input.select.as_deref(), input.return_consumed_capacity.as_ref());
+    let operator = input.conditional_operator.as_deref();
+    let (filter, attributes) = (input.scan_filter.as_ref(), input.attributes_to_get.as_ref());
+    let (segment, segments) = (input.segment.map(i64::from), input.total_segments.map(i64::from));
     let mut violations = Violations::default();
     page::check(&mut violations, table, index, select, input.limit, capacity);
-    violations.range("totalSegments", input.total_segments, 1, SEGMENTS_MAX);
-    violations.range("segment", input.segment, 0, SEGMENTS_MAX - 1);
+    legacy::check_conditions(&mut violations, "scanFilter", filter);
+    legacy::check_operator_name(&mut violations, operator);
+    violations.range("totalSegments", segments, 1, SEGMENTS_MAX);
+    violations.range("segment", segment, 0, SEGMENTS_MAX - 1);
+    legacy::check_attributes(&mut violations, "attributesToGet", attributes.map(Vec::as_slice));
     violations.finish()?;
-    let (filter, projection) =
-        (input.filter_expression.as_deref(), input.projection_expression.as_deref());
-    let given = [(Kind::Filter, filter.is_some()), (Kind::Projection, projection.is_some())];
-    if given.iter().all(|(_, given)| !given) {
-        // Refused before the start key is looked at.
-        Placeholders::new(
-            input.expression_attribute_names.clone(),
-            input.expression_attribute_values.clone(),
-            &given,
-        )?;
-    }
+    let given = [
+        (Kind::Projection, input.projection_expression.is_some()),
+        (Kind::Filter, input.filter_expression.is_some()),
+    ];
+    let old = [
+        ("AttributesToGet", attributes.is_some()),
+        ("ScanFilter", filter.is_some()),
+        ("ConditionalOperator", operator.is_some()),
+    ];
+    legacy::not_mixed(&old, &given)?;
+    let (names, values) =
+        (input.expression_attribute_names.take(), input.expression_attribute_values.take());
+    Placeholders::check(names.is_some(), values.is_some(), &given)?;
+    let old_projection = legacy::projection(attributes)?;
+    let joined = filter.map(BTreeMap::len);
+    let old_filter = legacy::filter(input.scan_filter.take(), operator)?;
+    legacy::check_operator(operator, joined)?;
     let start = page::start_key(input.exclusive_start_key.take())?;
-    let segment = segments(input.segment, input.total_segments)?;
-    let mut placeholders = Placeholders::new(
-        input.expression_attribute_names.take(),
-        input.expression_attribute_values.take(),
-        &given,
-    )?;
-    let (filter, projection) = page::filter_and_projection(filter, projection, &mut placeholders)?;
+    let segment = self::segments(segment, segments)?;
+    let mut placeholders = Placeholders::new(names, values, &given)?;
+    let (filter, projection) = (&input.filter_expression, &input.projection_expression);
+    let (filter, projection) =
+        page::filter_and_projection(filter.as_deref(), projection.as_deref(), &mut placeholders)?;
     placeholders.all_used()?;
-    let counts = page::counts(select, projection.is_some(), index)?;
+    let wanted = page::wanted(projection.is_some(), old_projection.is_some());
+    let counts = page::counts(select, wanted, index)?;
+    let (filter, projection) = (filter.or(old_filter), projection.or(old_projection));
 
     let table = find(ctx, table).await?;
     let consistent = input.consistent_read == Some(true);

@@ -222,9 +222,10 @@ fn refuse_update(ctx: &Ctx, given: &SecondaryIndexUpdate) -> Result<(), Error> {
 pub(crate) async fn list(ctx: &Ctx, input: ListTablesInput) -> Result<ListTablesOutput, Error> {
     let mut violations = Violations::default();
     violations.name("exclusiveStartTableName", input.exclusive_start_table_name.as_deref());
-    violations.range("limit", input.limit, 1, LIST_MAX);
+    let limit = input.limit.map(i64::from);
+    violations.range("limit", limit, 1, LIST_MAX);
     violations.finish()?;
-    let limit = usize::try_from(input.limit.unwrap_or(LIST_MAX)).unwrap_or(0);
+    let limit = usize::try_from(limit.unwrap_or(LIST_MAX)).unwrap_or(0);
     let mut range = data::tables_key(&ctx.account, &ctx.region).prefix();
     if let Some(start) = &input.exclusive_start_table_name {
         range = range.after(&data::table_key(&ctx.account, &ctx.region, start));

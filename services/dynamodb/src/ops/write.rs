@@ -257,7 +257,7 @@ impl Change {
         match self {
             Change::Put(item) => rules::entry::check_item(table, item),
             Change::Update { update: Some(update), .. } => {
-                rules::entry::check_set(table, |attribute| update.sets(attribute))
+                rules::entry::check_set(table, |attribute| update.kind_of(attribute))
             }
             Change::Delete(_) | Change::Update { update: None, .. } => Ok(()),
         }

@@ -11,7 +11,7 @@ pub(crate) fn check_item(table: &Table, item: &Item) -> Result<(), Error> {
     for (index, attribute) in keys(table) {
         let Some(value) = item.get(&attribute.name) else { continue };
         if value.kind() != attribute.kind {
-            return Err(mismatch(index, attribute, value));
+            return Err(mismatch(index, attribute, value.kind()));
         }
         check_value(index, attribute, value)?;
     }
@@ -36,15 +36,15 @@ pub(crate) fn check_updated(table: &Table, old: Option<&Item>, new: &Item) -> Re
     Ok(())
 }
 
-/// Whether values an update sets attributes to, as far as the request gives them, fit.
-pub(crate) fn check_set<'a>(
+/// Whether the types that an update gives to attributes, as far as the request tells them, fit.
+pub(crate) fn check_set(
     table: &Table,
-    set: impl Fn(&str) -> Option<&'a Value>,
+    kind_of: impl Fn(&str) -> Option<&'static str>,
 ) -> Result<(), Error> {
     for (index, attribute) in keys(table) {
-        let Some(value) = set(&attribute.name) else { continue };
-        if value.kind() != attribute.kind {
-            return Err(mismatch(index, attribute, value));
+        let Some(kind) = kind_of(&attribute.name) else { continue };
+        if kind != attribute.kind {
+            return Err(mismatch(index, attribute, kind));
         }
     }
     Ok(())
@@ -62,11 +62,10 @@ fn index_keys(index: &Index) -> impl Iterator<Item = (&Index, &Attribute)> {
     index.schema.attributes().map(move |attribute| (index, attribute))
 }
 
-fn mismatch(index: &Index, attribute: &Attribute, value: &Value) -> Error {
+fn mismatch(index: &Index, attribute: &Attribute, actual: &str) -> Error {
     let Attribute { name, kind } = attribute;
     Error::invalid(format_args!(
-        "Type mismatch for Index Key {name} Expected: {kind} Actual: {} IndexName: {}",
-        value.kind(),
+        "Type mismatch for Index Key {name} Expected: {kind} Actual: {actual} IndexName: {}",
         index.name
     ))
 }

@@ -50,7 +50,31 @@ pub(crate) fn check_update(input: &UpdateTableInput) -> Result<(), Error> {
     stream::check(&mut violations, input.stream_specification.as_ref());
     index::check_updates(&mut violations, input.global_secondary_index_updates.as_deref());
     violations.finish()?;
+    check_asked(input)?;
     index::check_named(input.global_secondary_index_updates.as_deref().unwrap_or_default())
+}
+
+/// What a change of a table may say, whatever the table is.
+fn check_asked(input: &UpdateTableInput) -> Result<(), Error> {
+    let asks = input.provisioned_throughput.is_some()
+        || input.billing_mode.is_some()
+        || input.sse_specification.is_some()
+        || input.global_secondary_index_updates.as_ref().is_some_and(|all| !all.is_empty())
+        || input.deletion_protection_enabled.is_some()
+        || input.table_class.is_some();
+    if !asks {
+        return Err(Error::validation(
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, \
+             GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
+        ));
+    }
+    match &input.provisioned_throughput {
+        Some(given) => bounded(given).map(|_| ()),
+        None if input.billing_mode.as_deref() == Some("PROVISIONED") => Err(Error::invalid(
+            "ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
+        )),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn check_throughput(
@@ -248,16 +272,15 @@ fn changed_settings(
             settings.throughput = None;
             settings.on_demand_since = Some(now);
         }
-        Some(_) if given.is_none() && settings.throughput.is_none() => {
-            return Err(Error::invalid(
-                "ReadCapacityUnits and WriteCapacityUnits must both be specified when \
-                 BillingMode is PROVISIONED",
-            ));
-        }
         None if given.is_some() && settings.throughput.is_none() => {
             return Err(throughput_on_demand());
         }
-        _ => settings.throughput = given.or(settings.throughput),
+        _ => {
+            if let (Some(given), true) = (given, given == settings.throughput) {
+                return Err(unchanged(given));
+            }
+            settings.throughput = given.or(settings.throughput);
+        }
     }
     if let Some(protected) = input.deletion_protection_enabled {
         settings.deletion_protected = protected;
@@ -269,6 +292,16 @@ fn changed_settings(
         settings.encryption = encryption(given);
     }
     Ok(settings)
+}
+
+fn unchanged((read, write): (u64, u64)) -> Error {
+    Error::validation(format!(
+        "The provisioned throughput for the table will not change. The requested value equals the \
+         current value. Current ReadCapacityUnits provisioned for the table: {read}. Requested \
+         ReadCapacityUnits: {read}. Current WriteCapacityUnits provisioned for the table: \
+         {write}. Requested WriteCapacityUnits: {write}. Refer to the Amazon DynamoDB Developer \
+         Guide for current limits and how to request higher limits."
+    ))
 }
 
 fn encryption(given: &SseSpecification) -> Option<Option<String>> {

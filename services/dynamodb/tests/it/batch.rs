@@ -43,6 +43,45 @@ async fn a_batch_is_written_and_read() {
 }
 
 #[tokio::test]
+async fn a_provisioned_table_gives_a_megabyte_and_an_item() {
+    let machine = Machine::with_tables("S").await;
+    let throughput = json!({ "ReadCapacityUnits": 10, "WriteCapacityUnits": 5 });
+    let provisioned = json!({
+        "TableName": "hash", "BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput,
+    });
+    machine.call("UpdateTable", provisioned).await.unwrap();
+    let sizes = [409_597, 409_597, 409_597, 229_382, 4];
+    let key = |n: usize| json!({ "a": { "S": n.to_string() } });
+    for (n, bytes) in sizes.into_iter().enumerate() {
+        let mut item = key(n);
+        item["b"] = json!({ "S": "b".repeat(bytes - 3) });
+        machine.put("hash", item).await;
+    }
+    let get = |keys: &[usize]| {
+        let keys: Vec<_> = keys.iter().map(|n| key(*n)).collect();
+        json!({
+            "RequestItems": { "hash": { "Keys": keys, "ConsistentRead": true } },
+            "ReturnConsumedCapacity": "TOTAL",
+        })
+    };
+    for (keys, left, units) in [
+        (&[0, 1, 2, 3][..], &[][..], 357.0),
+        (&[0, 1, 2, 3, 4][..], &[4][..], 358.0),
+        (&[4, 0, 1, 2, 3][..], &[3][..], 302.0),
+    ] {
+        let reply = machine.call("BatchGetItem", get(keys)).await.unwrap();
+        let found = reply["Responses"]["hash"].as_array().unwrap().len();
+        assert_eq!(found, keys.len() - left.len());
+        assert_eq!(reply["ConsumedCapacity"][0]["CapacityUnits"], units, "{keys:?}");
+        let wanted: Vec<_> = left.iter().map(|n| key(*n)).collect();
+        match left {
+            [] => assert_eq!(reply["UnprocessedKeys"], json!({})),
+            _ => assert_eq!(reply["UnprocessedKeys"]["hash"]["Keys"], json!(wanted)),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reply_has_at_most_16_megabytes() {
     let machine = Machine::with_tables("S").await;
     for n in 0..60 {

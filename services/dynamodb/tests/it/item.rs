@@ -243,12 +243,6 @@ async fn a_request_is_judged_before_the_table_is_looked_for() {
     ] {
         machine.check_invalid("PutItem", input, &wanted).await;
     }
-    let expected = json!({
-        "TableName": "hash", "Item": { "a": { "S": "x" } },
-        "Expected": { "a": { "Exists": false } },
-    });
-    let refused = json!("NotImplemented: dynamodb.PutItem with Expected is not served");
-    machine.check("PutItem", expected, refused).await;
     let no_table = json!("ResourceNotFoundException: Requested resource not found");
     for name in ["nope", "arn:aws:dynamodb:us-east-1:999999999999:table/hash"] {
         let input = json!({ "TableName": name, "Item": {} });

@@ -7,6 +7,7 @@ mod index;
 mod index_model;
 mod index_table;
 mod item;
+mod legacy;
 mod model;
 mod query;
 mod stream;

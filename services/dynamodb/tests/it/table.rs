@@ -102,6 +102,36 @@ async fn a_protected_table_stays() {
     let changed = &changed["TableDescription"];
     assert_eq!(changed["BillingModeSummary"]["BillingMode"], "PROVISIONED");
     assert_eq!(changed["ProvisionedThroughput"]["WriteCapacityUnits"], 6);
+    for (change, wanted) in [
+        (
+            json!({}),
+            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, \
+             GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
+        ),
+        (
+            json!({ "BillingMode": "PROVISIONED" }),
+            "One or more parameter values were invalid: ProvisionedThroughput must be specified \
+             when BillingMode is PROVISIONED",
+        ),
+        (
+            json!({ "ProvisionedThroughput": {
+                "ReadCapacityUnits": 5, "WriteCapacityUnits": 1_000_000_000_001u64,
+            } }),
+            "Given value 1000000000001 for WriteCapacityUnits is out of bounds",
+        ),
+        (
+            json!({ "ProvisionedThroughput": { "ReadCapacityUnits": 5, "WriteCapacityUnits": 6 } }),
+            "The provisioned throughput for the table will not change. The requested value equals \
+             the current value. Current ReadCapacityUnits provisioned for the table: 5. Requested \
+             ReadCapacityUnits: 5. Current WriteCapacityUnits provisioned for the table: 6. \
+             Requested WriteCapacityUnits: 6. Refer to the Amazon DynamoDB Developer Guide for \
+             current limits and how to request higher limits.",
+        ),
+    ] {
+        let mut change = change;
+        change["TableName"] = json!("abc");
+        machine.check_invalid("UpdateTable", change, wanted).await;
+    }
     machine.call("DeleteTable", json!({ "TableName": "abc" })).await.unwrap();
 }
 

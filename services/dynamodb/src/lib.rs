@@ -24,8 +24,12 @@ use crate::data::Tables;
 use crate::ops::{batch, item as items, query, stream, table, touched};
 use crate::work::{count, index, reap, trim};
 
-const NAMES: Names =
-    Names { json_namespace: "com.amazonaws.dynamodb.v20120810#", crc32: true, ..Names::PLAIN };
+const NAMES: Names = Names {
+    json_namespace: "com.amazonaws.dynamodb.v20120810#",
+    crc32: true,
+    long_request_ids: true,
+    ..Names::PLAIN
+};
 
 /// The dynamodb service and that of its streams.
 pub fn services(_: &Kit) -> [Service; 2] {

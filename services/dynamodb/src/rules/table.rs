@@ -59,6 +59,7 @@ fn check_asked(input: &UpdateTableInput) -> Result<(), Error> {
     let asks = input.provisioned_throughput.is_some()
         || input.billing_mode.is_some()
         || input.sse_specification.is_some()
+        || input.stream_specification.is_some()
         || input.global_secondary_index_updates.as_ref().is_some_and(|all| !all.is_empty())
         || input.deletion_protection_enabled.is_some()
         || input.table_class.is_some();

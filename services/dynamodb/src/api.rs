@@ -1,7 +1,10 @@
 //! Wire shapes, nothing else. Members that AWS knows and we do not serve are kept as [`Unserved`]
 //! values, so that a request with one is refused by name.
 
+pub(crate) mod backup;
+pub(crate) mod expiry;
 pub(crate) mod legacy;
+pub(crate) mod resource;
 pub(crate) mod stream;
 
 use std::collections::BTreeMap;
@@ -10,6 +13,7 @@ use kit::unserved::Unserved;
 use serde::{Deserialize, Serialize};
 use wire::Epoch;
 
+use crate::api::backup::RestoreSummary;
 use crate::api::legacy::{AttributeValueUpdate, Condition, ExpectedAttributeValue};
 use crate::api::stream::StreamSpecification;
 use crate::value::{Given, Item, Value};
@@ -31,9 +35,9 @@ pub(crate) struct CreateTableInput {
     pub(crate) global_secondary_indexes: Option<Vec<SecondaryIndex>>,
     pub(crate) vector_indexes: Unserved,
     pub(crate) stream_specification: Option<StreamSpecification>,
-    pub(crate) on_demand_throughput: Unserved,
-    pub(crate) warm_throughput: Unserved,
-    pub(crate) resource_policy: Unserved,
+    pub(crate) on_demand_throughput: Option<OnDemandThroughput>,
+    pub(crate) warm_throughput: Option<WarmThroughput>,
+    pub(crate) resource_policy: Option<String>,
     pub(crate) global_table_source_arn: Unserved,
     pub(crate) global_table_settings_replication_mode: Unserved,
 }
@@ -54,8 +58,8 @@ pub(crate) struct UpdateTableInput {
     pub(crate) disassociation_protection_enabled: Unserved,
     pub(crate) stream_specification: Option<StreamSpecification>,
     pub(crate) replica_updates: Unserved,
-    pub(crate) on_demand_throughput: Unserved,
-    pub(crate) warm_throughput: Unserved,
+    pub(crate) on_demand_throughput: Option<OnDemandThroughput>,
+    pub(crate) warm_throughput: Option<WarmThroughput>,
     pub(crate) multi_region_consistency: Unserved,
     pub(crate) global_table_witness_updates: Unserved,
     pub(crate) global_table_settings_replication_mode: Unserved,
@@ -128,6 +132,30 @@ pub(crate) struct ProvisionedThroughput {
     pub(crate) write_capacity_units: Option<i64>,
 }
 
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct OnDemandThroughput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_read_request_units: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_write_request_units: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct WarmThroughput {
+    pub(crate) read_units_per_second: Option<i64>,
+    pub(crate) write_units_per_second: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct WarmThroughputDescription {
+    pub(crate) read_units_per_second: u64,
+    pub(crate) write_units_per_second: u64,
+    pub(crate) status: &'static str,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct SseSpecification {
@@ -141,8 +169,8 @@ pub(crate) struct SseSpecification {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Tag {
-    pub(crate) key: String,
-    pub(crate) value: String,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -164,19 +192,6 @@ pub(crate) struct ListTablesOutput {
     pub(crate) table_names: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_evaluated_table_name: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(crate) struct ListTagsOfResourceInput {
-    pub(crate) resource_arn: Option<String>,
-    pub(crate) next_token: Unserved,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct ListTagsOfResourceOutput {
-    pub(crate) tags: Vec<Tag>,
 }
 
 /// The reply of DescribeTable.
@@ -224,6 +239,12 @@ pub(crate) struct TableDescription {
     pub(crate) sse_description: Option<SseDescription>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) table_class_summary: Option<TableClassSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on_demand_throughput: Option<OnDemandThroughput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) warm_throughput: Option<WarmThroughputDescription>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) restore_summary: Option<RestoreSummary>,
     /// Said only where it is, as AWS has it for tables made before it existed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) deletion_protection_enabled: Option<bool>,
@@ -250,6 +271,10 @@ pub(crate) struct IndexDescription {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ThroughputDescription {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_increase_date_time: Option<Epoch>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_decrease_date_time: Option<Epoch>,
     pub(crate) number_of_decreases_today: u64,
     pub(crate) read_capacity_units: u64,
     pub(crate) write_capacity_units: u64,

@@ -9,12 +9,17 @@
 //! | 5    | table number, index number                        | [`index::Work`]    |
 //! | 6    | stream number, shard (u8), number                 | [`stream::Change`] |
 //! | 7    | region, table name, label                         | [`stream::Stream`] |
+//! | 10.. | see [`expiry`], [`history`], [`copy`], [`policy`] |                    |
 //!
 //! A table's items are found by its number, not its name: a table deleted and made again under
 //! the same name shares nothing with the old one, whose items are removed in the background. The
 //! sort key stands at the end of the key as plain bytes, so that a query is one range.
 
+pub(crate) mod copy;
+pub(crate) mod expiry;
+pub(crate) mod history;
 pub(crate) mod index;
+pub(crate) mod policy;
 pub(crate) mod stream;
 
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +31,7 @@ use kit::Ctx;
 use serde::{Deserialize, Serialize};
 use store::{BODY_INLINE_BYTES_MAX, Body, Key, KeyRange, Record, Space, Staged, Store, Tx};
 
+use crate::data::expiry::Expiry;
 use crate::data::index::Index;
 use crate::data::stream::{OfTable, Pending};
 use crate::error::Error;
@@ -67,6 +73,57 @@ pub(crate) struct Table {
     pub(crate) indexes: Vec<Index>,
     #[serde(default)]
     pub(crate) stream: Option<OfTable>,
+    /// Its time to live, if it is on.
+    #[serde(default)]
+    pub(crate) expiry: Option<Expiry>,
+    /// When time to live was last switched.
+    #[serde(default)]
+    pub(crate) expiry_changed: Option<Time>,
+    /// Its point-in-time recovery, if it is on.
+    #[serde(default)]
+    pub(crate) recovery: Option<Recovery>,
+    /// The copies that are being made of it, and the sequence number of the first write that each
+    /// does not show.
+    #[serde(default)]
+    pub(crate) copies: BTreeMap<u64, u64>,
+    /// What it is being restored from. Its items are not all there yet.
+    #[serde(default)]
+    pub(crate) restored: Option<Restored>,
+}
+
+/// The point-in-time recovery of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recovery {
+    /// Since when there is a history.
+    pub(crate) since: Time,
+    pub(crate) days: u64,
+}
+
+/// What a table is being restored from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Restored {
+    /// The moment it shows.
+    pub(crate) at: Time,
+    pub(crate) table_arn: String,
+    pub(crate) backup_arn: Option<String>,
+}
+
+impl Table {
+    /// Whether what an item was is kept when it is written.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.recovery.is_some() || !self.copies.is_empty()
+    }
+
+    /// Whether a write must know what it replaces.
+    pub(crate) fn needs_old(&self) -> bool {
+        let follows = !self.indexes.is_empty() || self.open_stream().is_some();
+        self.large || follows || self.expiry.is_some() || self.is_recorded()
+    }
+
+    /// Whether its items are still being restored.
+    pub(crate) fn is_creating(&self) -> bool {
+        self.restored.is_some()
+    }
 }
 
 impl Record for Table {
@@ -101,6 +158,26 @@ pub(crate) struct Settings {
     pub(crate) class: Option<String>,
     /// `Some` where a key of the user's was asked for: its ARN, or none for the default one.
     pub(crate) encryption: Option<Option<String>>,
+    /// The most it may use while it is on demand.
+    #[serde(default)]
+    pub(crate) maximum: Option<Maximum>,
+    /// What it was asked to be ready for, in read and write units a second.
+    #[serde(default)]
+    pub(crate) warm: Option<(u64, u64)>,
+    /// When its capacity was last raised and lowered, and how often lowered on that day.
+    #[serde(default)]
+    pub(crate) increased: Option<Time>,
+    #[serde(default)]
+    pub(crate) decreased: Option<Time>,
+    #[serde(default)]
+    pub(crate) decreases: u64,
+}
+
+/// Request units a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Maximum {
+    pub(crate) read: Option<u64>,
+    pub(crate) write: Option<u64>,
 }
 
 /// The primary key of a table.
@@ -132,6 +209,14 @@ pub(crate) struct Stored {
 
 impl Record for Stored {
     const VERSION: u8 = 1;
+}
+
+impl Stored {
+    /// The same content for one more record, named by its key. The transaction must have read the
+    /// record that this was taken from.
+    pub(crate) fn copied(&self, tx: &Tx, holder: &Key) -> Stored {
+        Stored { body: self.body.link(tx, holder) }
+    }
 }
 
 /// A table that is gone and whose items are still there.
@@ -371,5 +456,59 @@ mod tests {
             .collect();
         let key = items_key(&account(), 1);
         assert_eq!(store::decode::<Stored>(&key, &bytes).unwrap(), stored);
+    }
+
+    /// A table as it was written before it could expire, recover or be restored.
+    #[derive(Serialize, Deserialize)]
+    struct Before {
+        name: String,
+        number: u64,
+        id: String,
+        created: Time,
+        schema: Schema,
+        settings: SettingsBefore,
+        tags: BTreeMap<String, String>,
+        large: bool,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct SettingsBefore {
+        throughput: Option<(u64, u64)>,
+        on_demand_since: Option<Time>,
+        deletion_protected: bool,
+        class: Option<String>,
+        encryption: Option<Option<String>>,
+    }
+
+    impl Record for Before {
+        const VERSION: u8 = 1;
+    }
+
+    #[test]
+    fn tables_from_before_are_read() {
+        let schema = Schema {
+            partition: Attribute { name: "a".to_owned(), kind: "S".to_owned() },
+            sort: None,
+        };
+        let before = Before {
+            name: "abc".to_owned(),
+            number: 7,
+            id: "id".to_owned(),
+            created: Time::from_millis(5),
+            schema,
+            settings: SettingsBefore {
+                throughput: Some((5, 6)),
+                on_demand_since: None,
+                deletion_protected: true,
+                class: None,
+                encryption: None,
+            },
+            tags: BTreeMap::new(),
+            large: true,
+        };
+        let key = doomed_key(&account(), 7);
+        let table: Table = store::decode(&key, &store::encode(&before).unwrap()).unwrap();
+        assert_eq!((table.number, table.settings.throughput), (7, Some((5, 6))));
+        assert!(table.expiry.is_none() && !table.is_recorded() && !table.is_creating());
     }
 }

@@ -45,6 +45,28 @@ pub(crate) enum Error {
     /// With the name of the index and of the table.
     #[error("Requested resource not found: Index {0} for table {1}")]
     NoIndex(String, String),
+    #[error("Resource-based policy not found for the provided ResourceArn: {0}")]
+    NoPolicy(String),
+    #[error("{0}")]
+    AccessDenied(String),
+    /// An operation on the backups of a table that does not exist.
+    #[error("Table not found: {0}")]
+    NoSuchTable(String),
+    #[error("Backup not found: {0}")]
+    NoBackup(String),
+    #[error("{0}")]
+    BackupInUse(String),
+    #[error("Point in time recovery is not enabled for table '{0}'")]
+    NoRecovery(String),
+    #[error("{0}")]
+    RestoreTime(String),
+    /// A table cannot be restored under the name of another.
+    #[error("Table already exists: {0}")]
+    RestoreExists(String),
+    #[error("{0}")]
+    RestoreInUse(String),
+    #[error("{0}")]
+    Limit(String),
     /// With the item that did not fulfil the condition, where the request asks for it.
     #[error("The conditional request failed")]
     ConditionFailed(Option<Item>),
@@ -78,6 +100,16 @@ impl Error {
             Error::IteratorExpired => "ExpiredIteratorException",
             Error::Trimmed => "TrimmedDataAccessException",
             Error::OneIndexAtATime => "LimitExceededException",
+            Error::NoPolicy(_) => "PolicyNotFoundException",
+            Error::AccessDenied(_) => "AccessDeniedException",
+            Error::NoSuchTable(_) => "TableNotFoundException",
+            Error::NoBackup(_) => "BackupNotFoundException",
+            Error::BackupInUse(_) => "BackupInUseException",
+            Error::NoRecovery(_) => "PointInTimeRecoveryUnavailableException",
+            Error::RestoreTime(_) => "InvalidRestoreTimeException",
+            Error::RestoreExists(_) => "TableAlreadyExistsException",
+            Error::RestoreInUse(_) => "TableInUseException",
+            Error::Limit(_) => "LimitExceededException",
             Error::ConditionFailed(_) => "ConditionalCheckFailedException",
             Error::Other(_) => "InternalServerError",
         }

@@ -21,8 +21,11 @@ use kit::{Api, Every, Kit, Service};
 use wire::{Names, Protocol};
 
 use crate::data::Tables;
-use crate::ops::{batch, item as items, query, stream, table, touched};
-use crate::work::{count, index, reap, trim};
+use crate::ops::{
+    account, backup, batch, expiry, item as items, policy, query, recovery, restore, stream, table,
+    tag, touched,
+};
+use crate::work::{copy, count, expire, index, reap, retain, trim};
 
 const NAMES: Names = Names {
     json_namespace: "com.amazonaws.dynamodb.v20120810#",
@@ -73,7 +76,9 @@ fn tables_service(tables: Arc<Tables>) -> Service {
         .op("ListTables", table::list, |ctx, _| vec![ctx.arn("dynamodb", "table/*")])
         .op("UpdateTable", table::update, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("DeleteTable", table::delete, |ctx, i| touched(ctx, i.table_name.as_ref()))
-        .op("ListTagsOfResource", table::list_tags, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
+        .op("TagResource", tag::tag, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
+        .op("UntagResource", tag::untag, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
+        .op("ListTagsOfResource", tag::list, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
         .op("GetItem", items::get, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("PutItem", items::put, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("UpdateItem", items::update, |ctx, i| touched(ctx, i.table_name.as_ref()))
@@ -86,5 +91,46 @@ fn tables_service(tables: Arc<Tables>) -> Service {
         })
         .worker("count", Every::secs(10), count::tick)
         .worker("index", Every::millis(200), index::tick)
+        .op("UpdateTimeToLive", expiry::update, |ctx, i| touched(ctx, i.table_name.as_ref()))
+        .op("DescribeTimeToLive", expiry::describe, |ctx, i| touched(ctx, i.table_name.as_ref()))
+        .op("PutResourcePolicy", policy::put, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
+        .op("GetResourcePolicy", policy::get, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
+        .op("DeleteResourcePolicy", policy::delete, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
+        .op("DescribeLimits", account::limits, |ctx, _| vec![ctx.arn("dynamodb", "*")])
+        .op("DescribeEndpoints", account::endpoints, |ctx, _| vec![ctx.arn("dynamodb", "*")])
+        .op("DescribeContributorInsights", account::describe_insights, |ctx, i| {
+            touched(ctx, i.table_name.as_ref())
+        })
+        .op("UpdateContributorInsights", account::update_insights, |ctx, i| {
+            touched(ctx, i.table_name.as_ref())
+        })
+        .op("ListContributorInsights", account::list_insights, |ctx, _| {
+            vec![ctx.arn("dynamodb", "table/*")]
+        })
+        .op("DescribeKinesisStreamingDestination", account::describe_kinesis, |ctx, i| {
+            touched(ctx, i.table_name.as_ref())
+        })
+        .op("CreateBackup", backup::create, |ctx, i| touched(ctx, i.table_name.as_ref()))
+        .op("DescribeBackup", backup::describe, |ctx, i| touched(ctx, i.backup_arn.as_ref()))
+        .op("ListBackups", backup::list, |ctx, _| vec![ctx.arn("dynamodb", "table/*")])
+        .op("DeleteBackup", backup::delete, |ctx, i| touched(ctx, i.backup_arn.as_ref()))
+        .op("RestoreTableFromBackup", restore::from_backup, |ctx, i| {
+            let tables = touched(ctx, i.target_table_name.as_ref());
+            tables.into_iter().chain(touched(ctx, i.backup_arn.as_ref())).collect()
+        })
+        .op("UpdateContinuousBackups", recovery::update, |ctx, i| {
+            touched(ctx, i.table_name.as_ref())
+        })
+        .op("DescribeContinuousBackups", recovery::describe, |ctx, i| {
+            touched(ctx, i.table_name.as_ref())
+        })
+        .op("RestoreTableToPointInTime", restore::to_point_in_time, |ctx, i| {
+            let source = i.source_table_arn.as_ref().or(i.source_table_name.as_ref());
+            let tables = touched(ctx, i.target_table_name.as_ref());
+            tables.into_iter().chain(touched(ctx, source)).collect()
+        })
+        .worker("copy", Every::secs(1), copy::tick)
+        .worker("retain", Every::secs(60), retain::tick)
+        .worker("expire", Every::secs(10), expire::tick)
         .worker("reap", Every::secs(1), reap::tick)
 }

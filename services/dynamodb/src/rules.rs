@@ -1,10 +1,14 @@
 //! Pure decisions: what a request may say, what a key must be, what an operation costs.
 
 pub(crate) mod entry;
+pub(crate) mod expiry;
 pub(crate) mod index;
 pub(crate) mod page;
+pub(crate) mod policy;
 pub(crate) mod stream;
 pub(crate) mod table;
+pub(crate) mod tag;
+pub(crate) mod throughput;
 
 use std::fmt::Display;
 
@@ -87,6 +91,28 @@ impl Violations {
         }
         if given > max {
             self.note(format!("'{given}'"), at, format!("have value less than or equal to {max}"));
+        }
+    }
+
+    /// A name that may have any length.
+    pub(crate) fn plain(&mut self, at: &str, given: Option<&str>) {
+        if let Some(given) = given.filter(|given| !is_name(given)) {
+            let must = format!("satisfy regular expression pattern: {NAME_PATTERN}");
+            self.note(format!("'{given}'"), at, must);
+        }
+    }
+
+    /// A text with a shortest and a longest length.
+    pub(crate) fn length(&mut self, at: &str, given: Option<&str>, min: usize, max: usize) {
+        let Some(given) = given else { return };
+        let chars = given.chars().count();
+        if chars < min {
+            let must = format!("have length greater than or equal to {min}");
+            self.note(format!("'{given}'"), at, must);
+        }
+        if chars > max {
+            let must = format!("have length less than or equal to {max}");
+            self.note(format!("'{given}'"), at, must);
         }
     }
 

@@ -132,6 +132,85 @@ dynamodb.UpdateTable
     .await;
 }
 
+const TABLE: &str = "
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: orders
+      KeySchema: [{ AttributeName: PK, KeyType: HASH }]
+      BillingMode: PAY_PER_REQUEST
+      TableClass: STANDARD_INFREQUENT_ACCESS
+      TimeToLiveSpecification: { AttributeName: until, Enabled: 'true' }
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: '7' }
+      SSESpecification: { SSEEnabled: true }
+      Tags: [{ Key: team, Value: shop }, { Key: stage, Value: dev }]
+";
+
+#[tokio::test]
+async fn what_a_table_has_besides_its_items() {
+    let fake = Fake::new().await;
+    let table = TABLE;
+    check(
+        &fake,
+        table,
+        "
+dynamodb.CreateTable
+  KeySchema: [{\"AttributeName\":\"PK\",\"KeyType\":\"HASH\"}]
+  TableClass: STANDARD_INFREQUENT_ACCESS
+  Tags: [{\"Key\":\"team\",\"Value\":\"shop\"},{\"Key\":\"stage\",\"Value\":\"dev\"}]
+  BillingMode: PAY_PER_REQUEST
+  TableName: orders
+  SSESpecification.Enabled: true
+dynamodb.UpdateTimeToLive
+  TableName: orders
+  TimeToLiveSpecification.Enabled: true
+  TimeToLiveSpecification.AttributeName: until
+dynamodb.UpdateContinuousBackups
+  TableName: orders
+  PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled: true
+  PointInTimeRecoverySpecification.RecoveryPeriodInDays: 7
+",
+    )
+    .await;
+    let changed = table
+        .replace("STANDARD_INFREQUENT_ACCESS", "STANDARD")
+        .replace("Enabled: 'true'", "Enabled: false")
+        .replace("RecoveryPeriodInDays: '7'", "RecoveryPeriodInDays: 3")
+        .replace("      SSESpecification: { SSEEnabled: true }\n", "")
+        .replace(
+            "{ Key: team, Value: shop }, { Key: stage, Value: dev }",
+            "{ Key: stage, Value: live }",
+        );
+    check(
+        &fake,
+        &changed,
+        "
+dynamodb.UpdateTable
+  TableClass: STANDARD
+  TableName: orders
+dynamodb.UpdateTable
+  SSESpecification.Enabled: false
+  TableName: orders
+dynamodb.UpdateTimeToLive
+  TableName: orders
+  TimeToLiveSpecification.Enabled: false
+  TimeToLiveSpecification.AttributeName: until
+dynamodb.UpdateContinuousBackups
+  TableName: orders
+  PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled: true
+  PointInTimeRecoverySpecification.RecoveryPeriodInDays: 3
+dynamodb.UntagResource
+  ResourceArn: arn:aws:dynamodb:us-east-1:000000000000:table/orders
+  TagKeys: [\"team\"]
+dynamodb.TagResource
+  ResourceArn: arn:aws:dynamodb:us-east-1:000000000000:table/orders
+  Tags: [{\"Key\":\"stage\",\"Value\":\"live\"}]
+",
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_replacement_is_made_before_the_old_one_is_deleted() {
     let fake = Fake::new().await;

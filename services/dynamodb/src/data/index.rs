@@ -248,6 +248,11 @@ mod tests {
             tags: std::collections::BTreeMap::new(),
             large: false,
             indexes: Vec::new(),
+            expiry: None,
+            expiry_changed: None,
+            recovery: None,
+            copies: Default::default(),
+            restored: None,
             stream: None,
         };
         let account = "000000000000".parse().unwrap();

@@ -1,14 +1,21 @@
 //! The operations, one file per noun, and what they share: finding the table a request names.
 
+pub(crate) mod account;
+pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod capture;
 pub(crate) mod collection;
+pub(crate) mod expiry;
 pub(crate) mod index;
 pub(crate) mod item;
 pub(crate) mod page;
+pub(crate) mod policy;
 pub(crate) mod query;
+pub(crate) mod recovery;
+pub(crate) mod restore;
 pub(crate) mod stream;
 pub(crate) mod table;
+pub(crate) mod tag;
 pub(crate) mod write;
 
 use std::collections::BTreeMap;
@@ -43,7 +50,8 @@ fn name<'a>(ctx: &Ctx, table: &'a str) -> Option<&'a str> {
 /// The table whose items a request is about.
 async fn find(ctx: &Ctx, table: Option<&String>) -> Result<Arc<Table>, Error> {
     let name = table.and_then(|table| name(ctx, table)).ok_or(Error::NoTable)?;
-    ctx.state::<Arc<Tables>>().get(ctx, name).await?.ok_or(Error::NoTable)
+    let table = ctx.state::<Arc<Tables>>().get(ctx, name).await?;
+    table.filter(|table| !table.is_creating()).ok_or(Error::NoTable)
 }
 
 /// Capacity units that were used, of a table and of its indexes.

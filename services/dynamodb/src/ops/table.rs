@@ -3,29 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base::Arn;
+use base::Time;
 use kit::unserved::Unserved;
 use kit::{Ctx, unserved};
 use store::{Dir, Tx};
 use wire::Epoch;
 
+use crate::api::backup::RestoreSummary;
 use crate::api::stream::StreamSpecification;
 use crate::api::{
     AttributeDefinition, BillingModeSummary, ChangeTableOutput, CreateTableInput,
     DescribeTableOutput, IndexDescription, KeySchemaElement, ListTablesInput, ListTablesOutput,
-    ListTagsOfResourceInput, ListTagsOfResourceOutput, Projection, SecondaryIndex,
-    SecondaryIndexUpdate, SseDescription, TableClassSummary, TableDescription, TableNameInput, Tag,
-    ThroughputDescription, ThroughputModeSummary, UpdateSecondaryIndex, UpdateTableInput,
+    OnDemandThroughput, Projection, SecondaryIndex, SecondaryIndexUpdate, SseDescription,
+    TableClassSummary, TableDescription, TableNameInput, ThroughputDescription,
+    ThroughputModeSummary, UpdateSecondaryIndex, UpdateTableInput, WarmThroughputDescription,
 };
 use crate::data::index::{Index, Phase, Projected, Scope, Work, work_key};
+use crate::data::policy::{Policy, policy_key};
 use crate::data::stream::{OfTable, Stream, stream_key};
-use crate::data::{self, Attribute, Doomed, Schema, Settings, Table, Tables};
+use crate::data::{self, Attribute, Doomed, Maximum, Schema, Settings, Table, Tables};
 use crate::error::Error;
 use crate::ops::name;
+use crate::rules::policy::canonical;
 use crate::rules::{self, Violations};
 
 const LIST_MAX: i64 = 100;
-const TAGS_MAX: usize = 50;
 const ON_DEMAND: &str = "PAY_PER_REQUEST";
 
 pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeTableOutput, Error> {
@@ -49,17 +51,30 @@ pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeT
         created: ctx.now(),
         schema,
         settings,
-        tags: tags(input.tags)?,
+        tags: rules::tag::tags(&input.tags.unwrap_or_default())?,
         large: false,
         indexes,
         stream,
+        expiry: None,
+        expiry_changed: None,
+        recovery: None,
+        copies: BTreeMap::new(),
+        restored: None,
     };
+    let policy = input.resource_policy.as_deref().map(canonical).transpose()?;
+    let policy = policy.map(|document| Policy { document, changed: ctx.now() });
     let key = data::table_key(&ctx.account, &ctx.region, name);
-    let (key, created) = (&key, &table);
+    let (key, created, policy) = (&key, &table, policy.as_ref());
     ctx.store()
         .transact(&ctx.account, |tx| async move {
-            if tx.get(key).await?.is_some() {
-                return Err(Error::TableExists(created.name.clone()));
+            if let Some(table) = tx.get_record::<Table>(key).await? {
+                return Err(match table.is_creating() {
+                    true => Error::InUse(format!("Table is being used: {}", table.name)),
+                    false => Error::TableExists(table.name),
+                });
+            }
+            if let Some(policy) = policy {
+                tx.put_record(policy_key(&ctx.account, created.number), policy)?;
             }
             ctx.state::<Arc<Tables>>().changed(&tx, key);
             settle_stream(ctx, &tx, created).await?;
@@ -76,9 +91,6 @@ fn refuse_create(ctx: &Ctx, input: &CreateTableInput) -> Result<(), Error> {
         ctx,
         &[
             ("VectorIndexes", &input.vector_indexes),
-            ("OnDemandThroughput", &input.on_demand_throughput),
-            ("WarmThroughput", &input.warm_throughput),
-            ("ResourcePolicy", &input.resource_policy),
             ("GlobalTableSourceArn", &input.global_table_source_arn),
             ("GlobalTableSettingsReplicationMode", replication),
         ],
@@ -96,30 +108,29 @@ fn refuse_throughput(ctx: &Ctx, on_demand: &Unserved, warm: &Unserved) -> Result
     Ok(())
 }
 
-fn tags(given: Option<Vec<Tag>>) -> Result<BTreeMap<String, String>, Error> {
-    let given = given.unwrap_or_default();
-    if given.len() > TAGS_MAX {
-        return Err(Error::validation(format!("Too many tags: at most {TAGS_MAX} are allowed")));
-    }
-    Ok(given.into_iter().map(|tag| (tag.key, tag.value)).collect())
-}
-
 pub(crate) async fn describe(
     ctx: &Ctx,
     input: TableNameInput,
 ) -> Result<DescribeTableOutput, Error> {
-    let table = find(ctx, &input).await?;
-    Ok(DescribeTableOutput { table: description(ctx, &table, "ACTIVE") })
+    let table = find_any(ctx, input.table_name.as_ref()).await?;
+    let status = if table.is_creating() { "CREATING" } else { "ACTIVE" };
+    Ok(DescribeTableOutput { table: description(ctx, &table, status) })
 }
 
 pub(crate) async fn delete(ctx: &Ctx, input: TableNameInput) -> Result<ChangeTableOutput, Error> {
-    let found = find(ctx, &input).await?;
+    let found = find_any(ctx, input.table_name.as_ref()).await?;
     let key = data::table_key(&ctx.account, &ctx.region, &found.name);
     let (key, name) = (&key, &found.name);
     let table = ctx
         .store()
         .transact(&ctx.account, |tx| async move {
             let table = existing(tx.get_record(key).await?, name)?;
+            if table.is_creating() {
+                return Err(Error::InUse(format!("Table is being created: {name}")));
+            }
+            if !table.copies.is_empty() {
+                return Err(Error::InUse(format!("Table is being used: {name}")));
+            }
             if table.settings.deletion_protected {
                 return Err(Error::validation(
                     "Resource cannot be deleted as it is currently protected against deletion. \
@@ -139,6 +150,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: TableNameInput) -> Result<ChangeTab
             ctx.state::<Arc<Tables>>().changed(&tx, key);
             tx.delete(key.clone());
             let doomed = Doomed { name: name.clone() };
+            tx.delete(policy_key(&ctx.account, table.number));
             tx.put_record(data::doomed_key(&ctx.account, table.number), &doomed)?;
             Ok(table)
         })
@@ -154,8 +166,6 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
             ("VectorIndexUpdates", &input.vector_index_updates),
             ("DisassociationProtectionEnabled", &input.disassociation_protection_enabled),
             ("ReplicaUpdates", &input.replica_updates),
-            ("OnDemandThroughput", &input.on_demand_throughput),
-            ("WarmThroughput", &input.warm_throughput),
             ("MultiRegionConsistency", &input.multi_region_consistency),
             ("GlobalTableWitnessUpdates", &input.global_table_witness_updates),
             ("GlobalTableSettingsReplicationMode", replication),
@@ -165,15 +175,15 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
     updates.clone().try_for_each(|update| refuse_update(ctx, update))?;
     rules::own_table_name(input.table_name.as_ref())?;
     rules::table::check_update(&input)?;
-    let wanted = TableNameInput { table_name: input.table_name.clone() };
-    let found = find(ctx, &wanted).await?;
+    let found = find(ctx, input.table_name.as_ref()).await?;
     let key = data::table_key(&ctx.account, &ctx.region, &found.name);
     let (key, name, input, now) = (&key, &found.name, &input, ctx.now());
     let number = ctx.kit.next_number();
-    let (table, work) = ctx
+    let (before, table, work) = ctx
         .store()
         .transact(&ctx.account, |tx| async move {
             let table = existing(tx.get_record(key).await?, name)?;
+            let before = table.settings.clone();
             let (mut table, work) = rules::table::changed(table, input, now, number)?;
             if let Some(given) = &input.stream_specification {
                 let stream = ctx.kit.next_number();
@@ -187,11 +197,30 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeT
                 let work = Work { region, table: name, done: None };
                 tx.put_record(work_key(&ctx.account, table.number, index), &work)?;
             }
-            Ok::<_, Error>((table, work))
+            Ok::<_, Error>((before, table, work))
         })
         .await?;
-    let status = if work.is_some() { "UPDATING" } else { "ACTIVE" };
+    let moves = table.settings.throughput != before.throughput;
+    let status = if moves || work.is_some() { "UPDATING" } else { "ACTIVE" };
+    // It is done, but callers are used to being told to wait.
+    let table = Table { settings: updating(table.settings, &before, now), ..table };
     Ok(ChangeTableOutput { table_description: description(ctx, &table, status) })
+}
+
+/// What is told of a change of capacity before it is done.
+fn updating(after: Settings, before: &Settings, now: Time) -> Settings {
+    let told = |after: Option<Time>, before: Option<Time>| match after == before {
+        true => before,
+        false => Some(now),
+    };
+    let stays = before.throughput.is_some() && after.throughput.is_some();
+    Settings {
+        throughput: if stays { before.throughput } else { after.throughput },
+        increased: told(after.increased, before.increased),
+        decreased: told(after.decreased, before.decreased),
+        decreases: rules::throughput::decreases_today(before, now),
+        ..after
+    }
 }
 
 /// Writes the record of a table's stream as the table has it: open, or at its end.
@@ -240,32 +269,18 @@ pub(crate) async fn list(ctx: &Ctx, input: ListTablesInput) -> Result<ListTables
     Ok(ListTablesOutput { table_names: names, last_evaluated_table_name: last })
 }
 
-pub(crate) async fn list_tags(
-    ctx: &Ctx,
-    input: ListTagsOfResourceInput,
-) -> Result<ListTagsOfResourceOutput, Error> {
-    unserved::refuse(ctx, &[("NextToken", &input.next_token)])?;
-    let mut violations = Violations::default();
-    violations.required("resourceArn", input.resource_arn.is_some());
-    violations.finish()?;
-    let arn = input.resource_arn.unwrap_or_default();
-    if arn.parse::<Arn>().is_err() {
-        return Err(Error::validation(format!(
-            "Invalid TableArn: Invalid ResourceArn provided as input {arn}"
-        )));
+/// The table an operation is about, once its items are there.
+pub(crate) async fn find(ctx: &Ctx, given: Option<&String>) -> Result<Arc<Table>, Error> {
+    let table = find_any(ctx, given).await?;
+    match table.is_creating() {
+        true => Err(Error::NoTableNamed(table.name.clone())),
+        false => Ok(table),
     }
-    let table = match name(ctx, &arn) {
-        Some(name) => ctx.state::<Arc<Tables>>().get(ctx, name).await?,
-        None => None,
-    };
-    let table = table.ok_or(Error::NoResource(arn))?;
-    let tag = |(key, value): (&String, &String)| Tag { key: key.clone(), value: value.clone() };
-    Ok(ListTagsOfResourceOutput { tags: table.tags.iter().map(tag).collect() })
 }
 
-/// The table an operation on tables is about.
-async fn find(ctx: &Ctx, input: &TableNameInput) -> Result<Arc<Table>, Error> {
-    let given = rules::own_table_name(input.table_name.as_ref())?;
+/// The table an operation is about, even while its items are being restored.
+async fn find_any(ctx: &Ctx, table: Option<&String>) -> Result<Arc<Table>, Error> {
+    let given = rules::own_table_name(table)?;
     let mut violations = Violations::default();
     violations.name("tableName", Some(given));
     violations.finish()?;
@@ -276,18 +291,18 @@ async fn find(ctx: &Ctx, input: &TableNameInput) -> Result<Arc<Table>, Error> {
     table.ok_or_else(|| Error::NoTableNamed(given.to_owned()))
 }
 
-fn existing(found: Option<Table>, name: &str) -> Result<Table, Error> {
+pub(crate) fn existing(found: Option<Table>, name: &str) -> Result<Table, Error> {
     found.ok_or_else(|| Error::NoTableNamed(name.to_owned()))
 }
 
-fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescription {
-    let Settings { throughput, on_demand_since, deletion_protected, class, encryption } =
+pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescription {
+    let Settings { throughput, on_demand_since, deletion_protected, class, maximum, warm, .. } =
         &table.settings;
     let definition = |attribute: &Attribute| AttributeDefinition {
         attribute_name: Some(attribute.name.clone()),
         attribute_type: Some(attribute.kind.clone()),
     };
-    let mode = if throughput.is_none() { ON_DEMAND } else { "PROVISIONED" };
+    let mode = billing_mode(&table.settings);
     let since = on_demand_since.map(Epoch);
     let has_mode = on_demand_since.is_some();
     let count = ctx.state::<Arc<Tables>>().counts.of(table.number, None);
@@ -301,7 +316,15 @@ fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescripti
         key_schema: key_schema(&table.schema),
         table_status: status,
         creation_date_time: Epoch(table.created),
-        provisioned_throughput: throughput_description(*throughput),
+        provisioned_throughput: ThroughputDescription {
+            last_increase_date_time: table.settings.increased.map(Epoch),
+            last_decrease_date_time: table.settings.decreased.map(Epoch),
+            number_of_decreases_today: rules::throughput::decreases_today(
+                &table.settings,
+                ctx.now(),
+            ),
+            ..throughput_description(*throughput)
+        },
         table_size_bytes: count.bytes,
         item_count: count.items,
         table_arn: ctx.arn("dynamodb", format!("table/{}", table.name)).to_string(),
@@ -325,10 +348,21 @@ fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescripti
             table_throughput_mode: mode,
             last_update_to_pay_per_request_date_time: since.filter(|_| status == "ACTIVE"),
         }),
-        sse_description: encryption.as_ref().map(|key| SseDescription {
-            status: "ENABLED",
-            sse_type: "KMS",
-            kms_master_key_arn: key.clone(),
+        sse_description: encryption(&table.settings),
+        on_demand_throughput: maximum.map(|Maximum { read, write }| OnDemandThroughput {
+            max_read_request_units: read.map(|units| i64::try_from(units).unwrap_or(i64::MAX)),
+            max_write_request_units: write.map(|units| i64::try_from(units).unwrap_or(i64::MAX)),
+        }),
+        warm_throughput: warm.map(|(read, write)| WarmThroughputDescription {
+            read_units_per_second: read,
+            write_units_per_second: write,
+            status: "ACTIVE",
+        }),
+        restore_summary: table.restored.as_ref().map(|restored| RestoreSummary {
+            source_backup_arn: restored.backup_arn.clone(),
+            source_table_arn: restored.table_arn.clone(),
+            restore_date_time: Epoch(restored.at),
+            restore_in_progress: true,
         }),
         table_class_summary: class
             .as_ref()
@@ -382,10 +416,24 @@ fn index_description(
 fn throughput_description(units: Option<(u64, u64)>) -> ThroughputDescription {
     let (read, write) = units.unwrap_or_default();
     ThroughputDescription {
+        last_increase_date_time: None,
+        last_decrease_date_time: None,
         number_of_decreases_today: 0,
         read_capacity_units: read,
         write_capacity_units: write,
     }
+}
+
+pub(crate) fn billing_mode(settings: &Settings) -> &'static str {
+    if settings.throughput.is_none() { ON_DEMAND } else { "PROVISIONED" }
+}
+
+pub(crate) fn encryption(settings: &Settings) -> Option<SseDescription> {
+    settings.encryption.as_ref().map(|key| SseDescription {
+        status: "ENABLED",
+        sse_type: "KMS",
+        kms_master_key_arn: key.clone(),
+    })
 }
 
 pub(crate) fn key_schema(schema: &Schema) -> Vec<KeySchemaElement> {

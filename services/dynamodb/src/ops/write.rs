@@ -6,7 +6,7 @@ use kit::Ctx;
 use store::{BODY_INLINE_BYTES_MAX, Key, Tx};
 
 use crate::api::{ItemCollectionMetrics, WriteItemOutput};
-use crate::data::{self, Fresh, Stored, Table, Tables};
+use crate::data::{self, Fresh, Stored, Table, Tables, expiry, history};
 use crate::error::Error;
 use crate::expression::{Condition, Update, UpdateFault};
 use crate::item::ITEM_BYTES_MAX;
@@ -118,9 +118,21 @@ pub(crate) async fn perform_in(
     staged: Option<&Fresh>,
     looks: bool,
 ) -> Result<Outcome, Error> {
+    perform_as(ctx, tx, table, write, staged, looks, false).await
+}
+
+/// The same for an item that may be removed because its time has come.
+pub(crate) async fn perform_as(
+    ctx: &Ctx,
+    tx: &Tx,
+    table: &Table,
+    write: &Write<'_>,
+    staged: Option<&Fresh>,
+    looks: bool,
+    expired: bool,
+) -> Result<Outcome, Error> {
     let key = &data::item_key(&ctx.account, table.number, &write.key);
-    let follows = !table.indexes.is_empty() || table.open_stream().is_some();
-    if write.is_blind() && !looks && !table.large && !follows {
+    if write.is_blind() && !looks && !table.needs_old() {
         put_blindly(ctx, tx, table, key, staged).await?;
         return Ok(Outcome::default());
     }
@@ -144,10 +156,14 @@ pub(crate) async fn perform_in(
     };
     let staged = fresh.as_ref().or(staged);
     mark_large(ctx, tx, table, staged)?;
+    expiry::moved(tx, table, key, old.as_ref(), new.as_ref());
+    if table.is_recorded() {
+        history::keep(tx, table, key, stored.as_ref(), ctx.kit.next_number())?;
+    }
     data::replace(tx, key, stored.as_ref(), staged).await?;
     let both = (old.as_ref(), new.as_ref());
     let entries = index::follow(ctx, tx, table, both, staged).await?;
-    capture::capture(ctx, tx, table, &write.key, both, false).await?;
+    capture::capture(ctx, tx, table, &write.key, both, expired).await?;
     Ok(Outcome { old, new, entries })
 }
 

@@ -10,7 +10,8 @@ use crate::data::index::{Index, Phase, Projected, Scope};
 use crate::data::{Schema, Table};
 use crate::error::Error;
 use crate::rules::Violations;
-use crate::rules::table::{bounded, check_key_schema, check_throughput, schema_of};
+use crate::rules::table::{check_key_schema, check_throughput, schema_of};
+use crate::rules::throughput::bounded;
 
 /// How many indexes of each kind a table may have.
 const LOCAL_MAX: usize = 5;

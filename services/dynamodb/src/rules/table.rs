@@ -9,11 +9,11 @@ use crate::api::{
 use crate::data::index::Phase;
 use crate::data::{Attribute, Schema, Settings, Table};
 use crate::error::Error;
-use crate::rules::{Violations, index, stream};
+use crate::rules::throughput::bounded;
+use crate::rules::{Violations, index, stream, throughput};
 
-const UNITS_MAX: i64 = 1_000_000_000_000;
 const KEY_NAME_BYTES_MAX: usize = 255;
-const BILLING_MODES: &[&str] = &["PROVISIONED", "PAY_PER_REQUEST"];
+pub(crate) const BILLING_MODES: &[&str] = &["PROVISIONED", "PAY_PER_REQUEST"];
 const TABLE_CLASSES: &[&str] = &["STANDARD", "STANDARD_INFREQUENT_ACCESS"];
 
 /// The constraints of the API's model.
@@ -48,34 +48,11 @@ pub(crate) fn check_update(input: &UpdateTableInput) -> Result<(), Error> {
     check_definitions(&mut violations, input.attribute_definitions.as_deref());
     check_encryption(&mut violations, input.sse_specification.as_ref());
     stream::check(&mut violations, input.stream_specification.as_ref());
-    index::check_updates(&mut violations, input.global_secondary_index_updates.as_deref());
+    let updates = input.global_secondary_index_updates.as_deref().unwrap_or_default();
+    index::check_updates(&mut violations, Some(updates).filter(|all| !all.is_empty()));
     violations.finish()?;
-    check_asked(input)?;
-    index::check_named(input.global_secondary_index_updates.as_deref().unwrap_or_default())
-}
-
-/// What a change of a table may say, whatever the table is.
-fn check_asked(input: &UpdateTableInput) -> Result<(), Error> {
-    let asks = input.provisioned_throughput.is_some()
-        || input.billing_mode.is_some()
-        || input.sse_specification.is_some()
-        || input.stream_specification.is_some()
-        || input.global_secondary_index_updates.as_ref().is_some_and(|all| !all.is_empty())
-        || input.deletion_protection_enabled.is_some()
-        || input.table_class.is_some();
-    if !asks {
-        return Err(Error::validation(
-            "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, \
-             GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
-        ));
-    }
-    match &input.provisioned_throughput {
-        Some(given) => bounded(given).map(|_| ()),
-        None if input.billing_mode.as_deref() == Some("PROVISIONED") => Err(Error::invalid(
-            "ProvisionedThroughput must be specified when BillingMode is PROVISIONED",
-        )),
-        None => Ok(()),
-    }
+    throughput::check_update(input, !updates.is_empty())?;
+    index::check_named(updates)
 }
 
 pub(crate) fn check_throughput(
@@ -206,29 +183,29 @@ fn check_billing(input: &CreateTableInput) -> Result<(), Error> {
             "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is \
              PROVISIONED",
         )),
-        Some(_) if on_demand => Err(throughput_on_demand()),
+        Some(_) if on_demand => Err(throughput::on_demand()),
         Some(given) => bounded(given).map(|_| ()),
         None => Ok(()),
     }
 }
 
-fn throughput_on_demand() -> Error {
-    Error::invalid(
-        "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is \
-         PAY_PER_REQUEST",
-    )
-}
-
 /// The settings a table is made with.
 pub(crate) fn settings(input: &CreateTableInput, now: Time) -> Result<Settings, Error> {
     let throughput = input.provisioned_throughput.as_ref().map(bounded).transpose()?;
-    Ok(Settings {
+    let mut settings = Settings {
         throughput,
         on_demand_since: throughput.is_none().then_some(now),
         deletion_protected: input.deletion_protection_enabled == Some(true),
         class: input.table_class.clone(),
         encryption: input.sse_specification.as_ref().and_then(encryption),
-    })
+        ..Settings::default()
+    };
+    if let Some(given) = &input.on_demand_throughput {
+        settings.maximum = throughput::maximum(given, &settings, false)?;
+    }
+    let warm = input.warm_throughput.as_ref();
+    settings.warm = warm.map(|given| throughput::warm(given, throughput)).transpose()?;
+    Ok(settings)
 }
 
 /// A table after a change, and the index that the background has work with now. `number` is for
@@ -266,23 +243,7 @@ fn changed_settings(
     now: Time,
 ) -> Result<Settings, Error> {
     let mut settings = before;
-    let given = input.provisioned_throughput.as_ref().map(bounded).transpose()?;
-    match input.billing_mode.as_deref() {
-        Some("PAY_PER_REQUEST") if given.is_some() => return Err(throughput_on_demand()),
-        Some("PAY_PER_REQUEST") => {
-            settings.throughput = None;
-            settings.on_demand_since = Some(now);
-        }
-        None if given.is_some() && settings.throughput.is_none() => {
-            return Err(throughput_on_demand());
-        }
-        _ => {
-            if let (Some(given), true) = (given, given == settings.throughput) {
-                return Err(unchanged(given));
-            }
-            settings.throughput = given.or(settings.throughput);
-        }
-    }
+    throughput::change(&mut settings, input, now)?;
     if let Some(protected) = input.deletion_protection_enabled {
         settings.deletion_protected = protected;
     }
@@ -290,37 +251,74 @@ fn changed_settings(
         settings.class = Some(class.clone());
     }
     if let Some(given) = &input.sse_specification {
-        settings.encryption = encryption(given);
+        let encryption = encryption(given);
+        check_encryption_changes(&settings, encryption.as_ref())?;
+        settings.encryption = encryption;
     }
     Ok(settings)
 }
 
-fn unchanged((read, write): (u64, u64)) -> Error {
-    Error::validation(format!(
-        "The provisioned throughput for the table will not change. The requested value equals the \
-         current value. Current ReadCapacityUnits provisioned for the table: {read}. Requested \
-         ReadCapacityUnits: {read}. Current WriteCapacityUnits provisioned for the table: \
-         {write}. Requested WriteCapacityUnits: {write}. Refer to the Amazon DynamoDB Developer \
-         Guide for current limits and how to request higher limits."
-    ))
+fn check_encryption_changes(
+    before: &Settings,
+    after: Option<&Option<String>>,
+) -> Result<(), Error> {
+    match (before.encryption.as_ref(), after) {
+        (None, None) => Err(Error::invalid("Table is already encrypted by default")),
+        (Some(before), Some(after)) if before == after => Err(Error::invalid(
+            "Table is already encrypted with given KMSMasterKeyId. Use KMSMasterKeyId parameter \
+             if you want to change Master Key",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The settings of a table that is made of a copy of another.
+pub(crate) fn restored_settings(
+    before: &Settings,
+    billing: Option<&str>,
+    throughput: Option<&ProvisionedThroughput>,
+    sse: Option<&SseSpecification>,
+    now: Time,
+) -> Result<Settings, Error> {
+    let refused = |why: &str| Err(Error::validation(format!("Invalid Request: {why}")));
+    let given = throughput.map(bounded).transpose()?;
+    let throughput = match (billing, given) {
+        (Some("PROVISIONED"), None) => {
+            return refused(
+                "Must override ProvisionedThroughput if BillingMode is overridden to PROVISIONED",
+            );
+        }
+        (Some("PAY_PER_REQUEST"), Some(_)) => {
+            return refused(
+                "Cannot override ProvisionedThroughput if BillingMode is overridden to \
+                 PAY_PER_REQUEST",
+            );
+        }
+        (None, Some(_)) if before.throughput.is_none() => {
+            return refused(
+                "Cannot override ProvisionedThroughput unless BillingMode is PROVISIONED",
+            );
+        }
+        (Some("PAY_PER_REQUEST"), None) => None,
+        (_, given) => given.or(before.throughput),
+    };
+    Ok(Settings {
+        throughput,
+        on_demand_since: throughput.is_none().then_some(now),
+        deletion_protected: false,
+        class: None,
+        encryption: sse.map_or_else(|| before.encryption.clone(), encryption),
+        maximum: before.maximum.filter(|_| throughput.is_none()),
+        ..Settings::default()
+    })
+}
+
+/// A moment as messages have it.
+pub(crate) fn seconds(time: Time) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 fn encryption(given: &SseSpecification) -> Option<Option<String>> {
     (given.enabled == Some(true)).then(|| given.kms_master_key_id.clone())
-}
-
-pub(crate) fn bounded(given: &ProvisionedThroughput) -> Result<(u64, u64), Error> {
-    let units = |name: &str, given: Option<i64>| {
-        let units = given.unwrap_or_default();
-        if units > UNITS_MAX {
-            return Err(Error::validation(format!(
-                "Given value {units} for {name} is out of bounds"
-            )));
-        }
-        Ok(units.unsigned_abs())
-    };
-    Ok((
-        units("ReadCapacityUnits", given.read_capacity_units)?,
-        units("WriteCapacityUnits", given.write_capacity_units)?,
-    ))
 }

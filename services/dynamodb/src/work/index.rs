@@ -84,6 +84,10 @@ fn settled(mut table: Table, number: u64) -> Table {
             index.phase = Phase::Active;
         }
     }
+    // A restored table is there once its indexes are.
+    if table.indexes.iter().all(|index| index.phase == Phase::Active) {
+        table.restored = None;
+    }
     table
 }
 

@@ -1,6 +1,9 @@
 //! Background work.
 
+pub(crate) mod copy;
 pub(crate) mod count;
+pub(crate) mod expire;
 pub(crate) mod index;
 pub(crate) mod reap;
+pub(crate) mod retain;
 pub(crate) mod trim;

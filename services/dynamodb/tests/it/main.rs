@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backup;
 mod batch;
+mod expiry;
 mod index;
 mod index_model;
 mod index_table;
@@ -10,14 +12,16 @@ mod item;
 mod legacy;
 mod model;
 mod query;
+mod resource;
 mod stream;
 mod table;
+mod throughput;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{SeededRandom, Time, VirtualClock};
+use base::{Clock as _, SeededRandom, Time, VirtualClock};
 use kit::{Kit, Parts, Services};
 use serde_json::{Value, json};
 use store::{Blobs, Dir, Engine, Space, Store};
@@ -128,7 +132,7 @@ impl Machine {
 
     /// How many entries the service has in the store.
     pub(crate) async fn entries(&self) -> usize {
-        self.count("dynamodb", &[1, 2, 3, 4, 5]).await
+        self.count("dynamodb", &[1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16]).await
     }
 
     /// How many records hold blobs.
@@ -146,14 +150,25 @@ impl Machine {
         count
     }
 
+    /// How many records refer to a blob.
+    pub(crate) async fn blob_references(&self) -> usize {
+        let references = Space::new(&self.kit.account, "store").key(1).prefix();
+        self.kit.store.scan(references, Dir::Forward, usize::MAX).await.unwrap().len()
+    }
+
+    /// Lets time pass.
+    pub(crate) fn advance(&self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+    }
+
+    /// The second it is.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().as_secs()
+    }
+
     /// Lets background work go on until there are so many entries.
     pub(crate) async fn work_until(&self, entries: usize) {
-        self.work(async {
-            while self.entries().await != entries {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        self.work_while(async || self.entries().await != entries).await;
     }
 
     /// Lets background work go on until there is no more for tables and indexes.
@@ -187,14 +202,34 @@ impl Machine {
         run.abort();
     }
 
-    async fn work(&self, done: impl Future<Output = ()>) {
+    fn run_all(&self) -> Vec<tokio::task::JoinHandle<()>> {
         let service = self.kit.services().get("dynamodb").unwrap();
         let workers = service.workers().to_vec();
-        let running = workers
-            .into_iter()
-            .map(|worker| base::task::spawn("worker", worker.run(self.kit.clone())));
-        let running: Vec<_> = running.collect();
+        let run = |worker: kit::Worker| base::task::spawn("worker", worker.run(self.kit.clone()));
+        workers.into_iter().map(run).collect()
+    }
+
+    async fn work(&self, done: impl Future<Output = ()>) {
+        let running = self.run_all();
         tokio::time::timeout(Duration::from_secs(10), done).await.unwrap();
+        running.iter().for_each(|task| task.abort());
+    }
+
+    /// Lets background work go on for as long as something is the case.
+    pub(crate) async fn work_while(&self, is_so: impl AsyncFn() -> bool) {
+        let running = self.run_all();
+        let done = async {
+            let mut looks = 0;
+            while is_so().await {
+                tokio::task::yield_now().await;
+                looks += 1;
+                if looks % 1_000 == 0 {
+                    // They have done what a tick does, and wait for the next.
+                    self.advance(1);
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), done).await.unwrap();
         running.iter().for_each(|task| task.abort());
     }
 }

@@ -92,9 +92,10 @@ async fn a_protected_table_stays() {
             json!({ "Tags": [{ "Key": "team", "Value": "shop" }] }),
         )
         .await;
+    let unprotected = json!({ "TableName": "abc", "DeletionProtectionEnabled": false });
+    machine.call("UpdateTable", unprotected).await.unwrap();
     let change = json!({
         "TableName": "abc",
-        "DeletionProtectionEnabled": false,
         "BillingMode": "PROVISIONED",
         "ProvisionedThroughput": { "ReadCapacityUnits": 5, "WriteCapacityUnits": 6 },
     });

@@ -15,7 +15,7 @@ pub(crate) fn all(
     logs: &LogStore,
     apis: &Arc<Apis>,
 ) -> Services {
-    let [dynamodb, dynamodbstreams] = service_dynamodb::services(kit);
+    let [dynamodb, dynamodbstreams] = service_dynamodb::services(kit, delivery);
     Services::new(vec![
         service_apigateway::service(Arc::clone(apis)),
         service_apigatewayv2::service(Arc::clone(apis)),

@@ -10,20 +10,22 @@
 //! | 6    | stream number, shard (u8), number                 | [`stream::Change`] |
 //! | 7    | region, table name, label                         | [`stream::Stream`] |
 //! | 10.. | see [`expiry`], [`history`], [`copy`], [`policy`] |                    |
+//! | 20   | region, token of a request                        | [`token::Token`]   |
 //!
 //! A table's items are found by its number, not its name: a table deleted and made again under
 //! the same name shares nothing with the old one, whose items are removed in the background. The
 //! sort key stands at the end of the key as plain bytes, so that a query is one range.
 
+mod cache;
 pub(crate) mod copy;
 pub(crate) mod expiry;
 pub(crate) mod history;
 pub(crate) mod index;
 pub(crate) mod policy;
 pub(crate) mod stream;
+pub(crate) mod token;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
 
 use base::{AccountId, Region, Time};
 use bytes::Bytes;
@@ -31,14 +33,14 @@ use kit::Ctx;
 use serde::{Deserialize, Serialize};
 use store::{BODY_INLINE_BYTES_MAX, Body, Key, KeyRange, Record, Space, Staged, Store, Tx};
 
+pub(crate) use crate::data::cache::Tables;
 use crate::data::expiry::Expiry;
 use crate::data::index::Index;
-use crate::data::stream::{OfTable, Pending};
+use crate::data::stream::OfTable;
 use crate::error::Error;
 use crate::item;
 use crate::rules::PrimaryKey;
 use crate::value::Item;
-use crate::work::count::Counts;
 
 const KIND_TABLE: u8 = 1;
 const KIND_ITEM: u8 = 2;
@@ -50,8 +52,6 @@ const KIND_STREAM: u8 = 7;
 
 /// How often an item is read again whose body was replaced while we fetched it.
 const LOADS_MAX: usize = 8;
-/// How many table records are kept in memory.
-const TABLES_CACHED_MAX: usize = 10_000;
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -357,55 +357,6 @@ pub(crate) async fn load_committed(
         }
     }
     Err(store::Error::Busy.into())
-}
-
-/// Table records in memory, so that reading an item is one look-up in the engine.
-///
-/// A record is forgotten when a commit changes it, before that commit is acknowledged. A reader
-/// that fetched it meanwhile sees that `changes` has moved on and does not keep what it has.
-#[derive(Debug, Default)]
-pub(crate) struct Tables {
-    cache: RwLock<Cache>,
-    /// What has been counted, in memory only: it is counted again after a start.
-    pub(crate) counts: Counts,
-    pub(crate) pending: Arc<Pending>,
-}
-
-#[derive(Debug, Default)]
-struct Cache {
-    tables: HashMap<Key, Arc<Table>>,
-    changes: u64,
-}
-
-impl Tables {
-    /// The table of this name in the request's account and region.
-    pub(crate) async fn get(&self, ctx: &Ctx, name: &str) -> Result<Option<Arc<Table>>, Error> {
-        let key = table_key(&ctx.account, &ctx.region, name);
-        let changes = {
-            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(table) = cache.tables.get(&key) {
-                return Ok(Some(Arc::clone(table)));
-            }
-            cache.changes
-        };
-        let Some(table) = ctx.store().get_record::<Table>(&key).await? else { return Ok(None) };
-        let table = Arc::new(table);
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.changes == changes && cache.tables.len() < TABLES_CACHED_MAX {
-            cache.tables.insert(key, Arc::clone(&table));
-        }
-        Ok(Some(table))
-    }
-
-    /// Forgets a table once a transaction that changes its record is committed.
-    pub(crate) fn changed(self: &Arc<Self>, tx: &Tx, key: &Key) {
-        let (tables, key) = (Arc::clone(self), key.clone());
-        tx.on_commit(move || {
-            let mut cache = tables.cache.write().unwrap_or_else(PoisonError::into_inner);
-            cache.changes += 1;
-            cache.tables.remove(&key);
-        });
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What can go wrong, as facts, each with its AWS code.
 
+use serde::Serialize;
+
 use crate::expression::{self, UpdateFault};
 use crate::item::Malformed;
+use crate::partiql;
 use crate::value::{self, Item};
 
 /// A request DynamoDB would refuse, or a failure of ours.
@@ -11,6 +14,8 @@ pub(crate) enum Error {
     Validation(String),
     #[error(transparent)]
     Expression(#[from] expression::Error),
+    #[error(transparent)]
+    Statement(#[from] partiql::Fault),
     #[error(transparent)]
     Value(#[from] value::Fault),
     #[error(transparent)]
@@ -70,9 +75,68 @@ pub(crate) enum Error {
     /// With the item that did not fulfil the condition, where the request asks for it.
     #[error("The conditional request failed")]
     ConditionFailed(Option<Item>),
+    /// An INSERT of an item that is there.
+    #[error("Duplicate primary key exists in table")]
+    Duplicate,
+    /// A transaction that did nothing, with what each of its parts says about it.
+    #[error(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        codes(.0)
+    )]
+    Canceled(Vec<Reason>),
+    /// A token that came with other parameters within the last ten minutes.
+    #[error("The request token was used before with other parameters")]
+    TokenMismatch,
     /// One that has its code already: of the store, or of something we do not serve.
     #[error(transparent)]
     Other(Box<kit::Error>),
+}
+
+/// What a part of a canceled transaction says about it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Reason {
+    pub(crate) code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) item: Option<Item>,
+}
+
+impl Reason {
+    /// Of a part that would have been done.
+    pub(crate) const NONE: Reason = Reason { code: "None", message: None, item: None };
+
+    /// Of a part that cannot be done. What is no part's fault stays an error.
+    pub(crate) fn of(error: Error) -> Result<Reason, Error> {
+        let message = Some(error.to_string());
+        match error {
+            Error::ConditionFailed(item) => {
+                Ok(Reason { code: "ConditionalCheckFailed", message, item })
+            }
+            Error::Validation(_)
+            | Error::Expression(_)
+            | Error::Statement(_)
+            | Error::Value(_)
+            | Error::Update(_) => Ok(Reason { code: "ValidationError", message, item: None }),
+            Error::Duplicate => Ok(Reason { code: "DuplicateItem", message, item: None }),
+            other => Err(other),
+        }
+    }
+}
+
+impl Reason {
+    /// Of an INSERT: its condition is that there is no such item.
+    pub(crate) fn name_duplicate(&mut self) {
+        if self.code == "ConditionalCheckFailed" {
+            let message = Some(Error::Duplicate.to_string());
+            *self = Reason { code: "DuplicateItem", message, item: None };
+        }
+    }
+}
+
+fn codes(reasons: &[Reason]) -> String {
+    reasons.iter().map(|reason| reason.code).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {
@@ -87,9 +151,11 @@ impl Error {
 
     fn code(&self) -> &'static str {
         match self {
-            Error::Validation(_) | Error::Expression(_) | Error::Value(_) | Error::Update(_) => {
-                "ValidationException"
-            }
+            Error::Validation(_)
+            | Error::Expression(_)
+            | Error::Statement(_)
+            | Error::Value(_)
+            | Error::Update(_) => "ValidationException",
             Error::NoTable
             | Error::NoTableNamed(_)
             | Error::NoIndex(..)
@@ -111,6 +177,9 @@ impl Error {
             Error::RestoreInUse(_) => "TableInUseException",
             Error::Limit(_) => "LimitExceededException",
             Error::ConditionFailed(_) => "ConditionalCheckFailedException",
+            Error::Duplicate => "DuplicateItemException",
+            Error::Canceled(_) => "TransactionCanceledException",
+            Error::TokenMismatch => "IdempotentParameterMismatchException",
             Error::Other(_) => "InternalServerError",
         }
     }
@@ -124,6 +193,8 @@ impl From<Error> for kit::Error {
             Error::ConditionFailed(Some(item)) => {
                 kit::Error::sender(code, message).with_extra(serde_json::json!({ "Item": item }))
             }
+            Error::Canceled(reasons) => kit::Error::sender(code, message)
+                .with_extra(serde_json::json!({ "CancellationReasons": reasons })),
             _ => kit::Error::sender(code, message),
         }
     }
@@ -137,7 +208,14 @@ impl From<kit::Error> for Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
-        kit::Error::from(error).into()
+        match error {
+            // Only what follows from many writes can be too much for one transaction.
+            store::Error::TooLarge { .. } => Error::validation(
+                "The items of the transaction, with their index entries, stream records and \
+                 history, exceed 8 MB",
+            ),
+            other => kit::Error::from(other).into(),
+        }
     }
 }
 

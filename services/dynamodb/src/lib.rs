@@ -11,21 +11,24 @@ mod expression;
 mod item;
 mod number;
 mod ops;
+mod partiql;
 mod rules;
 mod value;
 mod work;
 
 use std::sync::Arc;
 
+use delivery::Delivery;
 use kit::{Api, Every, Kit, Service};
 use wire::{Names, Protocol};
 
 use crate::data::Tables;
 use crate::ops::{
-    account, backup, batch, expiry, item as items, policy, query, recovery, restore, stream, table,
-    tag, touched,
+    account, backup, batch, expiry, item as items, policy, query, recovery, restore, statement,
+    stream, table, tag, touched, transact,
 };
-use crate::work::{copy, count, expire, index, reap, retain, trim};
+use crate::work::forget::Forgets;
+use crate::work::{copy, count, expire, forget, index, reap, retain, trim};
 
 const NAMES: Names = Names {
     json_namespace: "com.amazonaws.dynamodb.v20120810#",
@@ -34,9 +37,12 @@ const NAMES: Names = Names {
     ..Names::PLAIN
 };
 
-/// The dynamodb service and that of its streams.
-pub fn services(_: &Kit) -> [Service; 2] {
-    let tables = Arc::new(Tables::default());
+/// The dynamodb service and that of its streams, and the delivery line of the tokens that the
+/// first remembers for ten minutes.
+pub fn services(kit: &Kit, delivery: &Delivery) -> [Service; 2] {
+    let tokens = delivery.line(forget::LINE);
+    delivery.serve(&tokens, forget::LIMITS, Arc::new(Forgets(kit.clone())));
+    let tables = Arc::new(Tables::new(tokens));
     [tables_service(Arc::clone(&tables)), streams_service(tables)]
 }
 
@@ -70,7 +76,7 @@ fn tables_service(tables: Arc<Tables>) -> Service {
         version: "",
         names: &NAMES,
     };
-    Service::new(api, tables)
+    let service = Service::new(api, tables)
         .op("CreateTable", table::create, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("DescribeTable", table::describe, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("ListTables", table::list, |ctx, _| vec![ctx.arn("dynamodb", "table/*")])
@@ -79,6 +85,18 @@ fn tables_service(tables: Arc<Tables>) -> Service {
         .op("TagResource", tag::tag, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
         .op("UntagResource", tag::untag, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
         .op("ListTagsOfResource", tag::list, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
+        .worker("count", Every::secs(10), count::tick)
+        .worker("index", Every::millis(200), index::tick)
+        .worker("copy", Every::secs(1), copy::tick)
+        .worker("retain", Every::secs(60), retain::tick)
+        .worker("expire", Every::secs(10), expire::tick)
+        .worker("reap", Every::secs(1), reap::tick);
+    with_properties(with_items(service))
+}
+
+/// Adds the operations on items.
+fn with_items(service: Service) -> Service {
+    service
         .op("GetItem", items::get, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("PutItem", items::put, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("UpdateItem", items::update, |ctx, i| touched(ctx, i.table_name.as_ref()))
@@ -89,8 +107,20 @@ fn tables_service(tables: Arc<Tables>) -> Service {
         .op("BatchWriteItem", batch::write, |ctx, i| {
             batch::touched_by(ctx, i.request_items.as_ref())
         })
-        .worker("count", Every::secs(10), count::tick)
-        .worker("index", Every::millis(200), index::tick)
+        .op("TransactWriteItems", transact::write::write, transact::write::touched_by)
+        .op("TransactGetItems", transact::get::get, transact::get::touched_by)
+        .op("ExecuteStatement", statement::execute::execute, statement::execute::touched_by)
+        .op("BatchExecuteStatement", statement::batch::execute, statement::batch::touched_by)
+        .op(
+            "ExecuteTransaction",
+            statement::transaction::execute,
+            statement::transaction::touched_by,
+        )
+}
+
+/// Adds the operations on what tables have besides items.
+fn with_properties(service: Service) -> Service {
+    service
         .op("UpdateTimeToLive", expiry::update, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("DescribeTimeToLive", expiry::describe, |ctx, i| touched(ctx, i.table_name.as_ref()))
         .op("PutResourcePolicy", policy::put, |ctx, i| touched(ctx, i.resource_arn.as_ref()))
@@ -129,8 +159,4 @@ fn tables_service(tables: Arc<Tables>) -> Service {
             let tables = touched(ctx, i.target_table_name.as_ref());
             tables.into_iter().chain(touched(ctx, source)).collect()
         })
-        .worker("copy", Every::secs(1), copy::tick)
-        .worker("retain", Every::secs(60), retain::tick)
-        .worker("expire", Every::secs(10), expire::tick)
-        .worker("reap", Every::secs(1), reap::tick)
 }

@@ -149,6 +149,18 @@ impl Violations {
         self.one_of("returnItemCollectionMetrics", given, &["SIZE", "NONE"]);
     }
 
+    /// A list that must be given, with bounds for its length.
+    pub(crate) fn list<T>(&mut self, at: &str, given: Option<&Vec<T>>, max: usize) {
+        self.required(at, given.is_some());
+        match given.map_or(1, Vec::len) {
+            0 => self.note("'[]'", at, "have length greater than or equal to 1"),
+            many if many > max => {
+                self.note("'[...]'", at, format!("have length less than or equal to {max}"));
+            }
+            _ => {}
+        }
+    }
+
     /// All violations as one error.
     pub(crate) fn finish(self) -> Result<(), Error> {
         let first = &self.0[..self.0.len().min(VIOLATIONS_MAX)];
@@ -212,14 +224,27 @@ pub(crate) fn key_of_item(schema: &Schema, item: &Item) -> Result<PrimaryKey, Er
                 "Type mismatch for key {name} expected: {kind} actual: {actual}"
             )));
         }
-        if let Some(what) = empty(value) {
-            return Err(Error::validation(format!(
-                "One or more parameter values are not valid. The AttributeValue for a key \
-                 attribute cannot contain an empty {what} value. Key: {name}"
-            )));
-        }
+        check_not_empty(name, value)?;
     }
     primary_key(schema, item)
+}
+
+/// Fails if a key attribute is empty. Others that are missing or of another type may pass.
+pub(crate) fn check_keys_not_empty(schema: &Schema, item: &Item) -> Result<(), Error> {
+    for Attribute { name, .. } in schema.attributes() {
+        if let Some(value) = item.get(name) {
+            check_not_empty(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_not_empty(name: &str, value: &Value) -> Result<(), Error> {
+    let Some(what) = empty(value) else { return Ok(()) };
+    Err(Error::validation(format!(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute \
+         cannot contain an empty {what} value. Key: {name}"
+    )))
 }
 
 /// The key a request gives: exactly the attributes of the schema.

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use wire::Epoch;
 
 use crate::api::expiry::TimeToLiveDescription;
-use crate::api::{KeySchemaElement, ProvisionedThroughput, SseDescription, SseSpecification};
+use crate::api::table::{
+    KeySchemaElement, ProvisionedThroughput, SseDescription, SseSpecification,
+};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -3,7 +3,7 @@
 use kit::unserved::Unserved;
 use serde::{Deserialize, Serialize};
 
-use crate::api::Tag;
+use crate::api::table::Tag;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wire::Epoch;
 
-use crate::api::KeySchemaElement;
+use crate::api::table::KeySchemaElement;
 use crate::value::Item;
 
 /// Whether a table has a stream, and what is in it.

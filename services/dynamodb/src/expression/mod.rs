@@ -18,10 +18,10 @@ mod projection;
 mod reserved;
 mod update;
 
-pub(crate) use condition::Condition;
+pub(crate) use condition::{Comparator, Condition, Operand};
 pub(crate) use fault::{Error, Fault, Kind};
 pub(crate) use key_condition::{KeyCondition, KeyTest};
-pub(crate) use path::Path;
+pub(crate) use path::{Path, Step};
 pub(crate) use placeholders::Placeholders;
 pub(crate) use projection::Projection;
-pub(crate) use update::{Update, UpdateFault};
+pub(crate) use update::{Action, Expression, Update, UpdateFault};

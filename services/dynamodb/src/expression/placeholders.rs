@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::expression::{Error, Kind};
-use crate::value::{Given, Value};
+use crate::value::{Given, Item, Value};
 
 const NAMES: &str = "ExpressionAttributeNames";
 const VALUES: &str = "ExpressionAttributeValues";
@@ -52,6 +52,11 @@ impl Placeholders {
             Some(expressions) if values => Err(Error::ValuesWithoutExpression(expressions)),
             _ => Ok(()),
         }
+    }
+
+    /// All values by their keys.
+    pub(crate) fn all_values(&self) -> Item {
+        self.values.iter().map(|(key, value)| (key.clone(), Value::clone(value))).collect()
     }
 
     /// The name behind `#name`.

@@ -80,6 +80,11 @@ impl Update {
         Update { actions, of_attributes: true }
     }
 
+    /// Does these actions, of which no two are about one place.
+    pub(crate) fn of(actions: Vec<Action>) -> Update {
+        Update { actions, of_attributes: false }
+    }
+
     /// The places it changes, in the order of the text.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> + Clone {
         self.actions.iter().map(Action::path)
@@ -156,7 +161,8 @@ impl Update {
 }
 
 impl Action {
-    fn path(&self) -> &Path {
+    /// The place it changes.
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Action::Set(path, _)
             | Action::Remove(path)
@@ -244,7 +250,7 @@ impl Expression {
     }
 
     /// The type, where it does not depend on the item.
-    fn kind(&self) -> Option<&'static str> {
+    pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
             Expression::Path(_) | Expression::IfNotExists(..) => None,
             Expression::Value(value) => Some(value.kind()),

@@ -2,13 +2,13 @@
 
 use kit::{Ctx, unserved};
 
-use crate::api::TableNameInput;
 use crate::api::resource::{
     ContributorInsightsOutput, DescribeContributorInsightsInput, DescribeEndpointsOutput,
     DescribeKinesisStreamingDestinationOutput, DescribeLimitsOutput, Endpoint,
     ListContributorInsightsInput, ListContributorInsightsOutput, NothingAsked,
     UpdateContributorInsightsInput,
 };
+use crate::api::table::TableNameInput;
 use crate::error::Error;
 use crate::ops::table::find;
 use crate::rules::Violations;

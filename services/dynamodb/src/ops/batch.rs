@@ -9,13 +9,13 @@ use store::{Key, Tx};
 
 use crate::api::{
     BatchGetItemInput, BatchGetItemOutput, BatchWriteItemInput, BatchWriteItemOutput,
-    ItemCollectionMetrics, KeysAndAttributes, UnprocessedKeys, WriteRequest,
+    KeysAndAttributes, UnprocessedKeys, WriteRequest,
 };
 use crate::data::{self, Fresh, Schema, Table};
 use crate::error::Error;
 use crate::expression::{Kind, Placeholders, Projection, legacy};
 use crate::ops::write::{Change, Guard, Returns, Write, current, perform_in};
-use crate::ops::{Units, consumed, find, touched};
+use crate::ops::{Units, collection, consumed, find, touched};
 use crate::rules::{self, PrimaryKey, Violations};
 use crate::value::{Item, size};
 
@@ -226,12 +226,15 @@ pub(crate) async fn write(
             units[at].add(used);
         }
     }
+    let writes: Vec<&Write<'_>> =
+        parts.iter().flat_map(|part| &part.writes).map(|(write, _)| write).collect();
+    let collections = collection::all(ctx, metrics, &writes).await?;
     let used = parts.iter().zip(units);
     let used = used.filter_map(|(part, units)| consumed(capacity, part.table, units));
     Ok(BatchWriteItemOutput {
         unprocessed_items: BTreeMap::new(),
         consumed_capacity: wants_capacity.then(|| used.collect()),
-        item_collection_metrics: collections(ctx, &parts, metrics).await?,
+        item_collection_metrics: collections,
     })
 }
 
@@ -283,30 +286,6 @@ async fn perform(
         all.push((run.at, units));
     }
     Ok(all)
-}
-
-/// The item collections that were written to, each once, if the request wants to know.
-async fn collections(
-    ctx: &Ctx,
-    parts: &[Writes<'_>],
-    wanted: Option<&String>,
-) -> Result<Option<BTreeMap<String, Vec<ItemCollectionMetrics>>>, Error> {
-    if wanted.is_none_or(|wanted| wanted != "SIZE") {
-        return Ok(None);
-    }
-    let mut all = BTreeMap::new();
-    for part in parts {
-        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-        for (write, _) in &part.writes {
-            if seen.insert(&write.key.partition) {
-                found.extend(write.metrics(ctx, wanted).await?);
-            }
-        }
-        if !found.is_empty() {
-            all.insert(part.table.name.clone(), found);
-        }
-    }
-    Ok(Some(all))
 }
 
 /// What a batch writes, as far as it can be checked without the tables.

@@ -1,6 +1,8 @@
 //! How large item collections are: all items of a table with local indexes that share a partition
 //! key, and their entries in those indexes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kit::Ctx;
 use store::{Dir, Key};
 
@@ -9,6 +11,7 @@ use crate::data::index::{self, Index};
 use crate::data::{self, Stored, Table};
 use crate::error::Error;
 use crate::ops::page::remaining;
+use crate::ops::write::Write;
 use crate::rules::PrimaryKey;
 use crate::value::{Item, Value};
 
@@ -17,6 +20,27 @@ const COUNTED_MAX: usize = 100_000;
 /// How many are taken from the store at a time: at most 64 KB each.
 const STEP_ITEMS_MAX: usize = 64;
 const GIGABYTE: u64 = 1024 * 1024 * 1024;
+
+/// The collections that many writes were to, each once, by table, if the request wants to know.
+pub(crate) async fn all(
+    ctx: &Ctx,
+    wanted: Option<&String>,
+    writes: &[&Write<'_>],
+) -> Result<Option<BTreeMap<String, Vec<ItemCollectionMetrics>>>, Error> {
+    if wanted.is_none_or(|wanted| wanted != "SIZE") {
+        return Ok(None);
+    }
+    let (mut all, mut seen) = (BTreeMap::<_, Vec<_>>::new(), BTreeSet::new());
+    for write in writes {
+        if !seen.insert((write.table.number, &write.key.partition)) {
+            continue;
+        }
+        if let Some(metrics) = write.metrics(ctx, wanted).await? {
+            all.entry(write.table.name.clone()).or_default().push(metrics);
+        }
+    }
+    Ok(Some(all))
+}
 
 /// The collection of an item that was written, if the request wants to know and the table has
 /// any. `value` is the item's partition key, and `key` the same as bytes.

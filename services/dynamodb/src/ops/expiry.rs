@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use kit::Ctx;
 
-use crate::api::TableNameInput;
 use crate::api::expiry::{
     DescribeTimeToLiveOutput, TimeToLiveDescription, TimeToLiveSpecification,
     UpdateTimeToLiveInput, UpdateTimeToLiveOutput,
 };
+use crate::api::table::TableNameInput;
 use crate::data::expiry::{Expiry, Filled, Index, index_key};
 use crate::data::{self, Table, Tables};
 use crate::error::Error;

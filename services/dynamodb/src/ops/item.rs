@@ -14,10 +14,10 @@ use crate::expression::{Condition, Kind, Placeholders, Projection, Update, legac
 use crate::ops::write::{Change, Guard, Returns, Write, write};
 use crate::ops::{consumed, find};
 use crate::rules::{self, Violations};
-use crate::value::size;
+use crate::value::{Item, size};
 
 const RETURN_VALUES: &[&str] = &["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
-const ON_FAILURE: &[&str] = &["ALL_OLD", "NONE"];
+pub(crate) const ON_FAILURE: &[&str] = &["ALL_OLD", "NONE"];
 
 pub(crate) async fn get(ctx: &Ctx, input: GetItemInput) -> Result<GetItemOutput, Error> {
     let mut violations = Violations::default();
@@ -228,13 +228,8 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
 
     let table = find(ctx, asked.table).await?;
     let primary = rules::key_of_request(&table.schema, &key)?;
-    for path in update.iter().flat_map(Update::paths) {
-        if key.contains_key(path.head()) {
-            let head = path.head();
-            return Err(Error::invalid(format_args!(
-                "Cannot update attribute {head}. This attribute is part of the key"
-            )));
-        }
+    if let Some(update) = &update {
+        check_updated_keys(&key, update)?;
     }
     let change = Change::Update { key, update };
     change.check(&table)?;
@@ -253,7 +248,20 @@ pub(crate) async fn update(ctx: &Ctx, input: UpdateItemInput) -> Result<WriteIte
     write(ctx, request, (asked.capacity, asked.metrics)).await
 }
 
-fn parse_condition(
+/// An update may not change the key.
+pub(crate) fn check_updated_keys(key: &Item, update: &Update) -> Result<(), Error> {
+    for path in update.paths() {
+        let head = path.head();
+        if key.contains_key(head) {
+            return Err(Error::invalid(format_args!(
+                "Cannot update attribute {head}. This attribute is part of the key"
+            )));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn parse_condition(
     text: Option<&str>,
     placeholders: &mut Placeholders,
 ) -> Result<Option<Condition>, Error> {

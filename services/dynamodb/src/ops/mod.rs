@@ -13,9 +13,11 @@ pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod recovery;
 pub(crate) mod restore;
+pub(crate) mod statement;
 pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod tag;
+pub(crate) mod transact;
 pub(crate) mod write;
 
 use std::collections::BTreeMap;
@@ -79,9 +81,24 @@ impl Units {
         }
     }
 
+    /// The same, so many times.
+    pub(crate) fn times(mut self, factor: f64) -> Units {
+        self.table *= factor;
+        let indexes = self.local.values_mut().chain(self.global.values_mut());
+        indexes.for_each(|units| *units *= factor);
+        self
+    }
+
     fn total(&self) -> f64 {
         self.table + self.local.values().sum::<f64>() + self.global.values().sum::<f64>()
     }
+}
+
+/// Whether capacity units are those of reading or of writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    Read,
+    Write,
 }
 
 /// Units of the table alone.
@@ -98,21 +115,34 @@ fn consumed(
     units: impl Into<Units>,
 ) -> Option<ConsumedCapacity> {
     let wanted = wanted.filter(|wanted| *wanted != "NONE")?;
-    let units = units.into();
-    let mut consumed = ConsumedCapacity {
-        table_name: table.name.clone(),
-        capacity_units: units.total(),
-        table: None,
-        local_secondary_indexes: BTreeMap::new(),
-        global_secondary_indexes: BTreeMap::new(),
+    Some(consumed_as(None, wanted == "INDEXES", table, units.into()))
+}
+
+/// Capacity as replies have it. Only transactions say what it was used for.
+fn consumed_as(
+    usage: Option<Usage>,
+    with_indexes: bool,
+    table: &Table,
+    units: Units,
+) -> ConsumedCapacity {
+    let of = |wanted: Usage, units: f64| (usage == Some(wanted)).then_some(units);
+    let capacity = |units: f64| Capacity {
+        capacity_units: units,
+        read_capacity_units: of(Usage::Read, units),
+        write_capacity_units: of(Usage::Write, units),
     };
-    if wanted == "INDEXES" {
-        let each = |of: BTreeMap<String, f64>| {
-            of.into_iter().map(|(name, units)| (name, Capacity { capacity_units: units })).collect()
-        };
-        consumed.table = Some(Capacity { capacity_units: units.table });
-        consumed.local_secondary_indexes = each(units.local);
-        consumed.global_secondary_indexes = each(units.global);
+    let each = |all: BTreeMap<String, f64>| match with_indexes {
+        true => all.into_iter().map(|(name, units)| (name, capacity(units))).collect(),
+        false => BTreeMap::new(),
+    };
+    let total = capacity(units.total());
+    ConsumedCapacity {
+        table_name: table.name.clone(),
+        capacity_units: total.capacity_units,
+        read_capacity_units: total.read_capacity_units,
+        write_capacity_units: total.write_capacity_units,
+        table: with_indexes.then(|| capacity(units.table)),
+        local_secondary_indexes: each(units.local),
+        global_secondary_indexes: each(units.global),
     }
-    Some(consumed)
 }

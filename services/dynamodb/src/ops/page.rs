@@ -55,9 +55,16 @@ struct Page {
 /// Reads one page.
 pub(crate) async fn read(
     ctx: &Ctx,
-    mut read: Read<'_>,
+    read: Read<'_>,
     capacity: Option<&String>,
 ) -> Result<PageOutput, Error> {
+    let table = read.table;
+    let (page, units) = part(ctx, read).await?;
+    Ok(PageOutput { consumed_capacity: consumed(capacity, table, units), ..page })
+}
+
+/// Reads what may be a part of a page, and gives the capacity units it has used.
+pub(crate) async fn part(ctx: &Ctx, mut read: Read<'_>) -> Result<(PageOutput, Units), Error> {
     let limit = read.limit.unwrap_or(usize::MAX);
     let mut page = Page::default();
     'page: loop {
@@ -75,7 +82,7 @@ pub(crate) async fn read(
             page.counted += rules::page::page_bytes(&read.table.schema, &item);
             let full = page.scanned >= limit || page.counted >= PAGE_BYTES_MAX;
             if full {
-                page.last = Some(read.start_key(&item));
+                page.last = Some(last_key(read.table, read.index, &item));
             }
             if let Some(item) = read.wanted(ctx, &key, item, &mut page.fetched).await? {
                 page.count += 1;
@@ -91,13 +98,15 @@ pub(crate) async fn read(
             break;
         }
     }
-    Ok(PageOutput {
+    let units = read.units(page.bytes, page.fetched);
+    let output = PageOutput {
         items: (!read.counts).then_some(page.items),
         count: page.count,
         scanned_count: page.scanned,
         last_evaluated_key: page.last,
-        consumed_capacity: consumed(capacity, read.table, read.units(page.bytes, page.fetched)),
-    })
+        consumed_capacity: None,
+    };
+    Ok((output, units))
 }
 
 impl Read<'_> {
@@ -146,15 +155,6 @@ impl Read<'_> {
             .filter(|item| entry_key(&ctx.account, self.table, index, item).as_ref() == Some(key)))
     }
 
-    /// The key at which the next page goes on.
-    fn start_key(&self, item: &Item) -> Item {
-        let mut key = rules::key_attributes(&self.table.schema, item);
-        if let Some(index) = self.index {
-            key.extend(rules::key_attributes(&index.schema, item));
-        }
-        key
-    }
-
     fn units(&self, bytes: usize, fetched: f64) -> Units {
         let read = rules::read_units(bytes, self.consistent);
         let mut units = Units::from(if self.index.is_some() { fetched } else { read });
@@ -163,6 +163,15 @@ impl Read<'_> {
         }
         units
     }
+}
+
+/// The key of an item or entry behind which the next page goes on.
+pub(crate) fn last_key(table: &Table, index: Option<&Index>, item: &Item) -> Item {
+    let mut key = rules::key_attributes(&table.schema, item);
+    if let Some(index) = index {
+        key.extend(rules::key_attributes(&index.schema, item));
+    }
+    key
 }
 
 /// What is left of a range behind a key.
@@ -284,15 +293,15 @@ pub(crate) fn index<'a>(
 
 /// Whether what is wanted has to be fetched from the table, because the index lacks some of it.
 /// AWS does that for local indexes only.
-pub(crate) fn fetches(
+pub(crate) fn fetches<'a>(
     table: &Table,
     index: Option<&Index>,
     select: Option<&str>,
-    projection: Option<&Projection>,
+    paths: impl IntoIterator<Item = &'a Path>,
 ) -> Result<bool, Error> {
     let Some(index) = index else { return Ok(false) };
     let everything = select == Some("ALL_ATTRIBUTES") && index.projection != Projected::All;
-    let heads = projection.iter().flat_map(|projection| projection.paths()).map(Path::head);
+    let heads = paths.into_iter().map(Path::head);
     let lacking: Vec<&str> = heads.filter(|head| !index.projects(&table.schema, head)).collect();
     let name = &index.name;
     if everything && index.is_global() {

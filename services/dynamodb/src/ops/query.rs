@@ -31,10 +31,10 @@ pub(crate) async fn query(ctx: &Ctx, mut input: QueryInput) -> Result<PageOutput
     let schema = index.map_or(&table.schema, |index| &index.schema);
     let range = query_range(ctx, (&table, index), &condition, start.as_ref(), dir)?;
     let paths = projection.iter().flat_map(|projection| projection.paths());
-    rules::check_key_paths(&table, paths)?;
+    rules::check_key_paths(&table, paths.clone())?;
     let select = input.select.as_deref();
     check_filter(schema, asked.filter_name, filter.as_ref())?;
-    let fetches = page::fetches(&table, index, select, projection.as_ref())?;
+    let fetches = page::fetches(&table, index, select, paths)?;
     let paths = filter.as_ref().map(Condition::paths).unwrap_or_default();
     rules::check_key_paths(&table, paths)?;
     let read = Read {
@@ -231,7 +231,7 @@ fn check_not_empty(schema: &Schema, value: &Value) -> Result<(), Error> {
 }
 
 /// The keys in a partition whose sort key passes a test.
-fn sort_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
+pub(crate) fn sort_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
     let all = partition.prefix();
     let at = |value: &Value| data::with_sort(partition, &rules::key_bytes(value));
     match test {
@@ -247,7 +247,7 @@ fn sort_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
 }
 
 /// The entries of an index's partition whose sort key passes a test.
-fn entry_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
+pub(crate) fn entry_range(partition: &Key, test: Option<&KeyTest>) -> KeyRange {
     let all = partition.prefix();
     let at = |value: &Value| index::with_sort(partition, &rules::key_bytes(value));
     match test {
@@ -356,9 +356,9 @@ pub(crate) async fn scan(ctx: &Ctx, mut input: ScanInput) -> Result<PageOutput, 
     if let (Some(index), Some(start)) = (index, &start) {
         page::check_start(&table, index, start)?;
     }
-    let fetches = page::fetches(&table, index, select, projection.as_ref())?;
-    let range = scan_range(ctx, &table, index, segment, start.as_ref())?;
     let paths = projection.iter().flat_map(|projection| projection.paths());
+    let fetches = page::fetches(&table, index, select, paths.clone())?;
+    let range = scan_range(ctx, &table, index, segment, start.as_ref())?;
     rules::check_key_paths(&table, paths)?;
     let paths = filter.as_ref().map(Condition::paths).unwrap_or_default();
     rules::check_key_paths(&table, paths)?;

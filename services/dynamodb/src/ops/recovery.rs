@@ -7,11 +7,11 @@ use base::Time;
 use kit::Ctx;
 use wire::Epoch;
 
-use crate::api::TableNameInput;
 use crate::api::backup::{
     ContinuousBackupsDescription, ContinuousBackupsOutput, RecoveryDescription,
     UpdateContinuousBackupsInput,
 };
+use crate::api::table::TableNameInput;
 use crate::data::{self, Recovery, Table, Tables, history};
 use crate::error::Error;
 use crate::ops::name;

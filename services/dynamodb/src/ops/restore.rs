@@ -9,7 +9,7 @@ use kit::{Ctx, unserved};
 use store::Tx;
 
 use crate::api::backup::{RestoreTableFromBackupInput, RestoreTableToPointInTimeInput};
-use crate::api::{ChangeTableOutput, ProvisionedThroughput, SseSpecification};
+use crate::api::table::{ChangeTableOutput, ProvisionedThroughput, SseSpecification};
 use crate::data::copy::{Backup, Contents, Copy, Made, Progress, Source, backup_key, copy_key};
 use crate::data::index::{Index, Phase};
 use crate::data::{self, Restored, Settings, Table, Tables};

@@ -11,7 +11,7 @@ use wire::Epoch;
 
 use crate::api::backup::RestoreSummary;
 use crate::api::stream::StreamSpecification;
-use crate::api::{
+use crate::api::table::{
     AttributeDefinition, BillingModeSummary, ChangeTableOutput, CreateTableInput,
     DescribeTableOutput, IndexDescription, KeySchemaElement, ListTablesInput, ListTablesOutput,
     OnDemandThroughput, Projection, SecondaryIndex, SecondaryIndexUpdate, SseDescription,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use base::Arn;
 use kit::{Ctx, unserved};
 
-use crate::api::Tag;
 use crate::api::resource::{
     ListTagsOfResourceInput, ListTagsOfResourceOutput, Nothing, TagResourceInput,
     UntagResourceInput,
 };
+use crate::api::table::Tag;
 use crate::data::{self, Table, Tables};
 use crate::error::Error;
 use crate::ops::name;

@@ -35,6 +35,8 @@ pub(crate) enum Change {
         key: Item,
         update: Option<Update>,
     },
+    /// Leaves the item as it is: within a transaction, its condition alone counts.
+    Check,
 }
 
 /// What must be true of the item before it is written.
@@ -144,8 +146,8 @@ pub(crate) async fn perform_as(
     };
     write.guard.check(old.as_ref())?;
     let new = write.change.apply(old.as_ref())?;
-    if stored.is_none() && new.is_none() {
-        return Ok(Outcome::default());
+    if matches!(write.change, Change::Check) || (stored.is_none() && new.is_none()) {
+        return Ok(Outcome { old, new, ..Outcome::default() });
     }
     let fresh = match (&new, &write.change) {
         (Some(item), Change::Update { .. }) => {
@@ -209,17 +211,20 @@ impl Write<'_> {
     pub(crate) async fn stage(&self, ctx: &Ctx) -> Result<Option<Fresh>, Error> {
         match &self.change {
             Change::Put(item) => Ok(Some(data::stage(ctx, item).await?)),
-            Change::Delete(_) | Change::Update { .. } => Ok(None),
+            Change::Delete(_) | Change::Update { .. } | Change::Check => Ok(None),
         }
     }
 
-    /// How many bytes it adds to a transaction at most, records of indexes included.
+    /// How many bytes a put or delete adds to a transaction at most, with what follows from it.
     pub(crate) fn bytes_max(&self) -> usize {
-        let (Change::Put(item) | Change::Delete(item) | Change::Update { key: item, .. }) =
-            &self.change;
+        let Some(item) = self.change.attributes() else { return 0 };
         // An item's bytes are a little more than its size, and behind some size a blob.
         let record = RECORD_BYTES_MAX + (2 * size(item)).min(BODY_INLINE_BYTES_MAX);
-        record * (1 + self.table.indexes.len())
+        // What it replaces may be larger, where it is told or kept.
+        let tells = usize::from(self.table.open_stream().is_some());
+        let followers = tells + usize::from(self.table.is_recorded());
+        let told = followers * (RECORD_BYTES_MAX + BODY_INLINE_BYTES_MAX);
+        record * (1 + self.table.indexes.len()) + told
     }
 
     /// The item collection that was written to, if the request wants to know.
@@ -228,16 +233,15 @@ impl Write<'_> {
         ctx: &Ctx,
         wanted: Option<&String>,
     ) -> Result<Option<ItemCollectionMetrics>, Error> {
-        let (Change::Put(item) | Change::Delete(item) | Change::Update { key: item, .. }) =
-            &self.change;
+        let Some(item) = self.change.attributes() else { return Ok(None) };
         let value = item.get(&self.table.schema.partition.name);
         collection::metrics(ctx, wanted, self.table, &self.key, value).await
     }
 
     /// Whether the item that is there does not matter.
     fn is_blind(&self) -> bool {
-        let is_update = matches!(self.change, Change::Update { .. });
-        !is_update && self.guard.condition.is_none() && self.returns == Returns::Nothing
+        let looks = matches!(self.change, Change::Update { .. } | Change::Check);
+        !looks && self.guard.condition.is_none() && self.returns == Returns::Nothing
     }
 
     fn returned(&self, outcome: Outcome) -> Option<Item> {
@@ -268,6 +272,16 @@ impl Guard {
 }
 
 impl Change {
+    /// The item that is put, or the key of the one that is changed.
+    fn attributes(&self) -> Option<&Item> {
+        match self {
+            Change::Put(item) | Change::Delete(item) | Change::Update { key: item, .. } => {
+                Some(item)
+            }
+            Change::Check => None,
+        }
+    }
+
     /// Whether what the request gives can be in the table's indexes.
     pub(crate) fn check(&self, table: &Table) -> Result<(), Error> {
         match self {
@@ -275,7 +289,7 @@ impl Change {
             Change::Update { update: Some(update), .. } => {
                 rules::entry::check_set(table, |attribute| update.kind_of(attribute))
             }
-            Change::Delete(_) | Change::Update { update: None, .. } => Ok(()),
+            Change::Delete(_) | Change::Update { update: None, .. } | Change::Check => Ok(()),
         }
     }
 
@@ -284,6 +298,7 @@ impl Change {
         match self {
             Change::Put(item) => Ok(Some(item.clone())),
             Change::Delete(_) => Ok(None),
+            Change::Check => Ok(old.cloned()),
             Change::Update { key, update: None } => Ok(Some(old.unwrap_or(key).clone())),
             Change::Update { key, update: Some(update) } => {
                 let new = update.apply(old.unwrap_or(key))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{
+use crate::api::table::{
     AttributeDefinition, CreateTableInput, KeySchemaElement, Projection, SecondaryIndex,
     SecondaryIndexUpdate,
 };

@@ -2,7 +2,7 @@
 
 use base::Time;
 
-use crate::api::{
+use crate::api::table::{
     AttributeDefinition, CreateTableInput, KeySchemaElement, ProvisionedThroughput,
     SseSpecification, UpdateTableInput,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::Tag;
+use crate::api::table::Tag;
 use crate::error::Error;
 
 pub(crate) const TAGS_MAX: usize = 50;

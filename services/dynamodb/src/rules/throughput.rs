@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base::Time;
 
-use crate::api::{OnDemandThroughput, ProvisionedThroughput, UpdateTableInput, WarmThroughput};
+use crate::api::table::{
+    OnDemandThroughput, ProvisionedThroughput, UpdateTableInput, WarmThroughput,
+};
 use crate::data::{Maximum, Settings};
 use crate::error::Error;
 

@@ -179,9 +179,9 @@ async fn a_table_is_restored_to_any_second() {
     // Two tables and the items; then one of these goes with its blob.
     machine.work_until(2 + before.len()).await;
     assert_eq!(contents(&machine, "hash").await, before);
-    assert_eq!(machine.blob_references().await, 1);
+    assert_eq!(machine.blobs_held().await, 1);
     delete(&machine, "large").await;
-    assert_eq!(machine.blob_references().await, 0);
+    assert_eq!(machine.blobs_held().await, 0);
 }
 
 #[tokio::test]

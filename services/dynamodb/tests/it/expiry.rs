@@ -120,9 +120,9 @@ async fn a_large_item_expires_with_its_blob() {
     let text = "x".repeat(200_000);
     let ttl = json!({ "N": (machine.now() - 1).to_string() });
     machine.put("hash", json!({ "a": { "S": "big" }, "t": { "S": text }, "ttl": ttl })).await;
-    assert_eq!(machine.blob_references().await, 1);
+    assert_eq!(machine.blobs_held().await, 1);
     machine.work_until(entries).await;
-    assert_eq!(machine.blob_references().await, 0);
+    assert_eq!(machine.blobs_held().await, 0);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod backup;
 mod batch;
 mod expiry;
+mod follow;
 mod index;
 mod index_model;
 mod index_table;
@@ -13,15 +14,18 @@ mod legacy;
 mod model;
 mod query;
 mod resource;
+mod statement;
 mod stream;
 mod table;
 mod throughput;
+mod transact;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock as _, SeededRandom, Time, VirtualClock};
+use delivery::Delivery;
 use kit::{Kit, Parts, Services};
 use serde_json::{Value, json};
 use store::{Blobs, Dir, Engine, Space, Store};
@@ -29,7 +33,7 @@ use store::{Blobs, Dir, Engine, Space, Store};
 /// A machine with nothing but this service.
 pub(crate) struct Machine {
     kit: Kit,
-    clock: Arc<VirtualClock>,
+    pub(crate) clock: Arc<VirtualClock>,
 }
 
 impl Machine {
@@ -49,8 +53,10 @@ impl Machine {
             region: "us-east-1".parse().unwrap(),
             cache: PathBuf::new(),
         });
-        let services = Services::new(service_dynamodb::services(&kit).into());
+        let delivery = Delivery::new(&kit);
+        let services = Services::new(service_dynamodb::services(&kit, &delivery).into());
         kit.set_services(Arc::new(services));
+        delivery.start();
         Machine { kit, clock }
     }
 
@@ -132,7 +138,7 @@ impl Machine {
 
     /// How many entries the service has in the store.
     pub(crate) async fn entries(&self) -> usize {
-        self.count("dynamodb", &[1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16]).await
+        self.count("dynamodb", &[1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16, 20]).await
     }
 
     /// How many records hold blobs.
@@ -148,12 +154,6 @@ impl Machine {
             count += self.kit.store.scan(kind, Dir::Forward, usize::MAX).await.unwrap().len();
         }
         count
-    }
-
-    /// How many records refer to a blob.
-    pub(crate) async fn blob_references(&self) -> usize {
-        let references = Space::new(&self.kit.account, "store").key(1).prefix();
-        self.kit.store.scan(references, Dir::Forward, usize::MAX).await.unwrap().len()
     }
 
     /// Lets time pass.
@@ -179,11 +179,6 @@ impl Machine {
             }
         })
         .await;
-    }
-
-    /// Lets time pass.
-    pub(crate) fn pass(&self, time: Duration) {
-        self.clock.advance(time);
     }
 
     /// Lets a worker do one tick.

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::Machine;
@@ -61,7 +59,8 @@ async fn read(machine: &Machine, iterators: &[Value]) -> (Vec<Value>, Vec<Value>
     (records, next)
 }
 
-async fn all(machine: &Machine, arn: &Value) -> Vec<Value> {
+/// All records of a stream.
+pub(crate) async fn all(machine: &Machine, arn: &Value) -> Vec<Value> {
     let iterators = iterators(machine, arn, "TRIM_HORIZON").await;
     read(machine, &iterators).await.0
 }
@@ -170,10 +169,10 @@ async fn changes_are_kept_for_a_day() {
     machine.put("abc", large).await;
     let first = all(&machine, &arn).await;
     let old = iterators(&machine, &arn, "TRIM_HORIZON").await;
-    machine.pass(Duration::from_secs(16 * 60));
+    machine.advance(16 * 60);
     let expired = machine.stream("GetRecords", json!({ "ShardIterator": old[0] })).await;
     assert!(expired.unwrap_err().starts_with("ExpiredIteratorException"));
-    machine.pass(Duration::from_secs(24 * 60 * 60));
+    machine.advance(24 * 60 * 60);
     machine.put("abc", item("p", 2)).await;
     assert_eq!(all(&machine, &arn).await.len(), 1);
     let shard = &shards(&machine, &arn).await[0]["ShardId"];
@@ -223,7 +222,7 @@ async fn a_stream_ends_and_is_read_for_a_day_more() {
     assert_eq!(listed["Streams"].as_array().unwrap().len(), 2);
     assert_eq!(listed["Streams"][1]["StreamArn"], second);
     assert_eq!(all(&machine, &second).await.len(), 1);
-    machine.pass(Duration::from_secs(24 * 60 * 60 + 1));
+    machine.advance(24 * 60 * 60 + 1);
     machine.tick_of("dynamodbstreams", "trim").await;
     let listed = machine.stream("ListStreams", json!({})).await.unwrap();
     assert_eq!(listed["Streams"], json!([]));

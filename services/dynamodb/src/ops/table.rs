@@ -296,7 +296,7 @@ pub(crate) fn existing(found: Option<Table>, name: &str) -> Result<Table, Error>
 }
 
 pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescription {
-    let Settings { throughput, on_demand_since, deletion_protected, class, maximum, warm, .. } =
+    let Settings { on_demand_since, deletion_protected, class, maximum, warm, .. } =
         &table.settings;
     let definition = |attribute: &Attribute| AttributeDefinition {
         attribute_name: Some(attribute.name.clone()),
@@ -316,15 +316,7 @@ pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> Tab
         key_schema: key_schema(&table.schema),
         table_status: status,
         creation_date_time: Epoch(table.created),
-        provisioned_throughput: ThroughputDescription {
-            last_increase_date_time: table.settings.increased.map(Epoch),
-            last_decrease_date_time: table.settings.decreased.map(Epoch),
-            number_of_decreases_today: rules::throughput::decreases_today(
-                &table.settings,
-                ctx.now(),
-            ),
-            ..throughput_description(*throughput)
-        },
+        provisioned_throughput: provisioned(ctx, &table.settings),
         table_size_bytes: count.bytes,
         item_count: count.items,
         table_arn: ctx.arn("dynamodb", format!("table/{}", table.name)).to_string(),
@@ -368,6 +360,16 @@ pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> Tab
             .as_ref()
             .map(|class| TableClassSummary { table_class: class.clone() }),
         deletion_protection_enabled: deletion_protected.then_some(true),
+    }
+}
+
+/// The capacity provisioned, and how it came to it.
+fn provisioned(ctx: &Ctx, settings: &Settings) -> ThroughputDescription {
+    ThroughputDescription {
+        last_increase_date_time: settings.increased.map(Epoch),
+        last_decrease_date_time: settings.decreased.map(Epoch),
+        number_of_decreases_today: rules::throughput::decreases_today(settings, ctx.now()),
+        ..throughput_description(settings.throughput)
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn consumed<'a>(
     let wanted = wanted.filter(|wanted| *wanted != "NONE")?;
     let mut tables: BTreeMap<&str, (&Table, Units)> = BTreeMap::new();
     for (table, units) in used {
-        let (_, sum) = tables.entry(&table.name).or_insert((table, Units::default()));
+        let (_, sum) = tables.entry(&table.name).or_insert_with(|| (table, Units::default()));
         sum.add(units.times(UNITS_FACTOR));
     }
     let with_indexes = wanted == "INDEXES";

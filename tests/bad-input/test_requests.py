@@ -108,6 +108,40 @@ CASES = {
         "UnknownOperationException", "lambda.GetFunctionScalingConfig is not served",
     ),
     "an unknown path": fn("GET", "/x/coffee", status=404, code="UnknownOperationException"),
+    # Requests that say neither what they want nor who they are.
+    "no operation": raw(
+        request("POST", "/", {}), 400, '{"__type":"com.amazon.coral.service#',
+        code="UnknownOperationException",
+    ),
+    "no operation, and no json": raw(
+        request("POST", "/", {"Content-Type": "application/json; charset=utf-8"}, b"hi"), 400,
+        code="SerializationException",
+    ),
+    "no operation, and no json said": raw(
+        request("POST", "/", {"Content-Type": "text/plain"}, b"{}"), 404,
+        "<UnknownOperationException/>",
+    ),
+    "a put of nothing": raw(request("PUT", "/", {}), 404, "<UnknownOperationException/>"),
+    "no signature": raw(
+        request("POST", "/", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}, b"{}"), 400,
+        "Request is missing Authentication Token", code="MissingAuthenticationTokenException",
+    ),
+    "half a signature": raw(
+        request("POST", "/", {
+            "X-Amz-Target": "DynamoDB_20120810.ListTables", "Date": "a",
+            "Authorization": "AWS4- Signature=b, Credential=a",
+        }, b"{}"), 400,
+        "Authorization header requires 'SignedHeaders' parameter. Authorization=AWS4- Signature=b,"
+        " Credential=a", code="IncompleteSignatureException",
+    ),
+    "two signatures": raw(
+        request("POST", "/?X-Amz-Algorithm=x", {
+            "X-Amz-Target": "DynamoDB_20120810.ListTables", **signed("dynamodb"),
+        }, b"{}"), 400, "Found both", code="InvalidSignatureException",
+    ),
+    "16 MB and one byte": raw(
+        request("POST", "/", {}, b"a" * (16 * 1024 * 1024 + 1)), 413,
+    ),
     # Tables.
     "no table": db("GetItem", {"TableName": "nowhere", "Key": KEY}, "ResourceNotFoundException"),
     "no table name": db("GetItem", {"Key": KEY}, words="tableName"),
@@ -397,6 +431,25 @@ def test_clients_that_go_away(server):
         except TimeoutError:
             pass
     assert server.healthy()
+
+
+def test_only_pages_of_this_machine_are_let_in(server):
+    """Without --auth credentials prove nothing: a page of the web must not get at the tables."""
+    ask = {"Access-Control-Request-Headers": "x-amz-target", "Access-Control-Request-Method": "POST"}
+    for origin, granted in [
+        ("http://localhost:3000", True), ("http://[::1]:3000", True), ("http://127.0.0.1", True),
+        ("http://evil.example", False), ("http://localhost.evil.example", False), ("null", False),
+        ("https://user@evil.example", False),
+    ]:
+        preflight = send(server.url, request("OPTIONS", "/", {**ask, "Origin": origin}))
+        allowed = preflight.headers.get("access-control-allow-headers") == "x-amz-target"
+        assert allowed == granted, (origin, preflight)
+        call = json_call("dynamodb", "ListTables", {})
+        call = call.replace(b"\r\n", b"\r\nOrigin: " + origin.encode() + b"\r\n", 1)
+        answer = send(server.url, call)
+        assert answer.status == 200, answer
+        allowed = answer.headers.get("access-control-allow-origin") == "*"
+        assert allowed == granted, (origin, answer)
 
 
 FAULTY_HANDLERS = {

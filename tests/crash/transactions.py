@@ -29,6 +29,7 @@ from history import (  # noqa: E402
 from planted import BUGS, Plain  # noqa: E402
 
 from server import Server  # noqa: E402
+from wire import signed  # noqa: E402
 
 TABLE = "items"
 OTHER_TABLE = "others"
@@ -68,6 +69,7 @@ class Client:
             self.connection.request("POST", "/", json.dumps(given), {
                 "X-Amz-Target": f"DynamoDB_20120810.{operation}",
                 "Content-Type": "application/x-amz-json-1.0",
+                **signed("dynamodb"),
             })
             reply = self.connection.getresponse()
             text = reply.read()

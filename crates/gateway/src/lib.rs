@@ -13,6 +13,7 @@ mod spelling;
 pub mod steps;
 mod strict;
 mod throttle;
+mod unknown;
 mod verify;
 
 pub use listen::Listener;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{StatusCode, request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -29,6 +29,9 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// How much of a body is read that nobody wants, and for how long.
+const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections open at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 20_000;
 
@@ -144,6 +147,23 @@ async fn serve(gateway: Arc<Gateway>, stream: TcpStream, peer: IpAddr, port: u16
     }
 }
 
+fn announced(head: &request::Parts) -> Option<usize> {
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads what nobody wants of a body, so that its sender reads the answer instead of finding the
+/// connection broken; not without bound.
+pub(crate) async fn discard(head: &request::Parts, body: Incoming) {
+    // Who asks first, or announces more, has not sent it yet.
+    let is_large = announced(head).is_some_and(|length| length > DISCARDED_BYTES_MAX);
+    if is_large || head.headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut body = Limited::new(body, DISCARDED_BYTES_MAX);
+    let all = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _too_slow = tokio::time::timeout(DISCARD_TIMEOUT, all).await;
+}
+
 /// Reads the whole body, up to `bytes_max`.
 pub(crate) async fn read(
     kit: &Kit,
@@ -159,8 +179,8 @@ pub(crate) async fn read(
         )
         .and_close()
     };
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > bytes_max) {
+    if announced(head).is_some_and(|length| length > bytes_max) {
+        discard(head, body).await;
         return Err(too_large());
     }
     let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect());

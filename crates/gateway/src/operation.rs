@@ -8,7 +8,10 @@ use wire::{Fault, Input, Protocol};
 
 use crate::reply::{Body, Refusal, pieces, refuse, whole};
 use crate::route::Found;
-use crate::{Gateway, authorize, verify};
+use crate::{Gateway, authorize, unknown, verify};
+
+/// Services of JSON that a policy may open to callers who do not sign.
+const OPEN_TO_ALL: &[&str] = &["sqs"];
 
 /// Runs an AWS operation and writes its answer or its error in the client's protocol.
 pub(crate) async fn serve(
@@ -18,10 +21,6 @@ pub(crate) async fn serve(
     head: &request::Parts,
     body: Bytes,
 ) -> Response<Body> {
-    let caller = match verify::caller(gateway, head, &body).await {
-        Ok(caller) => caller,
-        Err(refusal) => return refuse(request_id, &refusal),
-    };
     if let Err(refusal) = complete(gateway, &mut found, head, &body) {
         return refuse(request_id, &refusal);
     }
@@ -31,7 +30,7 @@ pub(crate) async fn serve(
         return refuse(request_id, &refusal);
     };
     let protocol = found.protocol;
-    let reply = match run(gateway, service, request_id, found, caller, head, body).await {
+    let reply = match run(gateway, service, request_id, found, head, body).await {
         Ok(reply) => reply,
         Err(error) => wire::encode_fault(protocol, service.api().names, request_id, &fault(&error)),
     };
@@ -42,7 +41,14 @@ pub(crate) async fn serve(
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
+    if is_json(protocol) {
+        unknown::decorate(gateway, head, response.headers_mut());
+    }
     response
+}
+
+fn is_json(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Json10 | Protocol::Json11)
 }
 
 async fn run(
@@ -50,11 +56,17 @@ async fn run(
     service: &Service,
     request_id: &str,
     found: Found,
-    caller: Caller,
     head: &request::Parts,
     body: Bytes,
 ) -> Result<wire::Reply, Error> {
     let Found { protocol, operation, labels, .. } = found;
+    let json = is_json(protocol);
+    let needed = json && !OPEN_TO_ALL.contains(&service.api().id);
+    let caller = match verify::caller(gateway, head, &body, needed).await {
+        // What there is not is found out before who asks for it.
+        Err(_) if json && !service.serves(&operation) => Caller::root(&gateway.kit.account),
+        caller => caller.map_err(|refusal| refused(protocol, refusal))?,
+    };
     if !service.api().protocols.contains(&protocol) {
         return Err(Error::not_served(format_args!("{} over this protocol", service.api().id)));
     }
@@ -74,6 +86,13 @@ async fn run(
     let call = service.prepare(ctx, &operation, input)?;
     authorize::check(&account, &caller, &call)?;
     call.run.await
+}
+
+/// What the front door says of a signature, in the words of the service.
+fn refused(protocol: Protocol, refusal: Refusal) -> Error {
+    // Only services of JSON say so of everything; the others call it forbidden.
+    let status = if is_json(protocol) { StatusCode::BAD_REQUEST } else { refusal.status };
+    Error::new(refusal.code, status.as_u16(), refusal.message)
 }
 
 /// A Query request names its operation in the body; an unsigned one its service by its version.

@@ -81,5 +81,9 @@ pub(crate) fn refuse(request_id: &str, refusal: &Refusal) -> Response<Body> {
     if refusal.close {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    if refusal.status == StatusCode::PAYLOAD_TOO_LARGE {
+        // AWS sends these without a length.
+        return response.map(|body| pieces(body.into_data_stream()));
+    }
     response
 }

@@ -1,7 +1,8 @@
 use std::net::IpAddr;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{StatusCode, request};
+use http::{Method, StatusCode, request};
+use kit::Service;
 use wire::Protocol;
 
 use crate::Gateway;
@@ -20,6 +21,8 @@ pub(crate) enum Destination {
     Download(String),
     /// An AWS operation, as far as the head tells.
     Aws(Found),
+    /// What would be one, if it said which.
+    Unknown,
 }
 
 /// An AWS request as its head describes it.
@@ -39,7 +42,7 @@ const API_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// What a function can be given.
 const URL_BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// DynamoDB's batch is the largest JSON body: 16 MB.
-const AWS_BODY_BYTES_MAX: usize = 17 * 1024 * 1024;
+const AWS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// 50 MB of zipped code in base64, and the rest of the request.
 const CODE_BODY_BYTES_MAX: usize = 70 * 1024 * 1024;
 /// A template and the zipped code of all its functions.
@@ -58,7 +61,7 @@ impl Destination {
                 }
                 _ => AWS_BODY_BYTES_MAX,
             },
-            Destination::Aws(_) => AWS_BODY_BYTES_MAX,
+            Destination::Aws(_) | Destination::Unknown => AWS_BODY_BYTES_MAX,
         }
     }
 }
@@ -92,7 +95,7 @@ pub(crate) fn find(gateway: &Gateway, head: &request::Parts) -> Result<Destinati
     if path.starts_with("/_cumulet/") || path == "/_localstack/health" {
         return Ok(Destination::Control);
     }
-    aws(gateway, head).map(Destination::Aws)
+    aws(gateway, head)
 }
 
 /// The host without its port, in the form the client wrote it.
@@ -110,8 +113,7 @@ fn host_of(head: &request::Parts) -> &str {
 fn answers_to(gateway: &Gateway, host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let below = |domain: &str| host.ends_with(domain) || host == domain[1..];
-    host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        || below(".localhost")
+    names_loopback(&host)
         || below(".amazonaws.com")
         || gateway.config.hosts.iter().any(|name| match name.strip_prefix('.') {
             Some(_) => below(name),
@@ -119,13 +121,21 @@ fn answers_to(gateway: &Gateway, host: &str) -> bool {
         })
 }
 
-fn aws(gateway: &Gateway, head: &request::Parts) -> Result<Found, Refusal> {
+/// Whether a host can be nothing but this machine.
+pub(crate) fn names_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host == "localhost"
+        || host.ends_with(".localhost")
+}
+
+fn aws(gateway: &Gateway, head: &request::Parts) -> Result<Destination, Refusal> {
     if let Some(target) = header(head, "x-amz-target") {
         return by_target(gateway, head, target);
     }
     let scope = scope(head);
     if let Some(found) = by_path(gateway, head, scope) {
-        return Ok(found);
+        return Ok(Destination::Aws(found));
     }
     let form = header(head, CONTENT_TYPE.as_str())
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
@@ -133,7 +143,8 @@ fn aws(gateway: &Gateway, head: &request::Parts) -> Result<Found, Refusal> {
     if form || action {
         let service = scope.unwrap_or_default().to_owned();
         let (operation, labels) = (String::new(), Vec::new());
-        return Ok(Found { service, protocol: Protocol::Query, operation, labels });
+        let protocol = Protocol::Query;
+        return Ok(Destination::Aws(Found { service, protocol, operation, labels }));
     }
     Err(match scope {
         Some(service) if gateway.kit.services().get(service).is_none() => Refusal::new(
@@ -141,6 +152,9 @@ fn aws(gateway: &Gateway, head: &request::Parts) -> Result<Found, Refusal> {
             "NotImplemented",
             format!("service {service} is not served"),
         ),
+        _ if head.uri.path() == "/" && head.method != Method::GET => {
+            return Ok(Destination::Unknown);
+        }
         _ => Refusal::new(
             StatusCode::NOT_FOUND,
             "UnknownOperationException",
@@ -152,40 +166,48 @@ fn aws(gateway: &Gateway, head: &request::Parts) -> Result<Found, Refusal> {
 /// A new id for a request, in the form that its service gives them.
 pub(crate) fn request_id(gateway: &Gateway, head: &request::Parts) -> String {
     let target = header(head, "x-amz-target").and_then(|target| target.rsplit_once('.'));
-    let service = target.and_then(|(prefix, _)| {
-        gateway.kit.services().iter().find(|service| service.api().target_prefix == prefix)
-    });
-    let id = gateway.kit.uuid();
-    if service.is_none_or(|service| !service.api().names.long_request_ids) {
-        return id;
+    let service = target.and_then(|(prefix, _)| with_target_prefix(gateway, prefix));
+    match service.is_some_and(|service| service.api().names.long_request_ids) {
+        true => long_request_id(gateway),
+        false => gateway.kit.uuid(),
     }
-    let digits = id + &gateway.kit.uuid();
+}
+
+/// A new id as DynamoDB has them.
+pub(crate) fn long_request_id(gateway: &Gateway) -> String {
+    let digits = gateway.kit.uuid() + &gateway.kit.uuid();
     let digits = digits.bytes().filter(u8::is_ascii_hexdigit).map(|b| b.to_ascii_uppercase());
     digits.take(LONG_REQUEST_ID_CHARS).map(char::from).collect()
 }
 
+fn with_target_prefix<'a>(gateway: &'a Gateway, prefix: &str) -> Option<&'a Service> {
+    let mut services = gateway.kit.services().iter();
+    services.find(|service| !prefix.is_empty() && service.api().target_prefix == prefix)
+}
+
 /// `X-Amz-Target: DynamoDB_20120810.GetItem`.
-fn by_target(gateway: &Gateway, head: &request::Parts, target: &str) -> Result<Found, Refusal> {
-    let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-    let service = gateway
-        .kit
-        .services()
-        .iter()
-        .find(|service| !prefix.is_empty() && service.api().target_prefix == prefix)
-        .ok_or_else(|| {
-            let message = format!("X-Amz-Target '{target}' is not served");
-            Refusal::new(StatusCode::BAD_REQUEST, "UnknownOperationException", message)
-        })?;
+fn by_target(
+    gateway: &Gateway,
+    head: &request::Parts,
+    target: &str,
+) -> Result<Destination, Refusal> {
+    let Some((prefix, operation)) = target.rsplit_once('.') else {
+        return Ok(Destination::Unknown);
+    };
+    let service = with_target_prefix(gateway, prefix).ok_or_else(|| {
+        let message = format!("X-Amz-Target '{target}' is not served");
+        Refusal::new(StatusCode::BAD_REQUEST, "UnknownOperationException", message)
+    })?;
     let protocol = match header(head, CONTENT_TYPE.as_str()) {
         Some(kind) if kind.starts_with("application/x-amz-json-1.1") => Protocol::Json11,
         _ => service.api().protocols.first().copied().unwrap_or(Protocol::Json10),
     };
-    Ok(Found {
+    Ok(Destination::Aws(Found {
         service: service.api().id.to_owned(),
         protocol,
         operation: operation.to_owned(),
         labels: Vec::new(),
-    })
+    }))
 }
 
 fn by_path(gateway: &Gateway, head: &request::Parts, scope: Option<&str>) -> Option<Found> {

@@ -17,7 +17,7 @@ use tracing::debug;
 use crate::listen::Origin;
 use crate::reply::Body;
 use crate::route::Destination;
-use crate::{Gateway, apis, control, listen, operation, reply, route, verify};
+use crate::{Gateway, apis, control, listen, operation, reply, route, unknown, verify};
 
 /// Takes one request through all steps.
 pub(crate) async fn take(
@@ -46,7 +46,13 @@ async fn step(
     head: http::request::Parts,
     body: Incoming,
 ) -> Result<Response<Body>, reply::Refusal> {
-    let destination = route::find(gateway, &head)?;
+    let destination = match route::find(gateway, &head) {
+        Ok(destination) => destination,
+        Err(refusal) => {
+            listen::discard(&head, body).await;
+            return Err(refusal);
+        }
+    };
     let _place = gateway.throttle.enter()?;
     let body = listen::read(&gateway.kit, &head, body, destination.body_bytes_max()).await?;
     match destination {
@@ -61,6 +67,7 @@ async fn step(
             verify::control(gateway, &head, &body).await?;
             Ok(control::serve(gateway, &head, body).await)
         }
+        Destination::Unknown => Ok(unknown::serve(gateway, &head, &body)),
         Destination::Aws(found) => {
             Ok(operation::serve(gateway, request_id, found, &head, body).await)
         }

@@ -1,7 +1,7 @@
 use base::{Arn, BoxFuture};
 use http::{StatusCode, request};
 use kit::Caller;
-use wire::sigv4;
+use wire::sigv4::{self, ParseError};
 
 use crate::Gateway;
 use crate::reply::Refusal;
@@ -32,31 +32,33 @@ fn invalid() -> Refusal {
     )
 }
 
-/// Finds out who calls. Without `--auth` any credentials will do and none are the root's; with it
-/// the signature must be right.
+/// Finds out who calls. With `--auth` the signature must be right. Without it any will do; none
+/// is the root's, unless it is `needed`.
 pub(crate) async fn caller(
     gateway: &Gateway,
     head: &request::Parts,
     body: &[u8],
+    needed: bool,
 ) -> Result<Caller, Refusal> {
-    let signed = match sigv4::parse(&head.method, &head.uri, &head.headers) {
+    let signed = match sigv4::parse(&head.uri, &head.headers) {
         Ok(signed) => signed,
-        Err(error) if gateway.config.auth => {
-            return Err(Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "IncompleteSignatureException",
-                error.to_string(),
-            ));
+        Err(error @ ParseError::Twice) if gateway.config.auth || needed => {
+            let (status, code) = (StatusCode::BAD_REQUEST, "InvalidSignatureException");
+            return Err(Refusal::new(status, code, error.to_string()));
         }
-        // Old signature versions and signatures of other makers are credentials too.
-        Err(_) => None,
+        Err(error) if gateway.config.auth || is_incomplete(&error) && needed => {
+            let (status, code) = (StatusCode::BAD_REQUEST, "IncompleteSignatureException");
+            return Err(Refusal::new(status, code, error.to_string()));
+        }
+        // Signatures of other makers are credentials too.
+        Err(_) => return Ok(Caller::root(&gateway.kit.account)),
     };
     let Some(signed) = signed else {
-        if gateway.config.auth {
+        if gateway.config.auth || needed {
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 "MissingAuthenticationTokenException",
-                "Missing Authentication Token",
+                "Request is missing Authentication Token",
             ));
         }
         return Ok(Caller::root(&gateway.kit.account));
@@ -102,7 +104,7 @@ pub(crate) async fn control(
             "Control requests carry the header 'x-cumulet: 1'.",
         ));
     }
-    let caller = caller(gateway, head, body).await?;
+    let caller = caller(gateway, head, body, false).await?;
     if gateway.config.auth && !is_root(&caller.arn) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
@@ -111,6 +113,10 @@ pub(crate) async fn control(
         ));
     }
     Ok(())
+}
+
+fn is_incomplete(error: &ParseError) -> bool {
+    matches!(error, ParseError::Incomplete(_))
 }
 
 fn is_root(arn: &Arn) -> bool {

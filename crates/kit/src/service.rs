@@ -159,6 +159,11 @@ impl Service {
         &self.api
     }
 
+    /// Whether there is an operation of this name.
+    pub fn serves(&self, operation: &str) -> bool {
+        self.operations.contains_key(operation)
+    }
+
     /// The names of its operations, in order.
     pub fn operations(&self) -> impl Iterator<Item = &'static str> {
         self.operations.keys().copied()

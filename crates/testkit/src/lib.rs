@@ -21,6 +21,10 @@ use server::{Config, Server, Storage};
 /// When every test begins: the 14th of November 2023.
 const BEGINNING: Time = Time::from_millis(1_700_000_000_000);
 
+/// A signature of the right form, for requests that need one: it is not verified.
+pub const ANY_SIGNATURE: &str = "AWS4-HMAC-SHA256 \
+    Credential=test/20260101/us-east-1/any/aws4_request, SignedHeaders=host, Signature=0";
+
 /// A server and the clock it goes by.
 pub struct Machine {
     pub server: Server,
@@ -87,7 +91,12 @@ impl Machine {
 
     /// An operation of the JSON protocols, `AmazonSQS.SendMessage`.
     pub async fn json(&self, target: &str, input: &Value) -> Answer {
-        let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.0")];
+        let headers = [
+            ("x-amz-target", target),
+            ("content-type", "application/x-amz-json-1.0"),
+            ("authorization", ANY_SIGNATURE),
+            ("x-amz-date", "20260101T000000Z"),
+        ];
         self.send(Method::POST, "/", &headers, input.to_string()).await
     }
 

@@ -53,7 +53,9 @@ fn request() -> String {
     let body = json!({ "RequestItems": { "large": { "Keys": keys } } }).to_string();
     format!(
         "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: DynamoDB_20120810.BatchGetItem\r\n\
-         content-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{body}",
+         content-type: application/x-amz-json-1.0\r\nx-amz-date: 20260101T000000Z\r\n\
+         authorization: {}\r\ncontent-length: {}\r\n\r\n{body}",
+        testkit::ANY_SIGNATURE,
         body.len(),
     )
 }

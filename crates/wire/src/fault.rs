@@ -58,8 +58,13 @@ fn json(names: &Names, fault: &Fault) -> String {
         _ if names.json_namespace.is_empty() => ("", "message"),
         // These come from the framework before the service, and look like it.
         "ValidationException" => ("com.amazon.coral.validate#", "message"),
-        "SerializationException" => ("com.amazon.coral.service#", "Message"),
-        "UnknownOperationException" => ("com.amazon.coral.service#", "message"),
+        "SerializationException" | "AccessDeniedException" => {
+            ("com.amazon.coral.service#", "Message")
+        }
+        "UnknownOperationException"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignatureException"
+        | "InvalidSignatureException" => ("com.amazon.coral.service#", "message"),
         _ => (names.json_namespace, "message"),
     };
     let mut body = Map::new();

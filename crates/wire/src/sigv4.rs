@@ -15,6 +15,8 @@ use subtle::ConstantTimeEq as _;
 /// Characters that stay as they are in a canonical request.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// `20261121T080000Z`.
+const TIME_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 /// How far a request's time may be from ours.
 const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 /// The same for S3.
@@ -44,14 +46,17 @@ pub struct Signed {
 /// A signature that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    #[error("Authorization header requires '{0}' parameter.")]
-    Missing(&'static str),
+    /// Parts are missing, and the message names each.
+    #[error("{0}")]
+    Incomplete(String),
+    #[error(
+        "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
+    )]
+    Twice,
     #[error("Credential must have the form KEY/DATE/REGION/SERVICE/aws4_request.")]
     Credential,
     #[error("Algorithm '{0}' is not served.")]
     Algorithm(String),
-    #[error("The time of the request is missing or not of the form YYYYMMDD'T'HHMMSS'Z'.")]
-    Time,
     #[error("X-Amz-Expires must be a number of seconds up to 604800.")]
     Expires,
 }
@@ -65,78 +70,118 @@ pub enum VerifyError {
     Mismatch,
 }
 
-/// Reads the signature of a request, from its header or its query string. `None`: it has none.
-pub fn parse(
-    _method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Option<Signed>, ParseError> {
+/// Reads the signature of a request, from its header or its query string. `None`: it has none of
+/// this version.
+pub fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Option<Signed>, ParseError> {
     let query = query_pairs(uri);
-    let from_query = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, v)| v.clone());
-    if let Some(signature) = from_query("X-Amz-Signature") {
-        let expires = from_query("X-Amz-Expires").and_then(|text| text.parse().ok());
-        let expires = expires.filter(|secs| *secs <= EXPIRES_SECS_MAX);
-        let fields = Fields {
-            algorithm: from_query("X-Amz-Algorithm"),
-            credential: from_query("X-Amz-Credential"),
-            signed_headers: from_query("X-Amz-SignedHeaders"),
-            signature: Some(signature),
-            session_token: from_query("X-Amz-Security-Token"),
-            timestamp: from_query("X-Amz-Date"),
-            presigned: Some(expires.ok_or(ParseError::Expires)?),
+    let authorization = text(headers, "authorization");
+    if query.iter().any(|(name, _)| name == "X-Amz-Algorithm") {
+        return match authorization {
+            Some(_) => Err(ParseError::Twice),
+            None => from_query(&query).map(Some),
         };
-        return fields.signed().map(Some);
     }
-    let Some(authorization) = text(headers, "authorization") else { return Ok(None) };
-    let (algorithm, rest) = authorization.split_once(' ').unwrap_or((authorization, ""));
-    let field = |name: &str| {
-        rest.split(',').find_map(|part| part.trim().strip_prefix(name)).map(str::to_owned)
+    match authorization.filter(|value| value.starts_with("AWS4-")) {
+        Some(authorization) => from_header(authorization, headers).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn from_query(query: &[(String, String)]) -> Result<Signed, ParseError> {
+    let find = |wanted: &str| {
+        let mut pairs = query.iter();
+        pairs.find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, v)| v.clone())
+    };
+    let mut missing = String::new();
+    let mut required = |name: &str| {
+        find(name).unwrap_or_else(|| {
+            missing += &format!("AWS query-string parameters must include '{name}'. ");
+            String::new()
+        })
     };
     let fields = Fields {
-        algorithm: Some(algorithm.to_owned()),
-        credential: field("Credential="),
-        signed_headers: field("SignedHeaders="),
-        signature: field("Signature="),
-        session_token: text(headers, "x-amz-security-token").map(str::to_owned),
-        timestamp: text(headers, "x-amz-date").map(str::to_owned),
-        presigned: None,
+        algorithm: required("X-Amz-Algorithm"),
+        credential: required("X-Amz-Credential"),
+        signature: required("X-Amz-Signature"),
+        signed_headers: required("X-Amz-SignedHeaders"),
+        timestamp: required("X-Amz-Date"),
+        session_token: find("X-Amz-Security-Token"),
     };
-    fields.signed().map(Some)
+    if !missing.is_empty() {
+        missing += "Re-examine the query-string parameters.";
+        return Err(ParseError::Incomplete(missing));
+    }
+    let expires = find("X-Amz-Expires").and_then(|text| text.parse().ok());
+    let expires = expires.filter(|secs| *secs <= EXPIRES_SECS_MAX).ok_or(ParseError::Expires)?;
+    Ok(Signed { presigned: Some(expires), ..fields.signed()? })
+}
+
+fn from_header(authorization: &str, headers: &HeaderMap) -> Result<Signed, ParseError> {
+    let mut parts = authorization.split([',', ' ']);
+    let algorithm = parts.next().unwrap_or_default().to_owned();
+    let pairs: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+    let mut missing = String::new();
+    let mut required = |name: &str| {
+        let found = pairs.iter().find(|(key, value)| *key == name && !value.is_empty());
+        found.map(|(_, value)| (*value).to_owned()).unwrap_or_else(|| {
+            missing += &format!("Authorization header requires '{name}' parameter. ");
+            String::new()
+        })
+    };
+    let credential = required("Credential");
+    let signature = required("Signature");
+    let signed_headers = required("SignedHeaders");
+    let timestamp = text(headers, "x-amz-date").or_else(|| text(headers, "date"));
+    if timestamp.is_none() {
+        missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' \
+                    header. ";
+    }
+    if !missing.is_empty() {
+        missing += &format!("Authorization={authorization}");
+        return Err(ParseError::Incomplete(missing));
+    }
+    let timestamp = timestamp.map(basic_time).unwrap_or_default();
+    let session_token = text(headers, "x-amz-security-token").map(str::to_owned);
+    Fields { algorithm, credential, signed_headers, signature, session_token, timestamp }.signed()
+}
+
+/// The time of a `Date` header as signatures have it; what is no such date stays as it is.
+fn basic_time(header: &str) -> String {
+    match jiff::fmt::rfc2822::parse(header) {
+        Ok(date) => date.with_time_zone(jiff::tz::TimeZone::UTC).strftime(TIME_FORMAT).to_string(),
+        Err(_) => header.to_owned(),
+    }
 }
 
 struct Fields {
-    algorithm: Option<String>,
-    credential: Option<String>,
-    signed_headers: Option<String>,
-    signature: Option<String>,
+    algorithm: String,
+    credential: String,
+    signed_headers: String,
+    signature: String,
     session_token: Option<String>,
-    timestamp: Option<String>,
-    presigned: Option<u64>,
+    timestamp: String,
 }
 
 impl Fields {
     fn signed(self) -> Result<Signed, ParseError> {
-        let algorithm = self.algorithm.unwrap_or_default();
-        if algorithm != "AWS4-HMAC-SHA256" {
-            return Err(ParseError::Algorithm(algorithm));
+        if self.algorithm != "AWS4-HMAC-SHA256" {
+            return Err(ParseError::Algorithm(self.algorithm));
         }
-        let credential = self.credential.ok_or(ParseError::Missing("Credential"))?;
         let [access_key, date, region, service, "aws4_request"] =
-            credential.split('/').collect::<Vec<_>>()[..]
+            self.credential.split('/').collect::<Vec<_>>()[..]
         else {
             return Err(ParseError::Credential);
         };
-        let signed_headers = self.signed_headers.ok_or(ParseError::Missing("SignedHeaders"))?;
         Ok(Signed {
             access_key: access_key.to_owned(),
             date: date.to_owned(),
             region: region.to_owned(),
             service: service.to_owned(),
-            signed_headers: signed_headers.split(';').map(str::to_lowercase).collect(),
-            signature: self.signature.ok_or(ParseError::Missing("Signature"))?,
+            signed_headers: self.signed_headers.split(';').map(str::to_lowercase).collect(),
+            signature: self.signature,
             session_token: self.session_token,
-            timestamp: self.timestamp.ok_or(ParseError::Time)?,
-            presigned: self.presigned,
+            timestamp: self.timestamp,
+            presigned: None,
         })
     }
 }
@@ -278,7 +323,7 @@ fn collapsed(value: &http::HeaderValue) -> String {
 }
 
 fn parse_time(timestamp: &str) -> Option<Time> {
-    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", timestamp).ok()?;
+    let time = jiff::civil::DateTime::strptime(TIME_FORMAT, timestamp).ok()?;
     let millis = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
     Some(Time::from_millis(u64::try_from(millis).ok()?))
 }
@@ -326,7 +371,7 @@ mod tests {
         now: &str,
     ) -> Result<(), VerifyError> {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-        let signed = parse(method, uri, headers).unwrap().unwrap();
+        let signed = parse(uri, headers).unwrap().unwrap();
         verify(&signed, method, uri, headers, body, secret, parse_time(now).unwrap())
     }
 
@@ -350,6 +395,53 @@ mod tests {
         assert_eq!(check(&example(), b"", SECRET, "20150830T123059Z"), Err(VerifyError::Expired));
     }
 
+    fn refused(uri: &'static str, authorization: Option<&'static str>, date: bool) -> String {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = authorization {
+            headers.insert("authorization", value.parse().unwrap());
+        }
+        if date {
+            headers.insert("date", "a".parse().unwrap());
+        }
+        match parse(&Uri::from_static(uri), &headers) {
+            Ok(found) => format!("{:?}", found.is_some()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_in_the_words_of_aws() {
+        let date = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' \
+                    header. ";
+        let header = |names: &[&str], rest: &str| {
+            let each = |name| format!("Authorization header requires '{name}' parameter. ");
+            names.iter().map(each).collect::<String>() + rest
+        };
+        let all = header(&["Credential", "Signature", "SignedHeaders"], date);
+        assert_eq!(refused("/", Some("AWS4-"), false), all + "Authorization=AWS4-");
+        for given in ["AWS4- Signature=b Credential=a", "AWS4- Signature=b, Credential=a"] {
+            let message = header(&["SignedHeaders"], &format!("Authorization={given}"));
+            assert_eq!(refused("/", Some(given), true), message);
+        }
+        assert_eq!(
+            refused(
+                "/?X-Amz-Algorithm=a&X-Amz-Credential=b&X-Amz-Signature=c&X-Amz-Date=d",
+                None,
+                false
+            ),
+            "AWS query-string parameters must include 'X-Amz-SignedHeaders'. Re-examine the \
+             query-string parameters."
+        );
+        assert!(refused("/?X-Amz-Algorithm", Some("AWS4-"), true).starts_with("Found both"));
+        assert_eq!(refused("/?X-Amz-Signature=b", Some("AWS key:signature"), true), "false");
+    }
+
+    #[test]
+    fn the_date_may_stand_in_its_own_header() {
+        assert_eq!(basic_time("Sun, 30 Aug 2015 12:36:00 GMT"), "20150830T123600Z");
+        assert_eq!(basic_time("20150830T123600Z"), "20150830T123600Z");
+    }
+
     #[test]
     fn paths_are_normalised_and_escaped_again() {
         assert_eq!(canonical_path("/a%20b//c/../d/", false), "/a%2520b/d/");
@@ -362,7 +454,7 @@ mod tests {
         fn no_authorization_panics(value in "[ -~]{0,120}") {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", value.parse().unwrap());
-            let _either = parse(&Method::GET, &Uri::from_static("/"), &headers);
+            let _either = parse(&Uri::from_static("/"), &headers);
         }
     }
 }

@@ -63,11 +63,11 @@ pub(crate) async fn serve_url(
     let mut caller = None;
     // A browser cannot sign its preflight.
     if url.signed && !(url.cors.is_some() && serve::is_preflight(head)) {
-        let signed = sigv4::parse(&head.method, &head.uri, &head.headers);
+        let signed = sigv4::parse(&head.uri, &head.headers);
         if !matches!(signed, Ok(Some(_))) {
             return answer::forbidden();
         }
-        match verify::caller(gateway, head, &body).await {
+        match verify::caller(gateway, head, &body, false).await {
             Ok(found) if found.arn.account == url.function.account => caller = Some(found),
             _ => return answer::forbidden(),
         }

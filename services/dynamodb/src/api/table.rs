@@ -1,7 +1,7 @@
 //! Shapes of tables.
 
 use kit::unserved::Unserved;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use wire::Epoch;
 
 use crate::api::backup::RestoreSummary;
@@ -20,6 +20,7 @@ pub(crate) struct CreateTableInput {
     pub(crate) sse_specification: Option<SseSpecification>,
     pub(crate) table_class: Option<String>,
     pub(crate) tags: Option<Vec<Tag>>,
+    #[serde(deserialize_with = "local_indexes")]
     pub(crate) local_secondary_indexes: Option<Vec<SecondaryIndex>>,
     pub(crate) global_secondary_indexes: Option<Vec<SecondaryIndex>>,
     pub(crate) vector_indexes: Unserved,
@@ -70,7 +71,7 @@ pub(crate) struct KeySchemaElement {
 
 /// An index to be made. A local one has no throughput of its own.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "GlobalSecondaryIndex", rename_all = "PascalCase", default)]
 pub(crate) struct SecondaryIndex {
     pub(crate) index_name: Option<String>,
     pub(crate) key_schema: Option<Vec<KeySchemaElement>>,
@@ -78,6 +79,52 @@ pub(crate) struct SecondaryIndex {
     pub(crate) provisioned_throughput: Option<ProvisionedThroughput>,
     pub(crate) on_demand_throughput: Unserved,
     pub(crate) warm_throughput: Unserved,
+}
+
+/// The same shape under another name, which stands in messages about it.
+macro_rules! named_secondary_index {
+    ($name:ident, $($member:ident: $type:ty),*) => {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct $name { $($member: $type),* }
+
+        impl From<$name> for SecondaryIndex {
+            fn from(given: $name) -> SecondaryIndex {
+                #[allow(clippy::needless_update, reason = "one of the shapes has all members")]
+                SecondaryIndex { $($member: given.$member,)* ..SecondaryIndex::default() }
+            }
+        }
+    };
+}
+
+named_secondary_index!(
+    LocalSecondaryIndex,
+    index_name: Option<String>,
+    key_schema: Option<Vec<KeySchemaElement>>,
+    projection: Option<Projection>
+);
+named_secondary_index!(
+    CreateGlobalSecondaryIndexAction,
+    index_name: Option<String>,
+    key_schema: Option<Vec<KeySchemaElement>>,
+    projection: Option<Projection>,
+    provisioned_throughput: Option<ProvisionedThroughput>,
+    on_demand_throughput: Unserved,
+    warm_throughput: Unserved
+);
+
+fn local_indexes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<SecondaryIndex>>, D::Error> {
+    let given = Option::<Vec<LocalSecondaryIndex>>::deserialize(deserializer)?;
+    Ok(given.map(|given| given.into_iter().map(SecondaryIndex::from).collect()))
+}
+
+fn new_index<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SecondaryIndex>, D::Error> {
+    let given = Option::<CreateGlobalSecondaryIndexAction>::deserialize(deserializer)?;
+    Ok(given.map(SecondaryIndex::from))
 }
 
 /// Which attributes an index has besides keys.
@@ -94,6 +141,7 @@ pub(crate) struct Projection {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename = "GlobalSecondaryIndexUpdate", rename_all = "PascalCase", default)]
 pub(crate) struct SecondaryIndexUpdate {
+    #[serde(deserialize_with = "new_index")]
     pub(crate) create: Option<SecondaryIndex>,
     pub(crate) update: Option<UpdateSecondaryIndex>,
     pub(crate) delete: Option<DeleteSecondaryIndex>,

@@ -1,14 +1,20 @@
-//! Random writes to a table with indexes that come and go: each index must have what a plain model
-//! says, in its order, on both engines.
+//! Random writes and transactions on a table with a stream and with indexes that come and go, on
+//! both engines: items and indexes must be what a plain model says, and the records of the stream,
+//! replayed, must come to the same.
+//!
+//! `CUMULET_MODEL_STEPS=1000000` takes that many steps on each engine instead of some thousand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use proptest::collection::SizeRange;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use store::Engine;
 
 use crate::Machine;
+use crate::stream::iterators;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -20,12 +26,22 @@ enum Step {
     Delete(Cell),
     /// Puts one and deletes another.
     Batch(Cell, Values, Cell),
+    /// Puts one if there is none, counts another and deletes a third, or does nothing.
+    Transact(Cell, Values, Cell, Cell),
     AddIndex,
     DropIndex,
     /// Lets the background finish.
     Work,
     Check(usize),
 }
+
+/// How many values the two keys have.
+const PARTITIONS: u8 = 3;
+const SORTS: u8 = 5;
+/// How many steps one table sees in a long run.
+const LONG_STEPS: usize = 1_000;
+/// How often the stream is trimmed until everything in it must be gone.
+const TICKS_MAX: usize = 1_000;
 
 /// The two keys of an item.
 type Cell = (u8, u8);
@@ -34,7 +50,7 @@ type Values = (u8, u8);
 type Model = BTreeMap<Cell, Value>;
 
 fn step() -> impl Strategy<Value = Step> {
-    let cell = || (0u8..3, 0u8..5);
+    let cell = || (0..PARTITIONS, 0..SORTS);
     let values = || (0u8..3, 0u8..4);
     prop_oneof![
         6 => (cell(), values()).prop_map(|(cell, values)| Step::Put(cell, values)),
@@ -45,6 +61,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => cell().prop_map(Step::Delete),
         2 => (cell(), values(), cell()).prop_map(|(put, values, delete)| {
             Step::Batch(put, values, delete)
+        }),
+        3 => (cell(), values(), cell(), cell()).prop_map(|(put, values, count, delete)| {
+            Step::Transact(put, values, count, delete)
         }),
         1 => Just(Step::AddIndex),
         1 => Just(Step::DropIndex),
@@ -129,6 +148,7 @@ fn table() -> Value {
             { "AttributeName": "b", "KeyType": "RANGE" }],
         "LocalSecondaryIndexes": [LOCAL.definition()],
         "GlobalSecondaryIndexes": [KEYS.definition(), WHOLE.definition()],
+        "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES" },
     })
 }
 
@@ -145,6 +165,10 @@ struct World {
     machine: Machine,
     model: Model,
     late: Late,
+    /// Where the shards of the stream are read from next.
+    iterators: Vec<Value>,
+    /// What the records read so far come to.
+    replayed: Model,
 }
 
 impl World {
@@ -171,9 +195,7 @@ impl World {
             }
             Step::Count(cell) => {
                 self.update(cell, "ADD v :v", json!({ "N": "1" })).await;
-                let item = self.model.entry(cell).or_insert_with(|| key(cell));
-                let before = item["v"]["N"].as_str().map_or(0, |n| n.parse::<u32>().unwrap());
-                item["v"] = json!({ "N": (before + 1).to_string() });
+                self.count(cell);
             }
             Step::Delete(cell) => {
                 let input = json!({ "TableName": "model", "Key": key(cell) });
@@ -181,6 +203,9 @@ impl World {
                 self.model.remove(&cell);
             }
             Step::Batch(put, values, delete) => self.batch(put, values, delete).await,
+            Step::Transact(put, values, count, delete) => {
+                self.transact(put, values, count, delete).await;
+            }
             Step::AddIndex => {
                 let done = self.change(json!([{ "Create": LATE.definition() }])).await;
                 assert_eq!(done, self.late == Late::Absent);
@@ -192,8 +217,17 @@ impl World {
                 self.late = if done { Late::Going } else { self.late };
             }
             Step::Work => self.work().await,
-            Step::Check(limit) => self.check(limit).await,
+            Step::Check(limit) => {
+                self.check(limit).await;
+                self.replay().await;
+            }
         }
+    }
+
+    fn count(&mut self, cell: Cell) {
+        let item = self.model.entry(cell).or_insert_with(|| key(cell));
+        let before = item["v"]["N"].as_str().map_or(0, |n| n.parse::<u32>().unwrap());
+        item["v"] = json!({ "N": (before + 1).to_string() });
     }
 
     async fn put(&mut self, cell: Cell, item: Value) {
@@ -216,6 +250,71 @@ impl World {
         self.machine.call("BatchWriteItem", input).await.unwrap();
         self.model.remove(&delete);
         self.model.insert(put, item(put, values));
+    }
+
+    async fn transact(&mut self, put: Cell, values: Values, count: Cell, delete: Cell) {
+        let of = |cell| json!({ "TableName": "model", "Key": key(cell) });
+        let mut add = of(count);
+        add["UpdateExpression"] = json!("ADD v :v");
+        add["ExpressionAttributeValues"] = json!({ ":v": { "N": "1" } });
+        let input = json!({ "TransactItems": [
+            { "Put": { "TableName": "model", "Item": item(put, values),
+                "ConditionExpression": "attribute_not_exists(a)" } },
+            { "Update": add },
+            { "Delete": of(delete) },
+        ] });
+        let is_distinct = BTreeSet::from([put, count, delete]).len() == 3;
+        let wanted = match is_distinct {
+            true if !self.model.contains_key(&put) => "",
+            true => "TransactionCanceledException",
+            false => "ValidationException",
+        };
+        let failure = self.machine.call("TransactWriteItems", input).await.err();
+        let failure = failure.unwrap_or_default();
+        assert_eq!(failure.split(':').next().unwrap(), wanted, "{failure}");
+        if wanted.is_empty() {
+            self.model.insert(put, item(put, values));
+            self.count(count);
+            self.model.remove(&delete);
+        }
+    }
+
+    /// Reads what the stream has told since, each record of which must fit those before it.
+    async fn replay(&mut self) {
+        for at in 0..self.iterators.len() {
+            loop {
+                let input = json!({ "ShardIterator": self.iterators[at] });
+                let mut reply = self.machine.stream("GetRecords", input).await.unwrap();
+                self.iterators[at] = reply["NextShardIterator"].take();
+                let records = reply["Records"].as_array().unwrap();
+                if records.is_empty() {
+                    break;
+                }
+                for record in records {
+                    self.apply(record);
+                }
+            }
+        }
+        assert_eq!(self.replayed, self.model);
+    }
+
+    fn apply(&mut self, record: &Value) {
+        let change = &record["dynamodb"];
+        let (old, new) = (change.get("OldImage"), change.get("NewImage"));
+        let number = |name: &str, kind: &str| change["Keys"][name][kind].as_str()?.parse().ok();
+        let cell = (number("a", "S").unwrap(), number("b", "N").unwrap());
+        let name = match (old, new) {
+            (None, Some(_)) => "INSERT",
+            (Some(_), Some(_)) => "MODIFY",
+            _ => "REMOVE",
+        };
+        assert_eq!(record["eventName"], name);
+        assert_ne!(old, new, "a record tells of no change");
+        assert_eq!(self.replayed.get(&cell), old, "{record}");
+        match new {
+            Some(new) => self.replayed.insert(cell, new.clone()),
+            None => self.replayed.remove(&cell),
+        };
     }
 
     async fn change(&self, changes: Value) -> bool {
@@ -244,6 +343,7 @@ impl World {
     }
 
     async fn check(&self, limit: usize) {
+        self.check_items().await;
         let mut indexes = vec![LOCAL, KEYS, WHOLE];
         if self.late == Late::There {
             indexes.push(LATE);
@@ -259,6 +359,17 @@ impl World {
             for partition in partitions {
                 self.query(index, &wanted, partition, limit).await;
             }
+        }
+    }
+
+    /// Reads all items there can be at one moment.
+    async fn check_items(&self) {
+        let cells = (0..PARTITIONS).flat_map(|a| (0..SORTS).map(move |b| (a, b)));
+        let get = |cell| json!({ "Get": { "TableName": "model", "Key": key(cell) } });
+        let input = json!({ "TransactItems": cells.clone().map(get).collect::<Value>() });
+        let reply = self.machine.call("TransactGetItems", input).await.unwrap();
+        for (cell, found) in cells.zip(reply["Responses"].as_array().unwrap()) {
+            assert_eq!(found.get("Item"), self.model.get(&cell), "{cell:?}");
         }
     }
 
@@ -307,17 +418,34 @@ async fn run(engine: Arc<dyn Engine>, steps: Vec<Step>) {
     let machine = Machine::on(engine).await;
     machine.call("CreateTable", table()).await.unwrap();
     let empty = machine.entries().await;
-    let mut world = World { machine, model: Model::new(), late: Late::Absent };
+    let table = json!({ "TableName": "model" });
+    let reply = machine.call("DescribeTable", table).await.unwrap();
+    let iterators = iterators(&machine, &reply["Table"]["LatestStreamArn"], "TRIM_HORIZON").await;
+    let mut world = World {
+        machine,
+        model: Model::new(),
+        late: Late::Absent,
+        iterators,
+        replayed: Model::new(),
+    };
     for step in steps {
         world.run(step).await;
     }
     world.work().await;
     world.check(3).await;
-    // Without items there is nothing left of any index, and no blob is held.
+    world.replay().await;
+    // Without items there is nothing left of any index, and after a day no blob is held.
     for cell in world.model.keys().copied().collect::<Vec<_>>() {
         world.run(Step::Delete(cell)).await;
     }
     assert_eq!(world.machine.entries().await, empty);
+    world.machine.clock.advance(Duration::from_secs(25 * 3_600));
+    for _ in 0..TICKS_MAX {
+        if world.machine.blobs_held().await == 0 {
+            break;
+        }
+        world.machine.tick_of("dynamodbstreams", "trim").await;
+    }
     assert_eq!(world.machine.blobs_held().await, 0);
 }
 
@@ -325,20 +453,37 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// How many tables see how many steps each: what is usual, or what a long run asks for.
+fn size(usual: (u32, usize)) -> (u32, SizeRange) {
+    let steps = std::env::var("CUMULET_MODEL_STEPS").ok();
+    match steps.map(|steps| steps.parse::<usize>().unwrap()) {
+        Some(steps) => {
+            let tables = u32::try_from(steps.div_ceil(LONG_STEPS)).unwrap();
+            (tables, (LONG_STEPS..=LONG_STEPS).into())
+        }
+        None => (usual.0, (1..usual.1).into()),
+    }
+}
+
+const MEMORY: (u32, usize) = (64, 60);
+const DISK: (u32, usize) = (6, 40);
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: size(MEMORY).0, ..ProptestConfig::default() })]
 
     #[test]
-    fn indexes_have_what_the_items_say(steps in proptest::collection::vec(step(), 1..60)) {
+    fn indexes_have_what_the_items_say(
+        steps in proptest::collection::vec(step(), size(MEMORY).1)
+    ) {
         runtime().block_on(run(Arc::new(engine_memory::Memory::new()), steps));
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: size(DISK).0, ..ProptestConfig::default() })]
 
     #[test]
-    fn indexes_on_disk_have_it_too(steps in proptest::collection::vec(step(), 1..40)) {
+    fn indexes_on_disk_have_it_too(steps in proptest::collection::vec(step(), size(DISK).1)) {
         runtime().block_on(async {
             let folder = tempfile::tempdir().unwrap();
             run(Arc::new(engine_fjall::Fjall::open(folder.path()).unwrap()), steps).await;

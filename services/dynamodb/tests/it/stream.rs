@@ -36,7 +36,7 @@ async fn shards(machine: &Machine, arn: &Value) -> Vec<Value> {
 }
 
 /// An iterator for each shard.
-async fn iterators(machine: &Machine, arn: &Value, kind: &str) -> Vec<Value> {
+pub(crate) async fn iterators(machine: &Machine, arn: &Value, kind: &str) -> Vec<Value> {
     let mut found = Vec::new();
     for shard in shards(machine, arn).await {
         let input = json!({ "StreamArn": arn, "ShardId": shard["ShardId"],

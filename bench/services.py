@@ -1,4 +1,4 @@
-"""Queues and tables under 64 clients: ours, durable, against the peers, in memory, and against
+"""Queues under 64 clients: ours, durable, against the peers, in memory, and against
 the engine alone, which writes batches of 64 records one after the other, each synced.
 """
 
@@ -20,11 +20,7 @@ from table import Bound, Progress, Table, median, waiting
 
 CLIENTS = 64
 TIMES_PEERS = Bound(goal=10, at_least=True)
-MODES = {
-    "sqs": "send + receive + delete",
-    "put": "PutItem",
-    "get": "GetItem",
-}
+WHAT = "send + receive + delete"
 PEERS = pathlib.Path(sys.executable).parent
 
 
@@ -55,8 +51,8 @@ def answers(port) -> bool:
         return False
 
 
-def load(port, mode, seconds) -> dict:
-    argv = [tools.compile_rust("client"), f"127.0.0.1:{port}", mode, str(CLIENTS), str(seconds)]
+def load(port, seconds) -> dict:
+    argv = [tools.compile_rust("client"), f"127.0.0.1:{port}", str(CLIENTS), str(seconds)]
     done = subprocess.run(argv, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -67,7 +63,7 @@ def main(argv) -> bool:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=int, default=8, help="of each load")
     options = options.parse_args(argv)
-    progress = Progress("services", options.rounds * len(MODES) * 3)
+    progress = Progress("services", options.rounds * 3)
     # On a real disk: /tmp may be memory, where durability costs nothing.
     with Table("services") as table, tempfile.TemporaryDirectory(dir=HERE) as data, \
             peer("moto", ["moto_server", "-p", "{port}"]) as moto, \
@@ -76,8 +72,7 @@ def main(argv) -> bool:
         servers = {"cumulet": server.port, "moto": moto, "ministack": ministack}
         with waiting("building the engine's own measure"):
             raw_batches(data)
-        for mode in MODES:
-            measure(table, progress, servers, mode, data, options)
+        measure(table, progress, servers, data, options)
     return table.good
 
 
@@ -91,21 +86,20 @@ def raw_batches(folder) -> float:
     return json.loads(out)["raw_batches_64_per_s"]
 
 
-def measure(table, progress, servers, mode, folder, options):
+def measure(table, progress, servers, folder, options):
     runs, raw = {name: [] for name in servers}, []
     for _ in range(options.rounds):
         for name, port in servers.items():
-            progress.step(f"{name}, {MODES[mode]}", 0)
-            runs[name].append(load(port, mode, options.seconds))
-            progress.step(f"{name}, {MODES[mode]}")
-        if mode != "get":
-            raw.append(raw_batches(folder))
+            progress.step(f"{name}, {WHAT}", 0)
+            runs[name].append(load(port, options.seconds))
+            progress.step(f"{name}, {WHAT}")
+        raw.append(raw_batches(folder))
     rates = {name: [run["per_second"] for run in each] for name, each in runs.items()}
     for name, each in runs.items():
         busy = max(run["client_cpu"] for run in each)
         high = median([run["p99_us"] for run in each]) / 1000
         note = f"p99 {high:.1f} ms; client {busy:.2f} CPU"
-        what = f"{name}: {MODES[mode]}"
+        what = f"{name}: {WHAT}"
         if name == "cumulet":
             table.row(what, rates[name], "1/s", high=math.nan, note=note)
         else:
@@ -113,7 +107,5 @@ def measure(table, progress, servers, mode, folder, options):
             table.row(what, rates[name], "1/s", high=math.nan, base=f"cumulet ÷ {name}",
                       ratio=median(rates["cumulet"]) / median(rates[name]), bound=TIMES_PEERS,
                       note=note)
-    if raw:
-        table.row(f"engine alone: batches of 64, {mode}", raw, "1/s", high=math.nan,
-                  base="cumulet ÷ records",
-                  ratio=median(rates["cumulet"]) / median(raw) / 64)
+    table.row("engine alone: batches of 64", raw, "1/s", high=math.nan, base="cumulet ÷ records",
+              ratio=median(rates["cumulet"]) / median(raw) / 64)

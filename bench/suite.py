@@ -19,6 +19,8 @@ from table import spent
 BENCHES = {
     "start": ("start", []),
     "services": ("services", []),
+    "tables": ("tables", []),
+    "growth": ("growth", []),
     "reload": ("reload", []),
     "cold": ("cold", []),
     "sandbox": ("sandbox", []),

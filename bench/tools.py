@@ -14,6 +14,7 @@ SHARED = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser
 CACHE = SHARED / "bench"
 SDKS = ["@aws-sdk/client-dynamodb@3.1162.0", "aws-sdk@2.1693.0"]
 OFFLINE = ["serverless@3.40.0", "serverless-offline@13.10.1"]
+DYNALITE = ["dynalite@4.0.0"]
 # Its native part builds curl. The tests use the same folder.
 RIC = "aws-lambda-ric@3.3.0"
 RIC_NEEDS = ["npm", "autoreconf", "libtoolize", "cmake", "make", "g++"]
@@ -34,6 +35,13 @@ def offline() -> pathlib.Path:
         return npm(CACHE / "offline", OFFLINE)
     except (OSError, subprocess.CalledProcessError) as error:
         raise Unavailable(f"serverless-offline cannot be installed: {error}") from error
+
+
+def dynalite() -> pathlib.Path:
+    try:
+        return npm(CACHE / "dynalite", DYNALITE)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Unavailable(f"dynalite cannot be installed: {error}") from error
 
 
 def ric() -> pathlib.Path:
@@ -78,9 +86,10 @@ def npm(folder: pathlib.Path, packages: list) -> pathlib.Path:
 
 @functools.cache
 def compile_rust(name: str) -> pathlib.Path:
-    """A program of one file, without a package."""
+    """A program of one file, and the module they share, without a package."""
     out, source = CACHE / name, HERE / f"{name}.rs"
-    if not out.exists() or out.stat().st_mtime < source.stat().st_mtime:
+    newest = max(each.stat().st_mtime for each in (source, HERE / "http.rs"))
+    if not out.exists() or out.stat().st_mtime < newest:
         out.parent.mkdir(parents=True, exist_ok=True)
         argv = ["rustc", "-O", "-C", "strip=symbols", "--edition", "2024", source, "-o", out]
         with waiting(f"compiling {name}.rs"):
@@ -110,9 +119,9 @@ def wrk() -> str:
 def install_all():
     sdks()
     lambda_runtime()
-    for name in ("client", "load", "bootstrap"):
+    for name in ("client", "load", "tables", "bootstrap"):
         compile_rust(name)
-    for peer in (offline, ric):
+    for peer in (dynalite, offline, ric):
         try:
             peer()
         except Unavailable as why:

@@ -25,6 +25,10 @@ pub(crate) struct Platform {
     /// Keep everything in memory: gone when the platform ends
     #[arg(long, conflicts_with = "data")]
     memory: bool,
+    /// Megabytes of stored data to keep in memory, of what was read last
+    #[arg(long, value_name = "MB", default_value_t = 16, conflicts_with = "memory",
+        value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    cache_mb: u32,
     /// How functions are confined
     #[arg(long, value_enum, default_value_t = Sandbox::DEFAULT)]
     sandbox: Sandbox,
@@ -86,6 +90,7 @@ impl Platform {
         let variable = |name: &str| std::env::var_os(name);
         let mut config = Config::new(SocketAddr::new(self.host, self.port), storage);
         config.gateway.auth = auth;
+        config.cache_bytes = u64::from(self.cache_mb) << 20;
         config.sandbox = match self.sandbox {
             Sandbox::None => server::Sandbox::None,
             // The program as it is now, even if the file is replaced.

@@ -10,6 +10,8 @@ use host::Debugged;
 pub struct Config {
     pub address: SocketAddr,
     pub storage: Storage,
+    /// How much of what is stored, and was read last, stays in memory.
+    pub cache_bytes: u64,
     pub sandbox: Sandbox,
     /// Where functions may connect to besides the platform.
     pub egress: host::Egress,
@@ -80,6 +82,7 @@ impl Config {
         Config {
             address,
             storage,
+            cache_bytes: engine_fjall::Options::default().cache_bytes,
             sandbox: Sandbox::None,
             egress: host::Egress::default(),
             confinement_min: Confinement::None,

@@ -77,7 +77,7 @@ impl Server {
         }
 
         let early = config.acknowledge_early.then(|| Arc::clone(&config.clock));
-        let opened = storage::open(&config.storage, &*config.random, early)?;
+        let opened = storage::open(&config.storage, config.cache_bytes, &*config.random, early)?;
         let store = Store::open(opened.state, opened.blobs, "server").await?;
         warn_of_clock(&store, config.clock.now());
         let kit = Kit::new(Parts {

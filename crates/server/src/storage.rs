@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::{Clock, Random};
+use engine_fjall::{Fjall, Options};
 use store::{Blobs, Engine};
 
 use crate::{StartError, Storage, fault};
@@ -18,6 +19,7 @@ pub(crate) struct Opened {
 
 pub(crate) fn open(
     storage: &Storage,
+    cache_bytes: u64,
     random: &dyn Random,
     acknowledge_early: Option<Arc<dyn Clock>>,
 ) -> Result<Opened, StartError> {
@@ -31,9 +33,9 @@ pub(crate) fn open(
         Storage::Folder(folder) => {
             ours_or_empty(folder)?;
             // The first engine takes the folder's lock; nothing is touched before.
-            let state = fjall(folder, folder)?;
+            let state = fjall(folder, folder, Options { cache_bytes, ..Options::default() })?;
             mark(folder).map_err(|error| StartError::folder(folder, &error))?;
-            let logs = fjall(folder, &folder.join("telemetry"))?;
+            let logs = fjall(folder, &folder.join("telemetry"), Options::default())?;
             let blobs = Blobs::open(&folder.join("blobs"), random).map_err(StartError::Store)?;
             Opened { state, logs, blobs, cache: folder.join("cache") }
         }
@@ -62,9 +64,9 @@ fn mark(folder: &Path) -> std::io::Result<()> {
     if marker.exists() { Ok(()) } else { std::fs::write(marker, "The data of cumulet.\n") }
 }
 
-fn fjall(data: &Path, folder: &Path) -> Result<Arc<dyn Engine>, StartError> {
+fn fjall(data: &Path, folder: &Path, options: Options) -> Result<Arc<dyn Engine>, StartError> {
     std::fs::create_dir_all(folder).map_err(|error| StartError::folder(folder, &error))?;
-    match engine_fjall::Fjall::open(folder) {
+    match Fjall::open_with(folder, options) {
         Ok(engine) => Ok(Arc::new(engine)),
         Err(error) => Err(StartError::Data { folder: data.to_owned(), error }),
     }

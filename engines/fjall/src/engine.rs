@@ -17,7 +17,8 @@ use crate::folder::{self, Folder};
 use crate::guard::Guard;
 use crate::reserve::Reserve;
 
-/// Blocks kept in memory. Small, for the process is to stay small; the system caches files too.
+/// Blocks kept in memory by default. Small, for the process is to stay small; the system caches
+/// files too.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Writes kept in memory before they become a table.
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
@@ -45,11 +46,17 @@ pub struct Options {
     /// Below this much free space the room set aside is given back for those batches, and without
     /// it nothing is taken.
     pub disk_floor_bytes: u64,
+    /// Blocks of tables kept in memory: what was read last, at most so much.
+    pub cache_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { disk_reserve_bytes: DISK_RESERVE_BYTES, disk_floor_bytes: DISK_FLOOR_BYTES }
+        Options {
+            disk_reserve_bytes: DISK_RESERVE_BYTES,
+            disk_floor_bytes: DISK_FLOOR_BYTES,
+            cache_bytes: CACHE_BYTES,
+        }
     }
 }
 
@@ -93,7 +100,7 @@ impl Fjall {
     pub fn open_with(path: &Path, options: Options) -> std::result::Result<Fjall, Error> {
         let folder = Folder::open(path)?;
         let unopened = |e: fjall::Error| Error::Store { folder: path.into(), why: e.to_string() };
-        let open = open_database(path).map_err(unopened)?;
+        let open = open_database(path, options.cache_bytes).map_err(unopened)?;
         let version = open.version().map_err(unopened)?;
         let (guard, durable) = Guard::open(path)?;
         if version < durable {
@@ -126,9 +133,9 @@ impl Fjall {
     }
 }
 
-fn open_database(folder: &Path) -> fjall::Result<Open> {
+fn open_database(folder: &Path, cache_bytes: u64) -> fjall::Result<Open> {
     let database = Database::builder(folder.join("kv"))
-        .cache_size(CACHE_BYTES)
+        .cache_size(cache_bytes)
         .max_journaling_size(JOURNAL_BYTES)
         .worker_threads(WORKERS)
         .open()?;
@@ -145,7 +152,7 @@ impl Open {
 
     fn copy(&self, to: &Path) -> fjall::Result<()> {
         let snapshot = self.database.snapshot();
-        let Open { database, keyspace } = open_database(to)?;
+        let Open { database, keyspace } = open_database(to, CACHE_BYTES)?;
         let (mut batch, mut bytes) = (database.batch(), 0);
         for found in snapshot.iter(&self.keyspace) {
             let (key, value) = found.into_inner()?;
@@ -298,7 +305,8 @@ impl Inner {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // The old one holds fjall's own lock.
         drop(open.take());
-        let again = open_database(&self.path).map_err(|e| io("open again", e))?;
+        let again =
+            open_database(&self.path, self.options.cache_bytes).map_err(|e| io("open again", e))?;
         let found = again.version().map_err(|e| io("open again", e))?;
         if found != writer.version {
             let e = format!("{} commits were durable, {found} are there", writer.version);
@@ -312,7 +320,7 @@ impl Inner {
     /// Refuses what there is no room for. What frees space may have the reserve, which is set aside
     /// again before anything else may grow.
     fn make_room(&self, writer: &mut Writer, frees: bool) -> Result<()> {
-        let Options { disk_reserve_bytes, disk_floor_bytes } = self.options;
+        let Options { disk_reserve_bytes, disk_floor_bytes, .. } = self.options;
         let mut free = self.free_bytes()?;
         if writer.reserve.is_missing()
             && free >= disk_reserve_bytes.saturating_add(DISK_ASIDE_BYTES)
@@ -406,7 +414,8 @@ mod tests {
     async fn a_table_that_found_no_room_stops_nobody_once_there_is_room() {
         let folder = tempfile::tempdir().unwrap();
         // What grows finds no room; what frees room does.
-        let full = Options { disk_reserve_bytes: u64::MAX, disk_floor_bytes: 0 };
+        let full =
+            Options { disk_reserve_bytes: u64::MAX, disk_floor_bytes: 0, ..Options::default() };
         let engine = Fjall::open_with(folder.path(), full).unwrap();
         let account: AccountId = "000000000000".parse().unwrap();
         let epoch = engine.acquire(&account, "test").await.unwrap();

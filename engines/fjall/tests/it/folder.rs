@@ -54,14 +54,14 @@ async fn on_a_full_disk_deleting_goes_on_and_writing_comes_back() {
     full.close().await.unwrap();
     drop(full);
     // The store did not close itself over it, and with room again writing works.
-    let roomy = Options { disk_reserve_bytes: 0, disk_floor_bytes: 0 };
+    let roomy = Options { disk_reserve_bytes: 0, disk_floor_bytes: 0, ..Options::default() };
     let engine = Arc::new(open_when_free(folder.path(), roomy).await);
     let roomy = Store::open(engine, Blobs::memory(), "test").await.unwrap();
     write(&roomy, 1, Some("value")).await.unwrap();
 }
 
 async fn store(folder: &Path, disk_reserve_bytes: u64) -> Store {
-    let options = Options { disk_reserve_bytes, disk_floor_bytes: 0 };
+    let options = Options { disk_reserve_bytes, disk_floor_bytes: 0, ..Options::default() };
     let engine = Fjall::open_with(folder, options).unwrap();
     Store::open(Arc::new(engine), Blobs::memory(), "test").await.unwrap()
 }

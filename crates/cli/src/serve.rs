@@ -26,7 +26,7 @@ pub(crate) struct Platform {
     #[arg(long, conflicts_with = "data")]
     memory: bool,
     /// Megabytes of stored data to keep in memory, of what was read last
-    #[arg(long, value_name = "MB", default_value_t = 16, conflicts_with = "memory",
+    #[arg(long, value_name = "MB", default_value_t = 64, conflicts_with = "memory",
         value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     cache_mb: u32,
     /// How functions are confined

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::{AccountId, BoxFuture};
 use bytes::Bytes;
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable as _};
 use store::{
     Batch, Caps, DISK_ASIDE_BYTES, DISK_RESERVE_BYTES, Dir, Engine, Epoch, Key, KeyRange, Limit,
@@ -17,9 +18,9 @@ use crate::folder::{self, Folder};
 use crate::guard::Guard;
 use crate::reserve::Reserve;
 
-/// Blocks kept in memory by default. Small, for the process is to stay small; the system caches
-/// files too.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Blocks kept in memory by default, once they have been read: what was read last, with
+/// the indexes and filters that led there. The system caches files too.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Writes kept in memory before they become a table.
 const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Journal kept before tables are forced out: what a start after a crash must read.
@@ -139,7 +140,14 @@ fn open_database(folder: &Path, cache_bytes: u64) -> fjall::Result<Open> {
         .max_journaling_size(JOURNAL_BYTES)
         .worker_threads(WORKERS)
         .open()?;
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    // fjall's default leaves the indexes and filters of its upper levels in one piece, up to a
+    // megabyte each. Where the cache does not hold them all, a read of one item read them whole.
+    let options = || {
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(MEMTABLE_BYTES)
+            .index_block_partitioning_policy(PartitioningPolicy::new([false, false, true]))
+            .filter_block_partitioning_policy(PartitioningPolicy::new([false, true]))
+    };
     let keyspace = database.keyspace("kv", options)?;
     Ok(Open { database, keyspace })
 }

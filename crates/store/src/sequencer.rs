@@ -183,12 +183,14 @@ impl Task {
                 self.shared.close(e.clone());
             }
         }
-        let applied = locked(&self.shard.history).applied();
         if result.is_ok() {
             self.marked = mark.filter(|_| !batch.is_empty()).map_or(self.marked, |m| m.number);
             self.shared.observers.notify(&batch);
             winners.iter_mut().flat_map(|tx| tx.hooks.drain(..)).for_each(|hook| hook());
         }
+        // After the hooks: a transaction that begins with this version finds nothing in memory that
+        // it has replaced (`Tx::relies_on`); one that began before, and found it, has lost.
+        let applied = locked(&self.shard.history).applied();
         self.shard.applied.send_replace(applied);
         for tx in winners {
             answer(tx.outcome, result.clone().map(|()| Outcome::Committed));

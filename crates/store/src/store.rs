@@ -9,7 +9,9 @@ use crate::fifo::{Fifo, Fifos};
 use crate::observe::{Observers, Watch};
 use crate::sequencer::{Outcome, Sequencer, Shared};
 use crate::tx::scan_all;
-use crate::{Blobs, Dir, Engine, Error, Key, KeyRange, Record, Result, Tx, decode, locked};
+use crate::{
+    Blobs, Dir, Engine, Error, Key, KeyRange, Limit, Page, Record, Result, Tx, decode, locked,
+};
 
 /// How often a transaction is tried before it is given up as [`Error::Busy`].
 pub const TRIES_MAX: usize = 1_000;
@@ -99,6 +101,13 @@ impl Store {
     pub async fn scan(&self, range: KeyRange, dir: Dir, limit: usize) -> Result<Vec<(Key, Bytes)>> {
         self.0.shared.check_open()?;
         scan_all(&*self.0.shared.engine, range, dir, limit).await
+    }
+
+    /// Committed entries of a range up to a limit, outside of any transaction. `more` says whether
+    /// there may be others behind them.
+    pub async fn page(&self, range: KeyRange, dir: Dir, limit: Limit) -> Result<Page> {
+        self.0.shared.check_open()?;
+        self.0.shared.engine.scan(range, dir, limit).await
     }
 
     /// Wakes after a commit touched a key that begins with `prefix`.

@@ -68,6 +68,21 @@ impl Tx {
         self.0.shared.engine.get(key).await
     }
 
+    /// Claims that a key's committed value is what the caller has of it in memory: if it is another
+    /// one when this commits, the attempt is lost. `false` if the transaction itself has written it.
+    ///
+    /// What is in memory must be looked up after the transaction has begun, and be forgotten by
+    /// `on_commit` of every transaction that writes the key.
+    pub fn relies_on(&self, key: &Key) -> Result<bool> {
+        self.check(key)?;
+        let mut state = locked(&self.0.state);
+        if state.writes.get(key).is_some() {
+            return Ok(false);
+        }
+        state.reads.keys.insert(key.clone());
+        Ok(true)
+    }
+
     /// The first entries of a range in the given direction. Fewer than `limit` means that the
     /// range has no more.
     pub async fn scan(&self, range: KeyRange, dir: Dir, limit: usize) -> Result<Vec<(Key, Bytes)>> {

@@ -7,6 +7,7 @@ mod failure;
 mod faulty;
 mod fifo;
 mod key;
+mod memory;
 mod numbers;
 mod record;
 mod watch;

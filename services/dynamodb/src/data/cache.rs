@@ -64,6 +64,23 @@ impl Tables {
         Ok(Some(table))
     }
 
+    /// The same as a transaction sees it, which commits only if it is still so then.
+    pub(crate) async fn current(
+        &self,
+        ctx: &Ctx,
+        tx: &Tx,
+        name: &str,
+    ) -> Result<Option<Arc<Table>>, Error> {
+        let key = table_key(&ctx.account, &ctx.region, name);
+        if tx.relies_on(&key)? {
+            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(table) = cache.tables.get(&key) {
+                return Ok(Some(Arc::clone(table)));
+            }
+        }
+        Ok(tx.get_record(&key).await?.map(Arc::new))
+    }
+
     /// Forgets a table once a transaction that changes its record is committed.
     pub(crate) fn changed(self: &Arc<Self>, tx: &Tx, key: &Key) {
         let (tables, key) = (Arc::clone(self), key.clone());

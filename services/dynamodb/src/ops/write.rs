@@ -171,9 +171,8 @@ pub(crate) async fn perform_as(
 
 /// The table's record as the transaction sees it. Reading it makes the transaction conflict with
 /// one that deletes the table.
-pub(crate) async fn current(ctx: &Ctx, tx: &Tx, table: &Table) -> Result<Table, Error> {
-    let key = data::table_key(&ctx.account, &ctx.region, &table.name);
-    let current: Option<Table> = tx.get_record(&key).await?;
+pub(crate) async fn current(ctx: &Ctx, tx: &Tx, table: &Table) -> Result<Arc<Table>, Error> {
+    let current = ctx.state::<Arc<Tables>>().current(ctx, tx, &table.name).await?;
     current.filter(|current| current.number == table.number).ok_or(Error::NoTable)
 }
 

@@ -1,5 +1,7 @@
 //! The transaction behind TransactWriteItems and ExecuteTransaction: all writes or none.
 
+use std::sync::Arc;
+
 use kit::Ctx;
 use store::Tx;
 
@@ -53,7 +55,7 @@ async fn attempt(
     staged: &[Option<Fresh>],
     looks: bool,
 ) -> Result<Vec<Outcome>, Error> {
-    let mut tables: Vec<Table> = Vec::new();
+    let mut tables: Vec<Arc<Table>> = Vec::new();
     for write in writes {
         if tables.iter().all(|known| known.number != write.table.number) {
             tables.push(current(ctx, tx, write.table).await?);
@@ -63,7 +65,7 @@ async fn attempt(
     let mut bytes = 0;
     for (write, staged) in writes.iter().zip(staged) {
         let known = tables.iter().find(|known| known.number == write.table.number);
-        let table = known.unwrap_or(write.table);
+        let table = known.map_or(write.table, |known| &**known);
         let outcome = perform_in(ctx, tx, table, write, staged.as_ref(), looks).await;
         if let Ok(outcome) = &outcome {
             bytes += touched_bytes(write, outcome);

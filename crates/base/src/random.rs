@@ -1,5 +1,4 @@
 use std::collections::hash_map::RandomState;
-use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Mutex;
 
@@ -20,10 +19,8 @@ pub fn uuid(random: &dyn Random) -> String {
 pub fn hex(random: &dyn Random, bytes: usize) -> String {
     let mut buffer = vec![0; bytes];
     random.fill(&mut buffer);
-    buffer.iter().fold(String::with_capacity(bytes * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    buffer.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
 }
 
 /// The operating system's random source, fit for keys and tokens.
@@ -32,17 +29,12 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     #[expect(clippy::disallowed_methods, reason = "the home of real chance")]
     fn fill(&self, bytes: &mut [u8]) {
-        // Version 4 UUIDs carry 122 random bits from the system; the twelve bytes used here
+        // Version 4 UUIDs carry 122 random bits from the system; the fourteen bytes used here
         // leave out the two that hold the version and the variant.
-        for chunk in bytes.chunks_mut(12) {
+        for chunk in bytes.chunks_mut(14) {
             let uuid = *uuid::Uuid::new_v4().as_bytes();
-            let whole: Vec<u8> = uuid
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| *i != 6 && *i != 8)
-                .map(|(_, b)| *b)
-                .collect();
-            chunk.copy_from_slice(&whole[..chunk.len()]);
+            let whole = uuid.iter().enumerate().filter(|(i, _)| *i != 6 && *i != 8);
+            chunk.iter_mut().zip(whole).for_each(|(byte, (_, random))| *byte = *random);
         }
     }
 }

@@ -175,9 +175,9 @@ pub(crate) fn request_id(gateway: &Gateway, head: &request::Parts) -> String {
 
 /// A new id as DynamoDB has them.
 pub(crate) fn long_request_id(gateway: &Gateway) -> String {
-    let digits = gateway.kit.uuid() + &gateway.kit.uuid();
-    let digits = digits.bytes().filter(u8::is_ascii_hexdigit).map(|b| b.to_ascii_uppercase());
-    digits.take(LONG_REQUEST_ID_CHARS).map(char::from).collect()
+    let mut id = base::hex(&*gateway.kit.random, LONG_REQUEST_ID_CHARS / 2);
+    id.make_ascii_uppercase();
+    id
 }
 
 fn with_target_prefix<'a>(gateway: &'a Gateway, prefix: &str) -> Option<&'a Service> {

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::api::legacy::{AttributeValueUpdate, Condition, ExpectedAttributeValue};
+use crate::item::packed::Answer;
 use crate::value::{Given, Item, Value};
 
 type Names = Option<BTreeMap<String, String>>;
@@ -99,7 +100,7 @@ pub(crate) struct GetItemInput {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct GetItemOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) item: Option<Item>,
+    pub(crate) item: Option<Answer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) consumed_capacity: Option<ConsumedCapacity>,
 }
@@ -152,7 +153,7 @@ pub(crate) struct ScanInput {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct PageOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) items: Option<Vec<Item>>,
+    pub(crate) items: Option<Vec<Answer>>,
     pub(crate) count: usize,
     pub(crate) scanned_count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -39,6 +39,7 @@ use crate::data::index::Index;
 use crate::data::stream::OfTable;
 use crate::error::Error;
 use crate::item;
+use crate::item::packed::Packed;
 use crate::rules::PrimaryKey;
 use crate::value::Item;
 
@@ -330,28 +331,49 @@ pub(crate) async fn load(store: &Store, stored: &Stored) -> Result<Item, Error> 
     Ok(item::decode(&stored.body.load(store).await?)?)
 }
 
+/// The committed item of a key, as it is stored.
+pub(crate) async fn get_packed(
+    store: &Store,
+    key: &Key,
+    schema: &Schema,
+) -> Result<Option<Packed>, Error> {
+    let Some(stored) = store.get_record::<Stored>(key).await? else { return Ok(None) };
+    packed(store, key, stored, schema).await
+}
+
+/// The same of a record that was read outside a transaction.
+pub(crate) async fn packed(
+    store: &Store,
+    key: &Key,
+    stored: Stored,
+    schema: &Schema,
+) -> Result<Option<Packed>, Error> {
+    let Some(bytes) = content(store, key, stored).await? else { return Ok(None) };
+    let sort = schema.sort.as_ref().map(|sort| sort.name.as_str());
+    Ok(Some(Packed::new(bytes, sort)?))
+}
+
 /// The committed item of a key.
 pub(crate) async fn get(store: &Store, key: &Key) -> Result<Option<Item>, Error> {
     match store.get_record::<Stored>(key).await? {
-        Some(stored) => load_committed(store, key, stored).await,
+        Some(stored) => {
+            let bytes = content(store, key, stored).await?;
+            Ok(bytes.map(|bytes| item::decode(&bytes)).transpose()?)
+        }
         None => Ok(None),
     }
 }
 
-/// The item behind a record that was read outside a transaction. If its blob has been replaced
-/// since, the item as it is now.
-pub(crate) async fn load_committed(
-    store: &Store,
-    key: &Key,
-    mut stored: Stored,
-) -> Result<Option<Item>, Error> {
+/// The bytes behind a record that was read outside a transaction. If its blob has been replaced
+/// since, those of the item as it is now.
+async fn content(store: &Store, key: &Key, mut stored: Stored) -> Result<Option<Bytes>, Error> {
     for _ in 0..LOADS_MAX {
-        let failed = match load(store, &stored).await {
-            Ok(item) => return Ok(Some(item)),
+        let failed = match stored.body.load(store).await {
+            Ok(bytes) => return Ok(Some(bytes)),
             Err(failed) => failed,
         };
         match store.get_record::<Stored>(key).await? {
-            Some(now) if now == stored => return Err(failed),
+            Some(now) if now == stored => return Err(failed.into()),
             Some(now) => stored = now,
             None => return Ok(None),
         }

@@ -3,6 +3,8 @@
 //! Layout: the number of attributes, then each name and value. Counts and lengths are LEB128
 //! integers; a value is a tag and its content. Tags persist, so they must never change meaning.
 
+pub(crate) mod packed;
+
 use std::collections::BTreeSet;
 
 use crate::number::Number;

@@ -171,11 +171,10 @@ impl Number {
         self.exponent + i32::try_from(self.mantissa.checked_ilog10().unwrap_or(0)).unwrap_or(0)
     }
 
-    /// The mantissa as digit pairs, first digit alone if `odd`, padded with a zero at the end.
-    fn pairs(&self, odd: bool) -> Vec<u8> {
+    /// The mantissa as digit pairs, padded with a zero at the end.
+    fn pairs(&self) -> Vec<u8> {
         let digits = self.mantissa.to_string();
-        let digits = std::iter::repeat_n(b'0', usize::from(odd)).chain(digits.bytes());
-        let digits: Vec<u8> = digits.map(|digit| digit - b'0').collect();
+        let digits: Vec<u8> = digits.bytes().map(|digit| digit - b'0').collect();
         digits.chunks(2).map(|pair| pair[0] * 10 + pair.get(1).copied().unwrap_or(0)).collect()
     }
 
@@ -185,7 +184,9 @@ impl Number {
         if self.mantissa == 0 {
             return 1;
         }
-        1 + self.pairs(self.leading().rem_euclid(2) == 0).len() + usize::from(self.negative)
+        let pad = u32::from(self.leading().rem_euclid(2) == 0);
+        let pairs = (self.mantissa.ilog10() + 1 + pad).div_ceil(2);
+        1 + usize::try_from(pairs).unwrap_or(0) + usize::from(self.negative)
     }
 
     /// Bytes whose order is the order of the numbers. Persisted in keys, so must stay as it is:
@@ -198,7 +199,7 @@ impl Number {
         let mut bytes = Vec::with_capacity(22);
         bytes.push(if self.negative { 0 } else { 2 });
         bytes.push(u8::try_from(self.leading() - LEADING_MIN).unwrap_or(u8::MAX));
-        bytes.extend(self.pairs(false).into_iter().map(|pair| pair + 1));
+        bytes.extend(self.pairs().into_iter().map(|pair| pair + 1));
         bytes.push(0);
         if self.negative {
             bytes[1..].iter_mut().for_each(|byte| *byte = !*byte);
@@ -218,6 +219,9 @@ impl From<usize> for Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.negative { "-" } else { "" };
+        if let (0, Ok(whole)) = (self.exponent, u64::try_from(self.mantissa)) {
+            return write!(f, "{sign}{whole}");
+        }
         let digits = self.mantissa.to_string();
         let zeros = usize::try_from(self.exponent.unsigned_abs()).unwrap_or(0);
         if self.exponent >= 0 {

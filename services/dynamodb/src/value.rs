@@ -89,9 +89,9 @@ impl Value {
             Value::N(number) => number.size(),
             Value::B(bytes) => bytes.len(),
             Value::Bool(_) | Value::Null => 1,
-            Value::M(map) => DOCUMENT_BYTES + MEMBER_BYTES * map.len() + size(map),
+            Value::M(map) => document_bytes(map.len()) + size(map),
             Value::L(list) => {
-                DOCUMENT_BYTES + list.iter().map(|v| MEMBER_BYTES + v.size()).sum::<usize>()
+                document_bytes(list.len()) + list.iter().map(Value::size).sum::<usize>()
             }
             Value::Ss(set) => set.iter().map(String::len).sum(),
             Value::Ns(set) => set.iter().map(Number::size).sum(),
@@ -116,6 +116,11 @@ impl Value {
             _ => 0,
         }
     }
+}
+
+/// What a map or a list of so many members counts besides them.
+pub(crate) fn document_bytes(members: usize) -> usize {
+    DOCUMENT_BYTES + MEMBER_BYTES * members
 }
 
 /// The bytes attributes count in an item's size: names and values.

@@ -11,10 +11,11 @@ use crate::api::{
 use crate::data::{self, Table};
 use crate::error::Error;
 use crate::expression::{Condition, Kind, Placeholders, Projection, Update, legacy};
+use crate::item::packed::Answer;
 use crate::ops::write::{Change, Guard, Returns, Write, write};
 use crate::ops::{consumed, find};
 use crate::rules::{self, Violations};
-use crate::value::{Item, size};
+use crate::value::Item;
 
 const RETURN_VALUES: &[&str] = &["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"];
 pub(crate) const ON_FAILURE: &[&str] = &["ALL_OLD", "NONE"];
@@ -44,13 +45,13 @@ pub(crate) async fn get(ctx: &Ctx, input: GetItemInput) -> Result<GetItemOutput,
         rules::check_key_paths(&table, projection.paths())?;
     }
     let key = data::item_key(&ctx.account, table.number, &key);
-    let item = data::get(ctx.store(), &key).await?;
-    let bytes = item.as_ref().map_or(0, size);
+    let item = data::get_packed(ctx.store(), &key, &table.schema).await?;
+    let bytes = item.as_ref().map_or(0, |item| item.size);
     let units = rules::read_units(bytes, input.consistent_read == Some(true));
-    let item = item.map(|item| match &projection {
-        Some(projection) => projection.of(&item),
-        None => item,
-    });
+    let item = match (item, &projection) {
+        (Some(item), Some(projection)) => Some(Answer::Item(projection.of(&item.item()?))),
+        (item, _) => item.map(Answer::Packed),
+    };
     let capacity = consumed(input.return_consumed_capacity.as_ref(), &table, units);
     Ok(GetItemOutput { item, consumed_capacity: capacity })
 }

@@ -3,21 +3,22 @@
 use std::collections::BTreeSet;
 
 use kit::Ctx;
-use store::{Dir, Key, KeyRange};
+use store::{Dir, Key, KeyRange, Limit};
 
 use crate::api::PageOutput;
 use crate::data::index::{Index, Phase, Projected, entry_key};
 use crate::data::{self, Stored, Table};
 use crate::error::Error;
 use crate::expression::{Condition, Kind, Path, Placeholders, Projection};
+use crate::item::packed::{Answer, Packed};
 use crate::ops::{Units, consumed};
 use crate::rules::{self, Violations};
 use crate::value::{Given, Item, size};
 
 /// How much a page reads, before the filter, of what [`rules::page`] counts.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
-/// How many entries are taken from the store at a time: at most 64 KB each.
-const STEP_ITEMS_MAX: usize = 64;
+/// How much is taken from the store at a time. Entries of large items are small.
+const STEP: Limit = Limit { items: 256, bytes: PAGE_BYTES_MAX };
 
 pub(crate) const SELECTS: &[&str] =
     &["SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"];
@@ -42,7 +43,7 @@ pub(crate) struct Read<'a> {
 /// What has been read of a page.
 #[derive(Default)]
 struct Page {
-    items: Vec<Item>,
+    items: Vec<Answer>,
     count: usize,
     scanned: usize,
     bytes: usize,
@@ -68,21 +69,24 @@ pub(crate) async fn part(ctx: &Ctx, mut read: Read<'_>) -> Result<(PageOutput, U
     let limit = read.limit.unwrap_or(usize::MAX);
     let mut page = Page::default();
     'page: loop {
-        let step = STEP_ITEMS_MAX.min(limit - page.scanned);
-        let entries = ctx.store().scan(read.range.clone(), read.dir, step).await?;
-        let more = entries.len() == step;
+        let step = Limit { items: STEP.items.min(limit - page.scanned), ..STEP };
+        let store::Page { entries, more } =
+            ctx.store().page(read.range.clone(), read.dir, step).await?;
+        if let Some((last, _)) = entries.last() {
+            read.range = remaining(read.range, read.dir, last);
+        }
         for (key, stored) in entries {
-            read.range = remaining(read.range, read.dir, &key);
             let stored: Stored = store::decode(&key, &stored)?;
-            let Some(item) = data::load_committed(ctx.store(), &key, stored).await? else {
+            let schema = &read.table.schema;
+            let Some(item) = data::packed(ctx.store(), &key, stored, schema).await? else {
                 continue;
             };
             page.scanned += 1;
-            page.bytes += size(&item);
-            page.counted += rules::page::page_bytes(&read.table.schema, &item);
+            page.bytes += item.size;
+            page.counted += item.page_bytes;
             let full = page.scanned >= limit || page.counted >= PAGE_BYTES_MAX;
             if full {
-                page.last = Some(last_key(read.table, read.index, &item));
+                page.last = Some(last_key(read.table, read.index, &item.item()?));
             }
             if let Some(item) = read.wanted(ctx, &key, item, &mut page.fetched).await? {
                 page.count += 1;
@@ -115,9 +119,13 @@ impl Read<'_> {
         &self,
         ctx: &Ctx,
         key: &Key,
-        item: Item,
+        item: Packed,
         fetched: &mut f64,
-    ) -> Result<Option<Item>, Error> {
+    ) -> Result<Option<Answer>, Error> {
+        if self.filter.is_none() && self.projection.is_none() && !self.fetches {
+            return Ok(Some(Answer::Packed(item)));
+        }
+        let item = item.item()?;
         if self.filter.as_ref().is_some_and(|filter| !filter.holds(&item)) {
             return Ok(None);
         }
@@ -133,10 +141,10 @@ impl Read<'_> {
             }
             _ => item,
         };
-        Ok(Some(match &self.projection {
+        Ok(Some(Answer::Item(match &self.projection {
             Some(projection) => projection.of(&item),
             None => item,
-        }))
+        })))
     }
 
     /// The item of an entry. None if it has meanwhile been deleted, or changed so that it stands

@@ -3,9 +3,6 @@
 //! AWS documents 1 MB, and means the bytes of its own storage: names count one byte however long
 //! they are, values carry their lengths, and every 3 KB of an item repeat its sort key.
 
-use crate::data::Schema;
-use crate::value::{Item, Value};
-
 /// An item stands in pieces of this many bytes, each with a head and the sort key.
 const PIECE_BYTES: usize = 3_072;
 const PIECE_HEAD_BYTES: usize = 18;
@@ -14,44 +11,28 @@ const ITEM_HEAD_BYTES: usize = 2;
 const SHORT_TEXT_BYTES: usize = 128;
 const LONG_TEXT_BYTES: usize = 16_384;
 
-/// The bytes an item counts.
-pub(crate) fn page_bytes(schema: &Schema, item: &Item) -> usize {
-    let sort = schema.sort.as_ref().map(|sort| sort.name.as_str());
-    let sort_bytes = sort.and_then(|name| item.get(name)).map_or(0, Value::size);
-    let others = item.iter().filter(|(name, _)| Some(name.as_str()) != sort);
-    let bytes: usize = others.map(|(_, value)| 1 + stored_bytes(value)).sum();
+/// The bytes an item counts whose attributes besides the sort key have so many;
+/// [`crate::item::packed`] adds those up.
+pub(crate) fn in_pieces(bytes: usize, sort_bytes: usize) -> usize {
     let pieces = 1 + (1 + bytes) / PIECE_BYTES;
     ITEM_HEAD_BYTES + bytes + pieces * (PIECE_HEAD_BYTES + sort_bytes)
 }
 
-fn stored_bytes(value: &Value) -> usize {
-    match value {
-        Value::S(text) => {
-            let longer = [SHORT_TEXT_BYTES, LONG_TEXT_BYTES].map(|bytes| text.len() >= bytes);
-            1 + text.len() + longer.iter().filter(|is| **is).count()
-        }
-        Value::N(_) | Value::B(_) => 1 + value.size(),
-        Value::Ss(set) => 1 + set.len() + value.size(),
-        Value::Ns(set) => 1 + set.len() + value.size(),
-        Value::Bs(set) => 1 + set.len() + value.size(),
-        Value::Null => 0,
-        Value::Bool(_) => 1,
-        Value::L(list) => 3 + list.iter().map(|each| 1 + stored_bytes(each)).sum::<usize>(),
-        Value::M(map) => 3 + map.values().map(|each| 2 + stored_bytes(each)).sum::<usize>(),
-    }
+/// What a text of so many bytes counts.
+pub(crate) fn text_bytes(len: usize) -> usize {
+    1 + len + usize::from(len >= SHORT_TEXT_BYTES) + usize::from(len >= LONG_TEXT_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::data::Attribute;
-    use crate::value::Given;
+    use crate::item::encode;
+    use crate::item::packed::Packed;
+    use crate::value::{Given, Item};
 
     fn check(json: &str, sort: Option<&str>, wanted: usize) {
-        let attribute = |name: &str| Attribute { name: name.to_owned(), kind: "S".to_owned() };
-        let schema = Schema { partition: attribute("a"), sort: sort.map(attribute) };
         let item = serde_json::from_str::<Given<Item>>(json).unwrap().checked().unwrap();
-        assert_eq!(page_bytes(&schema, &item), wanted, "{json}");
+        let packed = Packed::new(encode(&item).into(), sort).unwrap();
+        assert_eq!(packed.page_bytes, wanted, "{json}");
     }
 
     #[test]

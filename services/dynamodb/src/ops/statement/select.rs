@@ -14,6 +14,7 @@ use crate::data::{self, Schema, Table};
 use crate::error::Error;
 use crate::expression::Condition;
 use crate::item;
+use crate::item::packed::Answer;
 use crate::ops::page::{self, Read};
 use crate::ops::query::{entry_range, sort_range};
 use crate::ops::statement::columns_of;
@@ -84,7 +85,8 @@ pub(crate) async fn read(
         };
         let (part, used) = page::part(ctx, read).await?;
         units.add(used);
-        let items = part.items.unwrap_or_default();
+        let items = part.items.unwrap_or_default().into_iter().map(Answer::into_item);
+        let items = items.collect::<Result<Vec<_>, _>>()?;
         bytes += items.iter().map(size).sum::<usize>();
         let last = items.last().map(|item| page::last_key(table, index, item));
         found.items.extend(items.into_iter().map(|i| columns_of(select.columns.as_ref(), i)));

@@ -51,21 +51,28 @@ def main(argv) -> bool:
         table = opened.enter_context(Table("tables"))
         progress = Progress("tables", options.rounds * len(operations) * len(clients))
         runs, alone = {}, []
-        for _ in range(options.rounds):
-            argv = [engine, folder, str(options.seconds), str(ITEMS), *clients]
-            alone.append(json.loads(subprocess.check_output(argv, text=True)))
-            for operation in operations:
-                for count in clients:
-                    progress.step(f"{OPERATIONS[operation]}, {count} clients", 0)
-                    for name, port in servers.items():
-                        told = load(port, operation, count, options.seconds, ITEMS)
-                        runs.setdefault((operation, count, name), []).append(told)
-                    progress.step(f"{OPERATIONS[operation]}, {count} clients")
-        for operation in operations:
-            for count in clients:
-                of = {name: runs[operation, count, name] for name in servers}
-                show(table, operation, count, of, [each[count][operation] for each in alone])
+        try:
+            for _ in range(options.rounds):
+                argv = [engine, folder, str(options.seconds), str(ITEMS), *clients]
+                alone.append(json.loads(subprocess.check_output(argv, text=True)))
+                one_round(progress, runs, servers, operations, clients, options.seconds)
+        finally:
+            for (operation, count), of in runs.items():
+                if of.keys() == servers.keys():
+                    show(table, operation, count, of, [each[count][operation] for each in alone])
     return table.good
+
+
+def one_round(progress, runs, servers, operations, clients, seconds):
+    """Each server in turn. Told are only those rows that all of them have come to."""
+    for operation in operations:
+        for count in clients:
+            what = f"{OPERATIONS[operation]}, {count} clients"
+            of = runs.setdefault((operation, count), {})
+            for name, port in servers.items():
+                progress.step(f"{what}: {name}", 0)
+                of.setdefault(name, []).append(load(port, operation, count, seconds, ITEMS))
+            progress.step(what)
 
 
 def start_peers(opened) -> dict:
@@ -123,11 +130,10 @@ def show(table, operation: str, clients: str, runs: dict, alone: list):
         if name != "cumulet":
             table.row(f"{what}: {name}", rates[name], "1/s", high=float("nan"), note=note)
             continue
-        best = max((median(rates[peer]), peer) for peer in rates)
-        if best[1] == "cumulet":
-            table.row(f"{what}: cumulet", rates[name], "1/s", high=float("nan"), note=note)
-        else:
-            table.row(f"{what}: cumulet", rates[name], "1/s", high=float("nan"), base=best[1],
-                      ratio=median(rates[name]) / best[0], bound=TIMES_PEER, note=note)
+        peers = {peer: median(rates[peer]) for peer in rates if peer != "cumulet"}
+        best = max(peers, key=peers.get, default=None)
+        ratio = median(rates[name]) / peers[best] if best else None
+        table.row(f"{what}: cumulet", rates[name], "1/s", high=float("nan"), base=best or "",
+                  ratio=ratio, bound=TIMES_PEER if best else None, note=note)
         table.row(f"{what}: engine alone", alone, "1/s", high=float("nan"), base="cumulet ÷ engine",
                   ratio=median(rates[name]) / median(alone))

@@ -9,6 +9,9 @@ use store::{Blobs, Engine};
 
 use crate::{StartError, Storage, fault};
 
+/// Of logs, which are written far more often than read, no more than this is kept in memory.
+const LOGS_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
 pub(crate) struct Opened {
     pub(crate) state: Arc<dyn Engine>,
     pub(crate) logs: Arc<dyn Engine>,
@@ -35,7 +38,9 @@ pub(crate) fn open(
             // The first engine takes the folder's lock; nothing is touched before.
             let state = fjall(folder, folder, Options { cache_bytes, ..Options::default() })?;
             mark(folder).map_err(|error| StartError::folder(folder, &error))?;
-            let logs = fjall(folder, &folder.join("telemetry"), Options::default())?;
+            let of_logs = LOGS_CACHE_BYTES.min(cache_bytes);
+            let options = Options { cache_bytes: of_logs, ..Options::default() };
+            let logs = fjall(folder, &folder.join("telemetry"), options)?;
             let blobs = Blobs::open(&folder.join("blobs"), random).map_err(StartError::Store)?;
             Opened { state, logs, blobs, cache: folder.join("cache") }
         }

@@ -42,6 +42,9 @@ pub(crate) struct Platform {
     /// Addresses of this machine only one by one, as 127.0.0.1:5432
     #[arg(long, value_name = "RANGE[:PORT]")]
     egress_allow: Vec<server::EgressRule>,
+    /// Hold tables to the capacity they are given, as AWS does
+    #[arg(long)]
+    throttle_tables: bool,
     /// Further host names to answer to; `.example.com` stands for all below it
     #[arg(long, value_name = "NAME")]
     answer_to: Vec<String>,
@@ -104,6 +107,7 @@ impl Platform {
             allow: self.egress_allow.clone(),
         };
         config.region = region;
+        config.throttle_tables = self.throttle_tables;
         config.confinement_min = match self.require_sandbox {
             None => server::Confinement::None,
             Some(Level::NoNamespaces) => server::Confinement::NoNamespaces,

@@ -28,6 +28,8 @@ pub struct Config {
     pub home: Option<PathBuf>,
     /// Functions that can be debugged.
     pub debug: Vec<Debugged>,
+    /// Whether tables are held to the capacity they are given; it is always counted.
+    pub throttle_tables: bool,
     /// The planted bug of `CUMULET_FAULT=ack-before-commit`; see `fault`.
     pub acknowledge_early: bool,
 }
@@ -94,6 +96,7 @@ impl Config {
             search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
             home: None,
             debug: Vec::new(),
+            throttle_tables: false,
             acknowledge_early: false,
         }
     }

@@ -103,7 +103,7 @@ impl Server {
         let doors = host.debug(config.debug).map_err(StartError::Debug)?;
         let apis = Arc::new(Apis::open(store.clone(), config.account.clone()).await?);
         let delivery = Delivery::new(&kit);
-        let services = services::all(&kit, &delivery, &host, &logs, &apis);
+        let services = services::all(&kit, &delivery, &host, &logs, &apis, config.throttle_tables);
         kit.set_services(Arc::new(services));
 
         let (root, fresh) = RootKey::open(&store, &config.account, &*config.random).await?;

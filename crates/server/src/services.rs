@@ -14,8 +14,9 @@ pub(crate) fn all(
     host: &Host,
     logs: &LogStore,
     apis: &Arc<Apis>,
+    throttle_tables: bool,
 ) -> Services {
-    let [dynamodb, dynamodbstreams] = service_dynamodb::services(kit, delivery);
+    let [dynamodb, dynamodbstreams] = service_dynamodb::services(kit, delivery, throttle_tables);
     Services::new(vec![
         service_apigateway::service(Arc::clone(apis)),
         service_apigatewayv2::service(Arc::clone(apis)),

@@ -85,6 +85,11 @@ pub(crate) enum Error {
     )]
     Canceled(Vec<Reason>),
     /// A token that came with other parameters within the last ten minutes.
+    /// With what of it AWS says.
+    #[error("{0}")]
+    OverProvisioned(&'static str),
+    #[error("Throughput exceeds the maximum OnDemandThroughput configured on table or index")]
+    OverMaximum,
     #[error("The request token was used before with other parameters")]
     TokenMismatch,
     /// One that has its code already: of the store, or of something we do not serve.
@@ -120,6 +125,10 @@ impl Reason {
             | Error::Value(_)
             | Error::Update(_) => Ok(Reason { code: "ValidationError", message, item: None }),
             Error::Duplicate => Ok(Reason { code: "DuplicateItem", message, item: None }),
+            Error::OverProvisioned(_) => {
+                Ok(Reason { code: "ProvisionedThroughputExceeded", message, item: None })
+            }
+            Error::OverMaximum => Ok(Reason { code: "ThrottlingError", message, item: None }),
             other => Err(other),
         }
     }
@@ -179,6 +188,8 @@ impl Error {
             Error::ConditionFailed(_) => "ConditionalCheckFailedException",
             Error::Duplicate => "DuplicateItemException",
             Error::Canceled(_) => "TransactionCanceledException",
+            Error::OverProvisioned(_) => "ProvisionedThroughputExceededException",
+            Error::OverMaximum => "ThrottlingException",
             Error::TokenMismatch => "IdempotentParameterMismatchException",
             Error::Other(_) => "InternalServerError",
         }

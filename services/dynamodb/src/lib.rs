@@ -13,6 +13,7 @@ mod number;
 mod ops;
 mod partiql;
 mod rules;
+mod throttle;
 mod value;
 mod work;
 
@@ -27,6 +28,7 @@ use crate::ops::{
     account, backup, batch, expiry, item as items, policy, query, recovery, restore, statement,
     stream, table, tag, touched, transact,
 };
+use crate::throttle::Throttle;
 use crate::work::forget::Forgets;
 use crate::work::{copy, count, expire, forget, index, reap, retain, trim};
 
@@ -38,11 +40,11 @@ const NAMES: Names = Names {
 };
 
 /// The dynamodb service and that of its streams, and the delivery line of the tokens that the
-/// first remembers for ten minutes.
-pub fn services(kit: &Kit, delivery: &Delivery) -> [Service; 2] {
+/// first remembers for ten minutes. `throttles`: tables are held to the capacity they were given.
+pub fn services(kit: &Kit, delivery: &Delivery, throttles: bool) -> [Service; 2] {
     let tokens = delivery.line(forget::LINE);
     delivery.serve(&tokens, forget::LIMITS, Arc::new(Forgets(kit.clone())));
-    let tables = Arc::new(Tables::new(tokens));
+    let tables = Arc::new(Tables::new(tokens, Throttle::new(throttles)));
     [tables_service(Arc::clone(&tables)), streams_service(tables)]
 }
 

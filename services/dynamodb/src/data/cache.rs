@@ -10,6 +10,7 @@ use store::{Key, Tx};
 use crate::data::stream::Pending;
 use crate::data::{Table, table_key};
 use crate::error::Error;
+use crate::throttle::Throttle;
 use crate::work::count::Counts;
 
 /// How many table records are kept in memory.
@@ -26,6 +27,7 @@ pub(crate) struct Tables {
     pub(crate) pending: Arc<Pending>,
     /// Tokens of transactions, by the time they are forgotten.
     pub(crate) tokens: Line,
+    pub(crate) throttle: Throttle,
 }
 
 #[derive(Debug, Default)]
@@ -36,12 +38,13 @@ struct Cache {
 
 impl Tables {
     /// With no table in memory yet.
-    pub(crate) fn new(tokens: Line) -> Tables {
+    pub(crate) fn new(tokens: Line, throttle: Throttle) -> Tables {
         Tables {
             cache: RwLock::default(),
             counts: Counts::default(),
             pending: Arc::default(),
             tokens,
+            throttle,
         }
     }
 

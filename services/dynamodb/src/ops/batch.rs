@@ -1,6 +1,7 @@
 //! BatchGetItem and BatchWriteItem.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::repeat;
 use std::sync::Arc;
 
 use base::Arn;
@@ -15,7 +16,10 @@ use crate::data::{self, Fresh, Schema, Table};
 use crate::error::Error;
 use crate::expression::{Kind, Placeholders, Projection, legacy};
 use crate::ops::write::{Change, Guard, Returns, Write, current, perform_in};
-use crate::ops::{Units, collection, consumed, find, touched};
+use crate::ops::{
+    Units, Usage, check_capacity, collection, consumed, find, needs_capacity, take_capacity,
+    touched,
+};
 use crate::rules::{self, PrimaryKey, Violations};
 use crate::value::{Item, size};
 
@@ -64,14 +68,22 @@ pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetI
         unprocessed_keys: BTreeMap::new(),
         consumed_capacity: capacity.filter(|wanted| *wanted != "NONE").map(|_| Vec::new()),
     };
-    let mut bytes = 0;
+    let (mut bytes, mut is_begun, mut throttled) = (0, false, None);
     for (mut part, table, keys) in reads {
+        let least = Units::from(rules::read_units(0, false));
+        let bytes_left = match check_capacity(ctx, &table, Usage::Read, &least) {
+            Ok(()) => GET_BYTES_MAX,
+            Err(error) => {
+                throttled = Some(error);
+                0
+            }
+        };
         let (mut found, mut units, mut left) = (Vec::new(), 0.0, Vec::new());
         let (consistent, bytes_max) =
             (part.consistent == Some(true), rules::batch_bytes_max(&table.settings));
         let mut table_bytes = 0;
         for (key, given) in keys.iter().zip(std::mem::take(&mut part.keys)) {
-            if bytes >= GET_BYTES_MAX {
+            if bytes >= bytes_left {
                 left.push(given);
                 continue;
             }
@@ -91,6 +103,9 @@ pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetI
             bytes += item_bytes;
             table_bytes += item_bytes;
         }
+        let units = Units::from(units);
+        take_capacity(ctx, &table, Usage::Read, &units);
+        is_begun |= left.len() < keys.len();
         if !left.is_empty() {
             let unprocessed = UnprocessedKeys {
                 keys: left,
@@ -106,7 +121,10 @@ pub(crate) async fn get(ctx: &Ctx, input: BatchGetItemInput) -> Result<BatchGetI
         }
         output.responses.insert(part.name, found);
     }
-    Ok(output)
+    match throttled {
+        Some(error) if !is_begun => Err(error),
+        _ => Ok(output),
+    }
 }
 
 /// What a batch asks for, as far as it can be checked without the tables.
@@ -206,23 +224,30 @@ pub(crate) async fn write(
         let changes = with_keys(&table.schema, changes)?;
         keyed.push((table, changes));
     }
-    let mut parts = Vec::new();
+    let mut prepared = Vec::new();
     for (table, changes) in &mut keyed {
         let changes = std::mem::take(changes);
         changes.iter().try_for_each(|(_, change)| change.check(table))?;
-        parts.push(prepare(ctx, table, changes).await?);
+        prepared.push(prepare(ctx, table, changes).await?);
     }
+    let parts = &prepared;
     let wants_capacity = capacity.is_some_and(|wanted| wanted != "NONE");
+    let looks = parts.iter().any(|part| needs_capacity(ctx, capacity, part.table));
     let mut units: Vec<Units> = parts.iter().map(|_| Units::default()).collect();
-    for run in &runs(&parts) {
+    for (run, is_first) in runs(parts).iter().zip(std::iter::once(true).chain(repeat(false))) {
         let used = ctx
             .store()
-            .transact(
-                &ctx.account,
-                |tx| async move { perform(ctx, &tx, run, wants_capacity).await },
-            )
+            .transact(&ctx.account, |tx| async move {
+                let used = perform(ctx, &tx, run, looks).await?;
+                // A batch is throttled as a whole, before any of it is done.
+                for (at, units) in used.iter().filter(|_| is_first) {
+                    check_capacity(ctx, parts[*at].table, Usage::Write, units)?;
+                }
+                Ok::<_, Error>(used)
+            })
             .await?;
         for (at, used) in used {
+            take_capacity(ctx, parts[at].table, Usage::Write, &used);
             units[at].add(used);
         }
     }

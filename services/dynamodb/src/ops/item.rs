@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::expression::{Condition, Kind, Placeholders, Projection, Update, legacy};
 use crate::item::packed::Answer;
 use crate::ops::write::{Change, Guard, Returns, Write, write};
-use crate::ops::{consumed, find};
+use crate::ops::{Units, charge, consumed, find};
 use crate::rules::{self, Violations};
 use crate::value::Item;
 
@@ -47,7 +47,8 @@ pub(crate) async fn get(ctx: &Ctx, input: GetItemInput) -> Result<GetItemOutput,
     let key = data::item_key(&ctx.account, table.number, &key);
     let item = data::get_packed(ctx.store(), &key, &table.schema).await?;
     let bytes = item.as_ref().map_or(0, |item| item.size);
-    let units = rules::read_units(bytes, input.consistent_read == Some(true));
+    let units = Units::from(rules::read_units(bytes, input.consistent_read == Some(true)));
+    charge(ctx, &table, &units)?;
     let item = match (item, &projection) {
         (Some(item), Some(projection)) => Some(Answer::Item(projection.of(&item.item()?))),
         (item, _) => item.map(Answer::Packed),

@@ -108,6 +108,30 @@ impl From<f64> for Units {
     }
 }
 
+/// Fails if a throttled table has nothing left of the capacity that a request wants to use.
+fn check_capacity(ctx: &Ctx, table: &Table, usage: Usage, units: &Units) -> Result<(), Error> {
+    ctx.state::<Arc<Tables>>().throttle.check(table, usage, units, ctx.now())
+}
+
+/// Takes the capacity that a request has used.
+fn take_capacity(ctx: &Ctx, table: &Table, usage: Usage, units: &Units) {
+    ctx.state::<Arc<Tables>>().throttle.take(table, usage, units, ctx.now());
+}
+
+/// Both, for what has been read.
+fn charge(ctx: &Ctx, table: &Table, units: &Units) -> Result<(), Error> {
+    check_capacity(ctx, table, Usage::Read, units)?;
+    take_capacity(ctx, table, Usage::Read, units);
+    Ok(())
+}
+
+/// Whether the capacity that a write uses must be known: because the request wants to know, or
+/// because the table is throttled.
+fn needs_capacity(ctx: &Ctx, wanted: Option<&String>, table: &Table) -> bool {
+    wanted.is_some_and(|wanted| wanted != "NONE")
+        || ctx.state::<Arc<Tables>>().throttle.holds(table)
+}
+
 /// The capacity a request has used, if it wants to know.
 fn consumed(
     wanted: Option<&String>,

@@ -11,7 +11,7 @@ use crate::data::{self, Stored, Table};
 use crate::error::Error;
 use crate::expression::{Condition, Kind, Path, Placeholders, Projection};
 use crate::item::packed::{Answer, Packed};
-use crate::ops::{Units, consumed};
+use crate::ops::{Units, charge, consumed};
 use crate::rules::{self, Violations};
 use crate::value::{Given, Item, size};
 
@@ -61,6 +61,7 @@ pub(crate) async fn read(
 ) -> Result<PageOutput, Error> {
     let table = read.table;
     let (page, units) = part(ctx, read).await?;
+    charge(ctx, table, &units)?;
     Ok(PageOutput { consumed_capacity: consumed(capacity, table, units), ..page })
 }
 

@@ -10,7 +10,10 @@ use crate::data::{self, Fresh, Stored, Table, Tables, expiry, history};
 use crate::error::Error;
 use crate::expression::{Condition, Update, UpdateFault};
 use crate::item::ITEM_BYTES_MAX;
-use crate::ops::{Units, capture, collection, consumed, index};
+use crate::ops::{
+    Units, Usage, capture, check_capacity, collection, consumed, index, needs_capacity,
+    take_capacity,
+};
 use crate::rules::{self, PrimaryKey};
 use crate::value::{Item, check_depth, size};
 
@@ -82,15 +85,18 @@ pub(crate) async fn write(
 ) -> Result<WriteItemOutput, Error> {
     // Staged before the transaction, which may run several times.
     let staged = write.stage(ctx).await?;
-    let wants_capacity = capacity.is_some_and(|wanted| wanted != "NONE");
+    let looks = needs_capacity(ctx, capacity, write.table);
     let (staged, request) = (staged.as_ref(), &write);
     let outcome = ctx
         .store()
         .transact(&ctx.account, |tx| async move {
-            perform(ctx, &tx, request, staged, wants_capacity).await
+            let outcome = perform(ctx, &tx, request, staged, looks).await?;
+            check_capacity(ctx, request.table, Usage::Write, &outcome.units())?;
+            Ok::<_, Error>(outcome)
         })
         .await?;
     let units = outcome.units();
+    take_capacity(ctx, write.table, Usage::Write, &units);
     Ok(WriteItemOutput {
         attributes: write.returned(outcome),
         consumed_capacity: consumed(capacity, write.table, units),

@@ -1,10 +1,12 @@
 //! Removes the items of deleted tables and the entries of their indexes, a bounded number at a
 //! time.
 
+use std::sync::Arc;
+
 use kit::Ctx;
 use store::{Dir, Key, Tx};
 
-use crate::data::{self, Doomed, Stored};
+use crate::data::{self, Doomed, Stored, Tables};
 use crate::error::Error;
 
 /// How many items or entries one transaction removes, and how many transactions one tick runs.
@@ -19,6 +21,7 @@ pub(crate) async fn tick(ctx: &Ctx) -> Result<(), Error> {
         let Some((key, record)) = oldest.into_iter().next() else { return Ok(()) };
         let number = key.after(&all)?.u64()?;
         if reap(ctx, number).await? {
+            ctx.state::<Arc<Tables>>().throttle.forget(number);
             let Doomed { name } = store::decode(&key, &record)?;
             tracing::debug!(table = %name, "items of the deleted table are gone");
         }

@@ -454,6 +454,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// How many tables see how many steps each: what is usual, or what a long run asks for.
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration but the environment")]
 fn size(usual: (u32, usize)) -> (u32, SizeRange) {
     let steps = std::env::var("CUMULET_MODEL_STEPS").ok();
     match steps.map(|steps| steps.parse::<usize>().unwrap()) {

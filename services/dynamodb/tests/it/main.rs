@@ -17,6 +17,7 @@ mod resource;
 mod statement;
 mod stream;
 mod table;
+mod throttle;
 mod throughput;
 mod transact;
 
@@ -43,6 +44,11 @@ impl Machine {
 
     /// A machine that keeps its state in an engine.
     pub(crate) async fn on(engine: Arc<dyn Engine>) -> Machine {
+        Machine::with(engine, false).await
+    }
+
+    /// A machine that may hold tables to their capacity.
+    pub(crate) async fn with(engine: Arc<dyn Engine>, throttles: bool) -> Machine {
         let store = Store::open(engine, Blobs::memory(), "test").await.unwrap();
         let clock = Arc::new(VirtualClock::new(Time::from_millis(1_700_000_000_000)));
         let kit = Kit::new(Parts {
@@ -54,7 +60,7 @@ impl Machine {
             cache: PathBuf::new(),
         });
         let delivery = Delivery::new(&kit);
-        let services = Services::new(service_dynamodb::services(&kit, &delivery).into());
+        let services = Services::new(service_dynamodb::services(&kit, &delivery, throttles).into());
         kit.set_services(Arc::new(services));
         delivery.start();
         Machine { kit, clock }

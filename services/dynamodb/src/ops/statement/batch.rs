@@ -13,7 +13,7 @@ use crate::data::{self, Table};
 use crate::error::{Error, Reason};
 use crate::ops::statement::{check, columns_of, duplicate, key_of, parameters, touches, write_of};
 use crate::ops::write::write;
-use crate::ops::{consumed, find};
+use crate::ops::{Units, charge, consumed, find};
 use crate::partiql::{Fault, Select, Statement};
 use crate::rules::{self, Violations};
 use crate::value::{Item, size};
@@ -98,7 +98,8 @@ async fn get(
     let key = key_of(&table, select, API)?;
     let key = data::item_key(&ctx.account, table.number, &key);
     let item = data::get(ctx.store(), &key).await?;
-    let units = rules::read_units(item.as_ref().map_or(0, size), consistent);
+    let units = Units::from(rules::read_units(item.as_ref().map_or(0, size), consistent));
+    charge(ctx, &table, &units)?;
     let capacity = consumed(capacity, &table, units);
     let item = item.map(|item| columns_of(select.columns.as_ref(), item));
     Ok(Done { table, item, capacity })
@@ -126,6 +127,8 @@ async fn change(
 fn reason(error: Error) -> Reason {
     let code = match error {
         Error::NoTable => "ResourceNotFound",
+        Error::OverProvisioned(_) => "ProvisionedThroughputExceeded",
+        Error::OverMaximum => "ThrottlingError",
         _ => "InternalServerError",
     };
     Reason::of(error).unwrap_or_else(|other| Reason {

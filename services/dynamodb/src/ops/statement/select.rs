@@ -18,7 +18,7 @@ use crate::item::packed::Answer;
 use crate::ops::page::{self, Read};
 use crate::ops::query::{entry_range, sort_range};
 use crate::ops::statement::columns_of;
-use crate::ops::{Units, consumed};
+use crate::ops::{Units, charge, consumed};
 use crate::partiql::{self, Select};
 use crate::rules;
 use crate::value::{Item, Value, size};
@@ -100,6 +100,7 @@ pub(crate) async fn read(
             break;
         }
     }
+    charge(ctx, table, &units)?;
     found.capacity = consumed(capacity, table, units);
     Ok(found)
 }

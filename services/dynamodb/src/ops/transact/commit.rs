@@ -8,8 +8,10 @@ use store::Tx;
 use crate::data::{self, Fresh, Stored, Table};
 use crate::error::Error;
 use crate::ops::transact::token::Token;
-use crate::ops::transact::{all_or_canceled, check_bytes};
+use crate::ops::transact::{UNITS_FACTOR, all_or_canceled, check_bytes};
 use crate::ops::write::{Change, Outcome, Write, current, perform_in};
+use crate::ops::{Units, Usage, check_capacity, needs_capacity, take_capacity};
+use crate::rules;
 use crate::value::size;
 
 /// What a transaction has done.
@@ -34,7 +36,9 @@ pub(crate) async fn commit(
         staged.push(write.stage(ctx).await?);
     }
     let staged = &staged;
-    ctx.store()
+    let looks = looks || writes.iter().any(|write| needs_capacity(ctx, None, write.table));
+    let done = ctx
+        .store()
         .transact(&ctx.account, |tx| async move {
             if let Some(token) = token {
                 if token.is_known(ctx, &tx).await? {
@@ -42,9 +46,25 @@ pub(crate) async fn commit(
                 }
                 token.remember(ctx, &tx).await?;
             }
-            Ok(Done::Now(attempt(ctx, &tx, writes, staged, looks).await?))
+            Ok::<_, Error>(Done::Now(attempt(ctx, &tx, writes, staged, looks).await?))
         })
-        .await
+        .await?;
+    for (at, write) in writes.iter().enumerate() {
+        let (usage, units) = done.used(at);
+        take_capacity(ctx, write.table, usage, &units.times(UNITS_FACTOR));
+    }
+    Ok(done)
+}
+
+impl Done {
+    /// What one of the writes has used: of writing, or where all was done before, of looking at it
+    /// again.
+    pub(crate) fn used(&self, at: usize) -> (Usage, Units) {
+        match self {
+            Done::Now(outcomes) => (Usage::Write, outcomes[at].units()),
+            Done::Before(sizes) => (Usage::Read, Units::from(rules::read_units(sizes[at], true))),
+        }
+    }
 }
 
 /// Tries all writes, so that each can say why it fails.
@@ -67,6 +87,10 @@ async fn attempt(
         let known = tables.iter().find(|known| known.number == write.table.number);
         let table = known.map_or(write.table, |known| &**known);
         let outcome = perform_in(ctx, tx, table, write, staged.as_ref(), looks).await;
+        let outcome = outcome.and_then(|outcome| {
+            check_capacity(ctx, table, Usage::Write, &outcome.units())?;
+            Ok(outcome)
+        });
         if let Ok(outcome) = &outcome {
             bytes += touched_bytes(write, outcome);
             check_bytes(bytes)?;

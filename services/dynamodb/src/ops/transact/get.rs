@@ -11,9 +11,11 @@ use crate::api::transact::{
 use crate::data::{self, Stored, Table};
 use crate::error::Error;
 use crate::expression::{Kind, Placeholders, Projection};
-use crate::ops::transact::{ITEMS_MAX, all_or_canceled, check_bytes, check_distinct, consumed};
+use crate::ops::transact::{
+    ITEMS_MAX, UNITS_FACTOR, all_or_canceled, check_bytes, check_distinct, consumed,
+};
 use crate::ops::write::current;
-use crate::ops::{Units, Usage, find, touched};
+use crate::ops::{Units, Usage, check_capacity, find, take_capacity, touched};
 use crate::rules::{self, PrimaryKey, Violations};
 use crate::value::{Item, size};
 
@@ -61,6 +63,9 @@ pub(crate) async fn read(
     capacity: Option<&String>,
 ) -> Result<TransactionOutput, Error> {
     check_distinct(wanted.iter().map(|wanted| (&*wanted.table, &wanted.key)))?;
+    let least = Units::from(rules::read_units(0, true));
+    let left = wanted.iter().map(|of| check_capacity(ctx, &of.table, Usage::Read, &least));
+    all_or_canceled(left.collect())?;
     let items = ctx
         .store()
         .transact(&ctx.account, |tx| async move {
@@ -80,7 +85,12 @@ pub(crate) async fn read(
         })
         .await?;
     let bytes = items.iter().map(|item| item.as_ref().map_or(0, size));
-    let units = bytes.map(|bytes| Units::from(rules::read_units(bytes, true)));
+    let units: Vec<Units> =
+        bytes.map(|bytes| Units::from(rules::read_units(bytes, true))).collect();
+    for (wanted, units) in wanted.iter().zip(&units) {
+        let units = units.clone().times(UNITS_FACTOR);
+        take_capacity(ctx, &wanted.table, Usage::Read, &units);
+    }
     let tables = wanted.iter().map(|wanted| &wanted.table);
     let consumed_capacity = consumed(capacity, Usage::Read, tables.zip(units));
     let responses = wanted.iter().zip(items).map(|(wanted, item)| ItemResponse {

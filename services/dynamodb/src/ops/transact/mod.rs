@@ -22,7 +22,7 @@ use crate::rules::PrimaryKey;
 pub(crate) const ITEMS_MAX: usize = 100;
 pub(crate) const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How many times more than alone an operation costs in a transaction.
-const UNITS_FACTOR: f64 = 2.0;
+pub(crate) const UNITS_FACTOR: f64 = 2.0;
 
 /// The capacity a transaction has used, table by table, if it wants to know.
 pub(crate) fn consumed<'a>(

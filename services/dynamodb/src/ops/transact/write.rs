@@ -16,8 +16,8 @@ use crate::ops::item::{ON_FAILURE, check_updated_keys, parse_condition};
 use crate::ops::transact::commit::{Done, commit};
 use crate::ops::transact::token::{self, Asked, Token};
 use crate::ops::transact::{ITEMS_MAX, all_or_canceled, check_distinct, consumed};
-use crate::ops::write::{Change, Guard, Outcome, Returns, Write};
-use crate::ops::{Units, Usage, collection, find, touched};
+use crate::ops::write::{Change, Guard, Returns, Write};
+use crate::ops::{Usage, collection, find, touched};
 use crate::rules::{self, PrimaryKey, Violations};
 use crate::value::Item;
 
@@ -102,16 +102,12 @@ pub(crate) fn used(
     tables: &[Arc<Table>],
     done: &Done,
 ) -> Option<Vec<ConsumedCapacity>> {
-    match done {
-        Done::Now(outcomes) => {
-            let units = tables.iter().zip(outcomes.iter().map(Outcome::units));
-            consumed(capacity, Usage::Write, units)
-        }
-        Done::Before(sizes) => {
-            let units = sizes.iter().map(|bytes| Units::from(rules::read_units(*bytes, true)));
-            consumed(capacity, Usage::Read, tables.iter().zip(units))
-        }
-    }
+    let usage = match done {
+        Done::Now(_) => Usage::Write,
+        Done::Before(_) => Usage::Read,
+    };
+    let units = tables.iter().enumerate().map(|(at, table)| (table, done.used(at).1));
+    consumed(capacity, usage, units)
 }
 
 /// The constraints of the API's model.

@@ -1,7 +1,7 @@
 //! Streams: what has happened to the items of tables, kept for a day.
 //!
-//! A stream has a fixed number of shards; a change stands in that of its item's partition key, so
-//! that the changes of an item are in order. Its number is taken in the transaction of the write,
+//! A stream has as many shards as it was made with; a change stands in that of its item's partition
+//! key, so that the changes of an item are in order. Its number is taken in the transaction of the write,
 //! after the item was read: whoever changes the item next has read this change, and takes a larger
 //! one. Writers share no record, so numbers may be committed in another order than they were taken
 //! in. Readers therefore stay below the numbers that are still undecided ([`Pending`]).
@@ -17,8 +17,8 @@ use store::{Body, Key, Record, Tx};
 
 use crate::data::{KIND_CHANGE, KIND_STREAM, Schema, space};
 
-/// How many shards a stream has.
-pub(crate) const SHARDS: u8 = 4;
+/// The most shards a stream has, and how many those have that were made before it was noted.
+pub(crate) const SHARDS_MAX: u8 = 4;
 /// How long a change can be read.
 pub(crate) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -29,6 +29,13 @@ pub(crate) struct OfTable {
     pub(crate) label: String,
     pub(crate) view: View,
     pub(crate) enabled: bool,
+    /// As [`Stream::shards`].
+    #[serde(default = "shards_before")]
+    pub(crate) shards: u8,
+}
+
+fn shards_before() -> u8 {
+    SHARDS_MAX
 }
 
 /// A stream, which outlives its table.
@@ -43,6 +50,9 @@ pub(crate) struct Stream {
     pub(crate) created: Time,
     /// The number from which on there are no more changes, once it is disabled.
     pub(crate) end: Option<u64>,
+    /// How many shards it has. It stays so: earlier changes are found by it.
+    #[serde(default = "shards_before")]
+    pub(crate) shards: u8,
 }
 
 impl Record for Stream {
@@ -163,5 +173,47 @@ impl Drop for Held {
     fn drop(&mut self) {
         let mut pending = self.pending.0.lock().unwrap_or_else(PoisonError::into_inner);
         pending.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    /// What [`Stream`] was before it noted its shards.
+    #[derive(Serialize, Deserialize)]
+    struct Before {
+        number: u64,
+        table: String,
+        label: String,
+        view: View,
+        schema: Schema,
+        created: Time,
+        end: Option<u64>,
+    }
+
+    impl Record for Before {
+        const VERSION: u8 = 1;
+    }
+
+    #[test]
+    fn streams_from_before_have_four_shards() {
+        let before = Before {
+            number: 7,
+            table: "abc".to_owned(),
+            label: "now".to_owned(),
+            view: View::KeysOnly,
+            schema: Schema {
+                partition: crate::data::Attribute { name: "a".to_owned(), kind: "S".to_owned() },
+                sort: None,
+            },
+            created: Time::from_millis(1),
+            end: None,
+        };
+        let account = "000000000000".parse().unwrap();
+        let key = stream_key(&account, &"us-east-1".parse().unwrap(), "abc", "now");
+        let stream: Stream = store::decode(&key, &store::encode(&before).unwrap()).unwrap();
+        assert_eq!((stream.number, stream.shards), (7, 4));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kit::Ctx;
 use store::Tx;
 
-use crate::data::stream::{Change, Event, SHARDS, shard_key};
+use crate::data::stream::{Change, Event, shard_key};
 use crate::data::{self, Table, Tables};
 use crate::error::Error;
 use crate::rules::{self, PrimaryKey};
@@ -44,15 +44,15 @@ pub(crate) async fn capture(
     }
     let fresh = data::stage(ctx, &body).await?;
     let number = ctx.state::<Arc<Tables>>().pending.take(&ctx.kit, tx);
-    let key = shard_key(&ctx.account, stream.number, shard_of(key)).u64(number);
+    let key = shard_key(&ctx.account, stream.number, shard_of(key, stream.shards)).u64(number);
     let body = fresh.link(tx, &key);
     tx.put_record(key, &Change { event, expired, body })?;
     Ok(())
 }
 
 /// The shard of an item. The changes of earlier writes are found by it, so it must stay as it is.
-fn shard_of(key: &PrimaryKey) -> u8 {
+fn shard_of(key: &PrimaryKey, shards: u8) -> u8 {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(&key.partition);
-    digest.last().copied().unwrap_or_default() % SHARDS
+    digest.last().copied().unwrap_or_default() % shards.max(1)
 }

@@ -13,9 +13,7 @@ use crate::api::stream::{
     ListedStream, Record, SequenceNumberRange, Shard, StreamDescription, StreamRecord,
 };
 use crate::data::Tables;
-use crate::data::stream::{
-    Change, Event, SHARDS, Stream, horizon, shard_key, stream_key, streams_key,
-};
+use crate::data::stream::{Change, Event, Stream, horizon, shard_key, stream_key, streams_key};
 use crate::error::Error;
 use crate::item;
 use crate::ops::capture::{KEYS, NEW_IMAGE, OLD_IMAGE};
@@ -94,7 +92,7 @@ pub(crate) async fn describe(
         },
     };
     // Shards are never split, so none has a child.
-    let shards = if filter.is_some() { 0..0 } else { 0..SHARDS };
+    let shards = if filter.is_some() { 0..0 } else { 0..stream.shards };
     let mut shards: Vec<Shard> = shards.map(shard).filter(|s| s.shard_id > start).collect();
     let more = shards.len() > limit;
     shards.truncate(limit);

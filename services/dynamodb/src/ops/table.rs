@@ -43,7 +43,9 @@ pub(crate) async fn create(ctx: &Ctx, input: CreateTableInput) -> Result<ChangeT
     let view =
         input.stream_specification.as_ref().map(rules::stream::wanted).transpose()?.flatten();
     let label = rules::stream::label(ctx.now());
-    let stream = view.map(|view| rules::stream::made(view, ctx.kit.next_number(), label));
+    let shards = rules::stream::shards(&settings);
+    let number = || ctx.kit.next_number();
+    let stream = view.map(|view| OfTable { number: number(), label, view, enabled: true, shards });
     let table = Table {
         name: name.to_owned(),
         number: ctx.kit.next_number(),
@@ -227,12 +229,12 @@ fn updating(after: Settings, before: &Settings, now: Time) -> Settings {
 async fn settle_stream(ctx: &Ctx, tx: &Tx, table: &Table) -> Result<(), Error> {
     let Some(of_table) = &table.stream else { return Ok(()) };
     let key = stream_key(&ctx.account, &ctx.region, &table.name, &of_table.label);
-    let OfTable { number, label, view, enabled } = of_table.clone();
+    let OfTable { number, label, view, enabled, shards } = of_table.clone();
     let known: Option<Stream> = tx.get_record(&key).await?;
     let created = known.map_or_else(|| ctx.now(), |known| known.created);
     let end = (!enabled).then(|| ctx.kit.next_number());
     let (table, schema) = (table.name.clone(), table.schema.clone());
-    tx.put_record(key, &Stream { number, table, label, view, schema, created, end })?;
+    tx.put_record(key, &Stream { number, table, label, view, schema, created, end, shards })?;
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::api::stream::StreamSpecification;
-use crate::data::Table;
-use crate::data::stream::{OfTable, SHARDS, Stream, View};
+use crate::data::stream::{OfTable, SHARDS_MAX, Stream, View};
+use crate::data::{Settings, Table};
 use crate::error::Error;
 use crate::rules::Violations;
 
@@ -52,7 +52,16 @@ pub(crate) fn changed(
         (Some(_), Some(stream)) if stream.enabled => Err(Error::validation(format!(
             "Table already has an enabled stream: TableName: {name}"
         ))),
-        (Some(view), last) => Ok(made(view, number, label_after(last.as_ref(), now))),
+        (Some(view), last) => {
+            let shards = shards(&table.settings);
+            Ok(OfTable {
+                number,
+                label: label_after(last.as_ref(), now),
+                view,
+                enabled: true,
+                shards,
+            })
+        }
         (None, Some(stream)) if stream.enabled => Ok(OfTable { enabled: false, ..stream.clone() }),
         (None, _) => {
             Err(Error::validation(format!("Table has no stream to disable: TableName: {name}")))
@@ -60,8 +69,12 @@ pub(crate) fn changed(
     }
 }
 
-pub(crate) fn made(view: View, number: u64, label: String) -> OfTable {
-    OfTable { number, label, view, enabled: true }
+/// As many shards as AWS makes partitions for the capacity of a table: one for each 1,000 writes or
+/// 3,000 reads a second, and four for a table on demand.
+pub(crate) fn shards(settings: &Settings) -> u8 {
+    let Some((read, write)) = settings.throughput else { return SHARDS_MAX };
+    let partitions = read.saturating_add(write.saturating_mul(3)).div_ceil(3000);
+    u8::try_from(partitions).unwrap_or(SHARDS_MAX).clamp(1, SHARDS_MAX)
 }
 
 /// A label is the time, and no two of a table are the same.
@@ -97,7 +110,7 @@ pub(crate) fn shard_id(stream: &Stream, shard: u8) -> String {
 
 /// The shard of a stream that a text names.
 pub(crate) fn shard_of(stream: &Stream, id: &str) -> Option<u8> {
-    (0..SHARDS).find(|shard| shard_id(stream, *shard) == id)
+    (0..stream.shards).find(|shard| shard_id(stream, *shard) == id)
 }
 
 /// A place in a shard, from which it is read on.
@@ -122,7 +135,7 @@ impl Iterator {
         let (stream_arn, place) = text.split_once("|1|")?;
         let place = String::from_utf8(BASE64.decode(place).ok()?).ok()?;
         let mut parts = place.split(' ');
-        let shard = parts.next()?.parse().ok().filter(|shard| *shard < SHARDS)?;
+        let shard = parts.next()?.parse().ok().filter(|shard| *shard < SHARDS_MAX)?;
         let from = parts.next()?.parse().ok()?;
         let made = Time::from_millis(parts.next()?.parse().ok()?);
         let whole = parts.next().is_none();

@@ -3,7 +3,7 @@
 use kit::Ctx;
 use store::{Dir, Key, Tx};
 
-use crate::data::stream::{Change, SHARDS, Stream, horizon, shard_key, streams_key};
+use crate::data::stream::{Change, Stream, horizon, shard_key, streams_key};
 use crate::error::Error;
 
 /// How many streams one tick takes up at a time, and how many changes one transaction removes.
@@ -37,7 +37,7 @@ async fn trim(ctx: &Ctx, key: &Key, stream: &Stream) -> Result<bool, Error> {
     let horizon = horizon(ctx.now());
     // Looked for outside of a transaction: mostly there is nothing.
     let mut old = Vec::new();
-    for shard in 0..SHARDS {
+    for shard in 0..stream.shards {
         let shard = shard_key(&ctx.account, stream.number, shard);
         let range = shard.prefix().before(shard.u64(horizon));
         let left = CHANGES_MAX - old.len();

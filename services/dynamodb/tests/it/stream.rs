@@ -4,16 +4,20 @@ use crate::Machine;
 
 /// A machine with the table `abc` (keys `a` and `b`) and a stream of it.
 async fn machine(view: &str) -> (Machine, Value) {
+    machine_of(view, json!({ "BillingMode": "PAY_PER_REQUEST" })).await
+}
+
+async fn machine_of(view: &str, capacity: Value) -> (Machine, Value) {
     let machine = Machine::new().await;
     let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
     let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
-    let input = json!({
+    let mut input = json!({
         "TableName": "abc",
-        "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [attribute("a"), attribute("b")],
         "KeySchema": [key("a", "HASH"), key("b", "RANGE")],
         "StreamSpecification": { "StreamEnabled": true, "StreamViewType": view },
     });
+    input.as_object_mut().unwrap().extend(capacity.as_object().unwrap().clone());
     let created = machine.call("CreateTable", input).await.unwrap();
     let arn = created["TableDescription"]["LatestStreamArn"].clone();
     (machine, arn)
@@ -268,4 +272,30 @@ async fn a_reader_misses_nothing_of_many_writers() {
         let wanted: Vec<Value> = (0..30).map(|n| json!(n.to_string())).collect();
         assert_eq!(values.collect::<Vec<_>>(), wanted);
     }
+}
+
+#[tokio::test]
+async fn a_stream_has_a_shard_for_each_partition_of_its_table() {
+    for (reads, writes, wanted) in
+        [(5, 5, 1), (2997, 1, 1), (2998, 1, 2), (1, 2999, 3), (1, 40_000, 4)]
+    {
+        let units = json!({ "ReadCapacityUnits": reads, "WriteCapacityUnits": writes });
+        let (machine, arn) =
+            machine_of("KEYS_ONLY", json!({ "ProvisionedThroughput": units })).await;
+        let iterators = iterators(&machine, &arn, "TRIM_HORIZON").await;
+        assert_eq!(iterators.len(), wanted, "{reads} reads, {writes} writes");
+        for n in 0..8 {
+            let input = json!({ "TableName": "abc", "Item": item(&n.to_string(), n) });
+            machine.call("PutItem", input).await.unwrap();
+        }
+        // It stays as it was made, whatever becomes of the table.
+        let input = json!({ "TableName": "abc", "BillingMode": "PAY_PER_REQUEST" });
+        machine.call("UpdateTable", input).await.unwrap();
+        let input = json!({ "TableName": "abc", "Item": item("late", 1) });
+        machine.call("PutItem", input).await.unwrap();
+        assert_eq!(shards(&machine, &arn).await.len(), wanted);
+        assert_eq!(read(&machine, &iterators).await.0.len(), 9);
+    }
+    let (machine, arn) = machine("KEYS_ONLY").await;
+    assert_eq!(shards(&machine, &arn).await.len(), 4, "on demand");
 }

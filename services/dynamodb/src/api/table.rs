@@ -300,6 +300,8 @@ pub(crate) struct IndexDescription {
     pub(crate) backfilling: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) provisioned_throughput: Option<ThroughputDescription>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) warm_throughput: Option<WarmThroughputDescription>,
     pub(crate) index_size_bytes: u64,
     pub(crate) item_count: u64,
     pub(crate) index_arn: String,

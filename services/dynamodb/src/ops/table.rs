@@ -298,8 +298,7 @@ pub(crate) fn existing(found: Option<Table>, name: &str) -> Result<Table, Error>
 }
 
 pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> TableDescription {
-    let Settings { on_demand_since, deletion_protected, class, maximum, warm, .. } =
-        &table.settings;
+    let Settings { on_demand_since, class, maximum, .. } = &table.settings;
     let definition = |attribute: &Attribute| AttributeDefinition {
         attribute_name: Some(attribute.name.clone()),
         attribute_type: Some(attribute.kind.clone()),
@@ -347,11 +346,7 @@ pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> Tab
             max_read_request_units: read.map(|units| i64::try_from(units).unwrap_or(i64::MAX)),
             max_write_request_units: write.map(|units| i64::try_from(units).unwrap_or(i64::MAX)),
         }),
-        warm_throughput: warm.map(|(read, write)| WarmThroughputDescription {
-            read_units_per_second: read,
-            write_units_per_second: write,
-            status: "ACTIVE",
-        }),
+        warm_throughput: warm(&table.settings, status),
         restore_summary: table.restored.as_ref().map(|restored| RestoreSummary {
             source_backup_arn: restored.backup_arn.clone(),
             source_table_arn: restored.table_arn.clone(),
@@ -361,8 +356,22 @@ pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> Tab
         table_class_summary: class
             .as_ref()
             .map(|class| TableClassSummary { table_class: class.clone() }),
-        deletion_protection_enabled: deletion_protected.then_some(true),
+        deletion_protection_enabled: table.settings.deletion_protected.then_some(true),
     }
+}
+
+/// What a table is ready for. It is told once it is, and before where it was asked for.
+fn warm(settings: &Settings, status: &str) -> Option<WarmThroughputDescription> {
+    let told = match status {
+        "ACTIVE" => "ACTIVE",
+        "CREATING" | "UPDATING" if settings.warm.is_some() => "UPDATING",
+        _ => return None,
+    };
+    Some(warm_description(rules::throughput::warmth(settings.warm, settings.throughput), told))
+}
+
+fn warm_description((read, write): (u64, u64), status: &'static str) -> WarmThroughputDescription {
+    WarmThroughputDescription { read_units_per_second: read, write_units_per_second: write, status }
 }
 
 /// The capacity provisioned, and how it came to it.
@@ -403,6 +412,8 @@ fn index_description(
     };
     let arn = ctx.arn("dynamodb", format!("table/{}/index/{}", table.name, index.name));
     let throughput = || throughput_description(index.throughput);
+    let ready = index.is_global() && index_status == "ACTIVE";
+    let warm = || warm_description(rules::throughput::warmth(None, index.throughput), "ACTIVE");
     let count = ctx.state::<Arc<Tables>>().counts.of(table.number, Some(index.number));
     IndexDescription {
         index_name: index.name.clone(),
@@ -411,6 +422,7 @@ fn index_description(
         index_status: index.is_global().then_some(index_status),
         backfilling: (index.phase == Phase::Creating).then_some(true),
         provisioned_throughput: index.is_global().then(throughput),
+        warm_throughput: ready.then(warm),
         index_size_bytes: count.bytes,
         item_count: count.items,
         index_arn: arn.to_string(),

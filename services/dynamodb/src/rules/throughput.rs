@@ -90,7 +90,8 @@ pub(crate) fn change(
         settings.maximum = maximum(given, settings, true)?;
     }
     if let Some(given) = &input.warm_throughput {
-        settings.warm = Some(warmer(given, settings.warm)?);
+        let before = warmth(settings.warm, settings.throughput);
+        settings.warm = Some(warmer(given, before)?);
     }
     Ok(())
 }
@@ -213,8 +214,14 @@ pub(crate) fn warm(given: &WarmThroughput, throughput: Option<(u64, u64)>) -> Re
     ))
 }
 
-fn warmer(given: &WarmThroughput, before: Option<Warm>) -> Result<Warm, Error> {
-    let before = before.unwrap_or(WARM);
+/// What a table or an index is ready for: what was asked for, but not less than its capacity.
+pub(crate) fn warmth(asked: Option<Warm>, throughput: Option<(u64, u64)>) -> Warm {
+    let least = throughput.unwrap_or(WARM);
+    let asked = asked.unwrap_or(least);
+    (asked.0.max(least.0), asked.1.max(least.1))
+}
+
+fn warmer(given: &WarmThroughput, before: Warm) -> Result<Warm, Error> {
     let units = |name: &str, given: Option<i64>, before: u64| match given {
         None => Ok(before),
         Some(units) => {

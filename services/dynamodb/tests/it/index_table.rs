@@ -32,6 +32,9 @@ async fn a_table_describes_its_indexes() {
             "IndexArn": format!("{arn}/hashC"),
             "ProvisionedThroughput":
                 { "NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0 },
+            "WarmThroughput": {
+                "ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000, "Status": "ACTIVE",
+            },
         })
     );
 }

@@ -39,6 +39,9 @@ async fn a_table_comes_and_goes() {
                 "TableThroughputMode": "PAY_PER_REQUEST",
                 "LastUpdateToPayPerRequestDateTime": 1_700_000_000.0,
             },
+            "WarmThroughput": {
+                "ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000, "Status": "ACTIVE",
+            },
             "ItemCount": 0,
             "TableSizeBytes": 0,
         })

@@ -176,3 +176,25 @@ async fn some_changes_are_made_alone() {
     input["TableName"] = json!("none");
     machine.check_invalid("UpdateTable", input, high).await;
 }
+
+#[tokio::test]
+async fn a_table_tells_what_it_is_ready_for() {
+    let machine = Machine::new().await;
+    let told = |read: u64, write: u64, status: &str| json!({ "ReadUnitsPerSecond": read, "WriteUnitsPerSecond": write, "Status": status });
+    let mut input = units(5, 6);
+    input["WarmThroughput"] = json!({ "ReadUnitsPerSecond": 1_000 });
+    let made = table(&machine, input).await.unwrap();
+    assert_eq!(made["TableDescription"]["WarmThroughput"], told(1_000, 6, "UPDATING"));
+    assert_eq!(described(&machine).await["WarmThroughput"], told(1_000, 6, "ACTIVE"));
+    // Not less than the capacity, of which nobody asks twice.
+    machine.call("UpdateTable", units(5, 70)).await.unwrap();
+    assert_eq!(described(&machine).await["WarmThroughput"], told(1_000, 70, "ACTIVE"));
+    let warmer = json!({ "TableName": "abc", "WarmThroughput": { "WriteUnitsPerSecond": 100 } });
+    machine.call("UpdateTable", warmer).await.unwrap();
+    assert_eq!(described(&machine).await["WarmThroughput"], told(1_000, 100, "ACTIVE"));
+
+    let machine = Machine::new().await;
+    let made = table(&machine, json!({ "BillingMode": "PAY_PER_REQUEST" })).await.unwrap();
+    assert!(made["TableDescription"]["WarmThroughput"].is_null());
+    assert_eq!(described(&machine).await["WarmThroughput"], told(12_000, 4_000, "ACTIVE"));
+}

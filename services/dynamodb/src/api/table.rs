@@ -282,9 +282,7 @@ pub(crate) struct TableDescription {
     pub(crate) warm_throughput: Option<WarmThroughputDescription>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) restore_summary: Option<RestoreSummary>,
-    /// Said only where it is, as AWS has it for tables made before it existed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) deletion_protection_enabled: Option<bool>,
+    pub(crate) deletion_protection_enabled: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -356,7 +356,7 @@ pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> Tab
         table_class_summary: class
             .as_ref()
             .map(|class| TableClassSummary { table_class: class.clone() }),
-        deletion_protection_enabled: table.settings.deletion_protected.then_some(true),
+        deletion_protection_enabled: table.settings.deletion_protected,
     }
 }
 

@@ -42,6 +42,7 @@ async fn a_table_comes_and_goes() {
             "WarmThroughput": {
                 "ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000, "Status": "ACTIVE",
             },
+            "DeletionProtectionEnabled": false,
             "ItemCount": 0,
             "TableSizeBytes": 0,
         })

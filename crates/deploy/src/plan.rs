@@ -1,7 +1,7 @@
 //! What becomes of one resource. Pure.
 
 use crate::state::Entry;
-use crate::types::{Properties, Type};
+use crate::types::{Properties, Property, Type};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,10 @@ pub(crate) fn decide(
         return Ok(Action::Keep);
     }
     let differs = |name: &str| known.properties.get(name) != new.get(name);
-    let replacing =
-        kind.properties.iter().find(|property| property.replaces && differs(property.name));
+    let value = |of: &Properties, name: &str| of.get(name).cloned().unwrap_or_default();
+    let replacing = kind.properties.iter().find(|Property { name, replaces, .. }| {
+        differs(name) && replaces(&value(&known.properties, name), &value(new, name))
+    });
     match (replacing, kind.name) {
         (None, _) => Ok(Action::Update),
         (Some(changed), Some(name)) if new.get(name).is_some() && !differs(name) => {

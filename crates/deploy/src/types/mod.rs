@@ -23,6 +23,7 @@ mod sns_topic;
 mod sqs_queue;
 mod sqs_queue_policy;
 mod table;
+mod table_indexes;
 mod work;
 
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ pub(crate) use work::Work;
 
 use crate::diagnostic::Diagnostic;
 use crate::template::Resource;
-use property::Property;
+pub(crate) use property::Property;
 
 /// Resolved properties in the form the operations take.
 pub(crate) type Properties = serde_json::Map<String, Value>;

@@ -17,8 +17,8 @@ pub(crate) struct Property {
     form: Form,
     support: Support,
     required: bool,
-    /// Whether a change of it needs a new resource.
-    pub(crate) replaces: bool,
+    /// Whether a change of it, from one value to another, needs a new resource.
+    pub(crate) replaces: fn(&Json, &Json) -> bool,
 }
 
 /// CloudFormation takes `"5"` for 5 and `true` for `"true"`; operations do not.
@@ -47,7 +47,7 @@ enum Support {
 
 impl Property {
     const fn new(name: &'static str, form: Form) -> Property {
-        Property { name, form, support: Support::Honoured, required: false, replaces: false }
+        Property { name, form, support: Support::Honoured, required: false, replaces: |_, _| false }
     }
 
     pub(crate) const fn text(name: &'static str) -> Property {
@@ -103,7 +103,12 @@ impl Property {
     }
 
     pub(crate) const fn replaces(self) -> Property {
-        Property { replaces: true, ..self }
+        self.replaces_if(|_, _| true)
+    }
+
+    /// A property of which only some changes need a new resource.
+    pub(crate) const fn replaces_if(self, replaces: fn(&Json, &Json) -> bool) -> Property {
+        Property { replaces, ..self }
     }
 
     fn coerce(&self, node: &Node, path: &str) -> Result<Json, Diagnostic> {

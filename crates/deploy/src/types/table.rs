@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::property::{GRANTS_NOTHING, Property};
+use super::table_indexes::{self, indexes, retypes};
 use super::work::{Work, gone, is_absent, is_present, some, tag_map};
 use super::{Change, Made, Properties, Type};
 
@@ -27,18 +28,19 @@ const CHANGEABLE: &[&[&str]] = &[
 ];
 
 const NAME_CHARS_MAX: usize = 255;
+const UPDATES: &str = "GlobalSecondaryIndexUpdates";
 
 pub(super) const TYPE: Type = Type {
     kind: "AWS::DynamoDB::Table",
     properties: &[
         Property::text("TableName").replaces(),
         Property::any("KeySchema").required().replaces(),
-        Property::any("AttributeDefinitions").replaces(),
+        Property::any("AttributeDefinitions").replaces_if(retypes),
         Property::text("BillingMode"),
         Property::ints("ProvisionedThroughput").but("limits nothing"),
         Property::bool("DeletionProtectionEnabled"),
-        Property::refused("GlobalSecondaryIndexes", "tables have no indexes yet"),
-        Property::refused("LocalSecondaryIndexes", "tables have no indexes yet"),
+        Property::any("GlobalSecondaryIndexes"),
+        Property::any("LocalSecondaryIndexes").replaces(),
         Property::refused("StreamSpecification", "tables have no streams yet"),
         Property::refused("KinesisStreamSpecification", "tables have no streams yet"),
         Property::refused("ImportSourceSpecification", "there is no import"),
@@ -70,6 +72,9 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
     if let Some(document) = policy(properties) {
         input.insert("ResourcePolicy".to_owned(), json!(document));
     }
+    for name in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
+        input.extend(indexes(properties.get(name)).map(|list| (name.to_owned(), list)));
+    }
     match work.call("dynamodb", "CreateTable", Value::Object(input)).await {
         Ok(_) => {}
         Err(error) if work.adopt && is_present(&error) => {}
@@ -85,6 +90,7 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
 }
 
 async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made, kit::Error> {
+    let indexes = table_indexes::changes(change)?;
     for group in CHANGEABLE {
         let changed: Vec<&str> = group.iter().copied().filter(|n| change.touches(&[n])).collect();
         let mut input = some(change.new, &changed);
@@ -101,9 +107,17 @@ async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made
                 input.entry(name).or_insert(default);
             }
         }
+        if group == &CHANGEABLE[0] && !indexes.capacities.is_empty() {
+            input.insert(UPDATES.to_owned(), json!(indexes.capacities));
+        }
         if !input.is_empty() {
             update_table(work, made, input).await?;
         }
+    }
+    if let Some(one) = indexes.one {
+        let mut input = some(change.new, &["AttributeDefinitions"]);
+        input.insert(UPDATES.to_owned(), json!([one]));
+        update_table(work, made, input).await?;
     }
     if change.touches(&["SSESpecification"]) {
         let none = json!({ "SSEEnabled": false });

@@ -211,6 +211,90 @@ dynamodb.TagResource
     .await;
 }
 
+const INDEXED: &str = "
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: orders
+      KeySchema: [{ AttributeName: PK, KeyType: HASH }]
+      AttributeDefinitions: [{ AttributeName: PK, AttributeType: S }, { AttributeName: day, AttributeType: S }]
+      ProvisionedThroughput: { ReadCapacityUnits: 1, WriteCapacityUnits: 1 }
+      GlobalSecondaryIndexes:
+        - IndexName: byDay
+          KeySchema: [{ AttributeName: day, KeyType: HASH }]
+          Projection: { ProjectionType: ALL }
+          ProvisionedThroughput: { ReadCapacityUnits: '1', WriteCapacityUnits: 1 }
+";
+
+#[tokio::test]
+async fn the_indexes_of_a_table() {
+    let fake = Fake::new().await;
+    let key = r#"[{"AttributeName":"PK","KeyType":"HASH"}]"#;
+    let by_day = r#"[{"IndexName":"byDay","KeySchema":[{"AttributeName":"day","KeyType":"HASH"}],"Projection":{"ProjectionType":"ALL"},"ProvisionedThroughput":{"ReadCapacityUnits":1,"WriteCapacityUnits":1}}]"#;
+    let attributes = r#"[{"AttributeName":"PK","AttributeType":"S"},{"AttributeName":"day","AttributeType":"S"}]"#;
+    let made = format!(
+        "
+dynamodb.CreateTable
+  AttributeDefinitions: {attributes}
+  KeySchema: {key}
+  ProvisionedThroughput.ReadCapacityUnits: 1
+  ProvisionedThroughput.WriteCapacityUnits: 1
+  TableName: orders
+  GlobalSecondaryIndexes: {by_day}
+"
+    );
+    check(&fake, INDEXED, &made).await;
+
+    let faster = INDEXED.replace("ReadCapacityUnits: '1'", "ReadCapacityUnits: 5");
+    let update = r#"[{"Update":{"IndexName":"byDay","ProvisionedThroughput":{"ReadCapacityUnits":5,"WriteCapacityUnits":1}}}]"#;
+    let wanted = format!(
+        "\ndynamodb.UpdateTable\n  GlobalSecondaryIndexUpdates: {update}\n  TableName: orders\n"
+    );
+    check(&fake, &faster, &wanted).await;
+
+    // Another index in the place of the first: one at a time.
+    let renamed = faster.replace("byDay", "byDate");
+    let error = fake.apply(&renamed).await.unwrap_err().to_string();
+    assert!(error.contains("Cannot perform more than one GSI creation or deletion"), "{error}");
+    let other = faster.replace("ProjectionType: ALL", "ProjectionType: KEYS_ONLY");
+    let error = fake.apply(&other).await.unwrap_err().to_string();
+    assert!(error.contains("Cannot update GSI's properties"), "{error}");
+    fake.calls();
+
+    let index = faster.find("      GlobalSecondaryIndexes").unwrap();
+    let without = faster[..index].replace(", { AttributeName: day, AttributeType: S }", "");
+    let delete = r#"[{"Delete":{"IndexName":"byDay"}}]"#;
+    let wanted = format!(
+        "
+dynamodb.UpdateTable
+  AttributeDefinitions: [{{\"AttributeName\":\"PK\",\"AttributeType\":\"S\"}}]
+  GlobalSecondaryIndexUpdates: {delete}
+  TableName: orders
+"
+    );
+    check(&fake, &without, &wanted).await;
+    let wanted = format!(
+        "
+dynamodb.UpdateTable
+  AttributeDefinitions: {attributes}
+  GlobalSecondaryIndexUpdates: [{{\"Create\":{}}}]
+  TableName: orders
+",
+        by_day
+            .trim_matches(['[', ']'])
+            .replace("\"ReadCapacityUnits\":1", "\"ReadCapacityUnits\":5"),
+    );
+    check(&fake, &faster, &wanted).await;
+
+    let numbers = faster.replace(
+        "{ AttributeName: day, AttributeType: S }",
+        "{ AttributeName: day, AttributeType: N }",
+    );
+    let error = fake.apply(&numbers).await.unwrap_err().to_string();
+    assert!(error.contains("a change of AttributeDefinitions needs a new"), "{error}");
+}
+
 #[tokio::test]
 async fn a_replacement_is_made_before_the_old_one_is_deleted() {
     let fake = Fake::new().await;

@@ -46,13 +46,25 @@ pub(super) fn install(dir: &Path, say: &dyn Fn(&str)) -> Result<(), Diagnostic> 
     {
         return Err(Diagnostic::new(&at, format!("is not JSON: {error}")));
     }
-    if !has(dir, &["dependencies", "devDependencies"]) || dir.join("node_modules").exists() {
+    if !has(dir, &["dependencies", "devDependencies"]) || is_installed(dir) {
         return Ok(());
     }
     let locked = dir.join("package-lock.json").exists();
     let verb = if locked { "ci" } else { "install" };
     say(&format!("installing the dependencies of {} (npm {verb})", dir.display()));
     run(Command::new("npm").args([verb, "--no-audit", "--no-fund"]).current_dir(dir), &at)
+}
+
+/// Whether there are modules of the project, or of the workspace it is a part of: npm installs those
+/// of all parts at its root.
+fn is_installed(dir: &Path) -> bool {
+    if dir.join("node_modules").exists() {
+        return true;
+    }
+    let Ok(dir) = dir.canonicalize() else { return false };
+    let workspace = |folder: &&Path| manifest(folder).is_some_and(|it| !it["workspaces"].is_null());
+    let root = dir.ancestors().skip(1).find(workspace);
+    root.is_some_and(|root| root.join("node_modules").exists())
 }
 
 /// Runs npm to its end.
@@ -70,4 +82,26 @@ pub(super) fn run(command: &mut Command, at: &Place) -> Result<(), Diagnostic> {
     let reason = if reason.is_empty() { text.trim().to_owned() } else { reason.join("\n") };
     Err(Diagnostic::new(at, format!("npm failed: {reason}"))
         .help("run it yourself in that folder to see more"))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_workspace_is_installed_with_it() {
+        let root = tempfile::tempdir().unwrap();
+        let part = root.path().join("parts/one");
+        std::fs::create_dir_all(&part).unwrap();
+        std::fs::create_dir(root.path().join("node_modules")).unwrap();
+        assert!(!is_installed(&part), "modules above that are another's");
+        let manifest = root.path().join("package.json");
+        std::fs::write(&manifest, r#"{ "workspaces": ["parts/*"] }"#).unwrap();
+        assert!(is_installed(&part));
+        std::fs::remove_dir(root.path().join("node_modules")).unwrap();
+        assert!(!is_installed(&part), "nothing is installed yet");
+        std::fs::create_dir(part.join("node_modules")).unwrap();
+        assert!(is_installed(&part));
+    }
 }

@@ -18,21 +18,21 @@ use tokio::task::JoinSet;
 
 use crate::{WAIT, aws, name, refused};
 
-type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
-async fn client() -> Client {
+pub(crate) async fn client() -> Client {
     Client::new(&aws().await)
 }
 
-fn s(text: &str) -> AttributeValue {
+pub(crate) fn s(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn n(number: impl ToString) -> AttributeValue {
+pub(crate) fn n(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+pub(crate) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -63,7 +63,7 @@ async fn table(db: &Client) -> String {
     name
 }
 
-async fn put(db: &Client, table: &str, item: Item) {
+pub(crate) async fn put(db: &Client, table: &str, item: Item) {
     db.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
 }
 

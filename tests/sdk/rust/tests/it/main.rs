@@ -3,6 +3,7 @@
 mod dynamodb;
 mod lambda;
 mod logs;
+mod shop;
 mod sns;
 mod sqs;
 mod sts;

@@ -11,6 +11,7 @@ use wire::Protocol;
 
 use crate::functions::Functions;
 use crate::sources::Sources;
+use crate::streams::Streams;
 use crate::targets::Targets;
 use crate::{Error, Services};
 
@@ -45,6 +46,7 @@ pub struct Shared {
     pub cache: PathBuf,
     pub targets: Targets,
     pub sources: Sources,
+    pub streams: Streams,
     functions: OnceLock<Arc<dyn Functions>>,
     services: OnceLock<Arc<Services>>,
     base_url: OnceLock<String>,
@@ -71,6 +73,7 @@ impl Kit {
             cache,
             targets: Targets::default(),
             sources: Sources::default(),
+            streams: Streams::default(),
             functions: OnceLock::new(),
             services: OnceLock::new(),
             base_url: OnceLock::new(),

@@ -12,6 +12,7 @@ pub mod members;
 mod operation;
 mod service;
 pub mod sources;
+pub mod streams;
 pub mod targets;
 pub mod unserved;
 mod worker;

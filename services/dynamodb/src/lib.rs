@@ -13,6 +13,7 @@ mod number;
 mod ops;
 mod partiql;
 mod rules;
+mod source;
 mod throttle;
 mod value;
 mod work;
@@ -45,6 +46,7 @@ pub fn services(kit: &Kit, delivery: &Delivery, throttles: bool) -> [Service; 2]
     let tokens = delivery.line(forget::LINE);
     delivery.serve(&tokens, forget::LIMITS, Arc::new(Forgets(kit.clone())));
     let tables = Arc::new(Tables::new(tokens, Throttle::new(throttles)));
+    kit.streams.register("dynamodb", Arc::new(source::Changes::new(kit, &tables)));
     [tables_service(Arc::clone(&tables)), streams_service(tables)]
 }
 

@@ -7,13 +7,14 @@
 //! in. Readers therefore stay below the numbers that are still undecided ([`Pending`]).
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::{AccountId, Region, Sequence, Time};
 use kit::Kit;
 use serde::{Deserialize, Serialize};
 use store::{Body, Key, Record, Tx};
+use tokio::sync::watch;
 
 use crate::data::{KIND_CHANGE, KIND_STREAM, Schema, space};
 
@@ -140,13 +141,17 @@ pub(crate) fn horizon(now: Time) -> u64 {
 /// Numbers of changes whose transactions are not decided yet. In memory: an account has one owner,
 /// and no transaction outlives the process.
 #[derive(Debug, Default)]
-pub(crate) struct Pending(Mutex<BTreeSet<u64>>);
+pub(crate) struct Pending {
+    numbers: Mutex<BTreeSet<u64>>,
+    /// Told of each number that is decided.
+    freed: watch::Sender<()>,
+}
 
 impl Pending {
     /// Takes the number of a change, and holds readers below it until the transaction is decided.
     pub(crate) fn take(self: &Arc<Self>, kit: &Kit, tx: &Tx) -> u64 {
         let number = {
-            let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pending = self.numbers();
             let number = kit.next_number();
             pending.insert(number);
             number
@@ -159,8 +164,22 @@ impl Pending {
 
     /// The number below which every change is there that ever will be.
     pub(crate) fn decided(&self, kit: &Kit) -> u64 {
-        let pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = self.numbers();
         pending.first().copied().unwrap_or_else(|| kit.next_number())
+    }
+
+    /// Waits until every number is decided that has been taken by now.
+    pub(crate) async fn settled(&self, kit: &Kit) {
+        let mut freed = self.freed.subscribe();
+        let now = kit.next_number();
+        while self.numbers().first().is_some_and(|first| *first < now) {
+            // The sender is ours, so this cannot end by its loss.
+            let _kept = freed.changed().await;
+        }
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,8 +190,8 @@ struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut pending = self.pending.0.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.remove(&self.number);
+        self.pending.numbers().remove(&self.number);
+        self.pending.freed.send_replace(());
     }
 }
 

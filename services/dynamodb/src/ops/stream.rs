@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base::{Arn, Sequence, Time};
 use kit::Ctx;
+use sha2::Digest as _;
 use store::Dir;
 use wire::Epoch;
 
@@ -28,6 +29,8 @@ const RECORDS_MAX: i64 = 1_000;
 /// How much one reply carries, and how many changes are taken from the store at a time.
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
 const STEP_ITEMS_MAX: usize = 64;
+/// How many changes of other lanes one reading passes over.
+const SEEN_MAX: usize = 10_000;
 /// Where an iterator from the horizon begins, wherever that is when it is used.
 const FIRST: u64 = 0;
 const ITERATOR_TYPES: &[&str] =
@@ -177,16 +180,55 @@ pub(crate) async fn records(ctx: &Ctx, input: GetRecordsInput) -> Result<GetReco
     if place.from != FIRST && place.from < horizon {
         return Err(Error::Trimmed);
     }
-    let from = place.from.max(horizon);
-    let decided = ctx.state::<Arc<Tables>>().pending.decided(&ctx.kit);
     let limit = usize::try_from(input.limit.unwrap_or(RECORDS_MAX)).unwrap_or(0);
-    let shard = shard_key(&ctx.account, stream.number, place.shard);
+    let ask =
+        Ask { shard: place.shard, from: place.from, records: limit, bytes: REPLY_BYTES_MAX, lane: (0, 1) };
+    let Found { records, next, ended, .. } = read(ctx, &stream, &ask).await?;
+    let next = Iterator { from: next, made: now, ..place };
+    Ok(GetRecordsOutput {
+        records: records.into_iter().map(|(_, record)| record).collect(),
+        // A shard that is closed and read to its end has no next place.
+        next_shard_iterator: (!ended).then(|| next.text()),
+    })
+}
+
+/// Which changes of a shard are wanted.
+pub(crate) struct Ask {
+    pub(crate) shard: u8,
+    pub(crate) from: u64,
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+    /// Only those of items in this lane of so many.
+    pub(crate) lane: (u64, u64),
+}
+
+/// Changes of a shard, and where to read on.
+pub(crate) struct Found {
+    pub(crate) records: Vec<(u64, Record)>,
+    pub(crate) next: u64,
+    /// Whether there is nothing more now.
+    pub(crate) whole: bool,
+    /// Whether there never will be.
+    pub(crate) ended: bool,
+}
+
+/// Reads changes in their order, as far as they are decided.
+pub(crate) async fn read(ctx: &Ctx, stream: &Stream, ask: &Ask) -> Result<Found, Error> {
+    let pending = &ctx.state::<Arc<Tables>>().pending;
+    if stream.end.is_some() {
+        // A write from before the end may have taken a later number and be held as undecided yet.
+        pending.settled(&ctx.kit).await;
+    }
+    let decided = pending.decided(&ctx.kit);
+    let from = ask.from.max(horizon(ctx.now()));
+    let shard = shard_key(&ctx.account, stream.number, ask.shard);
     let mut range = shard.prefix().from(shard.clone().u64(from)).before(shard.clone().u64(decided));
-    let (mut records, mut bytes, mut next) = (Vec::new(), 0, from);
+    let (mut records, mut bytes, mut next, mut seen) = (Vec::new(), 0, from, 0);
     let whole = loop {
-        let step = STEP_ITEMS_MAX.min(limit - records.len());
+        let step = STEP_ITEMS_MAX.min(ask.records - records.len());
         let found = ctx.store().scan(range.clone(), Dir::Forward, step).await?;
         let last = found.len() < step;
+        seen += found.len();
         for (key, change) in found {
             let number = key.after(&shard)?.u64()?;
             range = range.after(&key);
@@ -194,25 +236,36 @@ pub(crate) async fn records(ctx: &Ctx, input: GetRecordsInput) -> Result<GetReco
             let change: Change = store::decode(&key, &change)?;
             // The blob of one that is trimmed meanwhile is gone; so is the change.
             let Ok(body) = change.body.load(ctx.store()).await else { continue };
-            let record = record(ctx, &stream, number, &change, &item::decode(&body)?);
+            let body = item::decode(&body)?;
+            if !is_in_lane(&body, ask.lane) {
+                continue;
+            }
+            let record = record(ctx, stream, number, &change, &body);
             bytes += record.dynamodb.size_bytes;
-            records.push(record);
-            if bytes >= REPLY_BYTES_MAX {
+            records.push((number, record));
+            if bytes >= ask.bytes {
                 break;
             }
         }
-        if last || records.len() >= limit || bytes >= REPLY_BYTES_MAX {
-            break last && bytes < REPLY_BYTES_MAX;
+        if last || records.len() >= ask.records || bytes >= ask.bytes || seen >= SEEN_MAX {
+            break last && bytes < ask.bytes;
         }
     };
     if whole {
         // So that an iterator on which nothing comes for a day does not fall behind the horizon.
         next = next.max(decided);
     }
-    // A shard that is closed and read to its end has no next place.
     let ended = stream.end.is_some_and(|end| whole && end < decided);
-    let next = Iterator { from: next, made: now, ..place };
-    Ok(GetRecordsOutput { records, next_shard_iterator: (!ended).then(|| next.text()) })
+    Ok(Found { records, next, whole, ended })
+}
+
+/// Whether a change is of an item in a lane. Readers keep their place in each lane, so it must
+/// stay as it is.
+fn is_in_lane(body: &Item, (lane, lanes): (u64, u64)) -> bool {
+    let Some(Value::M(keys)) = body.get(KEYS).filter(|_| lanes > 1) else { return true };
+    let digest = sha2::Sha256::digest(item::encode(keys));
+    let number = digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+    number % lanes == lane
 }
 
 fn record(ctx: &Ctx, stream: &Stream, number: u64, change: &Change, body: &Item) -> Record {
@@ -252,7 +305,7 @@ fn record(ctx: &Ctx, stream: &Stream, number: u64, change: &Change, body: &Item)
 }
 
 /// The stream of an ARN.
-async fn find(ctx: &Ctx, given: &str) -> Result<Stream, Error> {
+pub(crate) async fn find(ctx: &Ctx, given: &str) -> Result<Stream, Error> {
     let (table, label) = parts(ctx, given).ok_or_else(|| no_stream(given))?;
     let key = stream_key(&ctx.account, &ctx.region, table, label);
     let stream = ctx.store().get_record::<Stream>(&key).await?;
@@ -260,13 +313,13 @@ async fn find(ctx: &Ctx, given: &str) -> Result<Stream, Error> {
 }
 
 /// The table and the label in the ARN of a stream of ours.
-fn parts<'a>(ctx: &Ctx, given: &'a str) -> Option<(&'a str, &'a str)> {
+pub(crate) fn parts<'a>(ctx: &Ctx, given: &'a str) -> Option<(&'a str, &'a str)> {
     let (table, label) = given.split_once(":table/")?.1.split_once("/stream/")?;
     let own = ctx.arn("dynamodb", format!("table/{table}/stream/{label}"));
     (given.parse::<Arn>().ok()? == own).then_some((table, label))
 }
 
-fn arn(ctx: &Ctx, stream: &Stream) -> String {
+pub(crate) fn arn(ctx: &Ctx, stream: &Stream) -> String {
     ctx.arn("dynamodb", format!("table/{}/stream/{}", stream.table, stream.label)).to_string()
 }
 
@@ -281,10 +334,10 @@ pub(crate) fn touched(_: &Ctx, stream: Option<&String>) -> Vec<Arn> {
     stream.and_then(|stream| stream.parse().ok()).into_iter().collect()
 }
 
-fn no_stream(arn: &str) -> Error {
+pub(crate) fn no_stream(arn: &str) -> Error {
     Error::NoStream(arn.to_owned())
 }
 
-fn no_shard(stream: &Stream, id: &str) -> Error {
+pub(crate) fn no_shard(stream: &Stream, id: &str) -> Error {
     Error::NoShard(id.to_owned(), format!("table/{}/stream/{}", stream.table, stream.label))
 }

@@ -305,6 +305,18 @@ impl Host {
         self.0.metrics.record(&function_name(spec), dropped);
     }
 
+    /// Counts how old the last record of a stream's batch was when it was given to a function.
+    pub fn note_iterator_age(&self, spec: &FunctionSpec, age: Duration) {
+        let age = &[(Measure::IteratorAge, age.as_secs_f64() * 1000.0)];
+        self.0.metrics.record(&function_name(spec), age);
+    }
+
+    /// Counts that a stream is read on from another place than where reading had ended.
+    pub fn note_reopened(&self, spec: &FunctionSpec) {
+        let reopened = &[(Measure::StreamsReopened, 1.0)];
+        self.0.metrics.record(&function_name(spec), reopened);
+    }
+
     /// What lives at the moment.
     pub fn stats(&self) -> Stats {
         let (idle, frozen, busy, waiting) = self.0.places.count();

@@ -51,10 +51,14 @@ pub enum Measure {
     MemoryUsed = 8,
     /// Events that were not run because they had come by too often; each is 1.
     RecursiveInvocationsDropped = 9,
+    /// Milliseconds since the last record of a stream's batch was written.
+    IteratorAge = 10,
+    /// Streams read on from another place than where reading had ended; each is 1.
+    StreamsReopened = 11,
 }
 
 impl Measure {
-    pub const ALL: [Measure; 9] = [
+    pub const ALL: [Measure; 11] = [
         Measure::Invocations,
         Measure::Errors,
         Measure::Throttles,
@@ -64,6 +68,8 @@ impl Measure {
         Measure::ConcurrentExecutions,
         Measure::MemoryUsed,
         Measure::RecursiveInvocationsDropped,
+        Measure::IteratorAge,
+        Measure::StreamsReopened,
     ];
 
     /// `Invocations`.
@@ -78,6 +84,8 @@ impl Measure {
             Measure::ConcurrentExecutions => "ConcurrentExecutions",
             Measure::MemoryUsed => "MemoryUsed",
             Measure::RecursiveInvocationsDropped => "RecursiveInvocationsDropped",
+            Measure::IteratorAge => "IteratorAge",
+            Measure::StreamsReopened => "StreamsReopened",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::error::Error;
 
 pub(crate) use alias::Alias;
 pub(crate) use layer::{Layer, LayerUse, LayerVersion};
-pub(crate) use mapping::{Mapping, Pollers};
+pub(crate) use mapping::{Checkpoint, Mapping, Pollers, Reading, Window};
 pub(crate) use settings::{
     EventConfig, Provisioned, Recursion, Reserved, RuntimeUpdates, Url, UrlCors, UrlName,
 };
@@ -44,6 +44,7 @@ const URL: u8 = 14;
 const URL_NAME: u8 = 15;
 const RECURSION: u8 = 16;
 const RUNTIME_UPDATES: u8 = 17;
+const CHECKPOINT: u8 = 18;
 
 /// A function, or a version of it: its configuration and what its code is. Key: region, name, and
 /// the number of the version where it is one.
@@ -459,6 +460,11 @@ pub(crate) fn mappings_key(account: &AccountId, region: &Region) -> Key {
 /// The prefix of all event source mappings of an account.
 pub(crate) fn all_mappings_key(account: &AccountId) -> Key {
     Space::new(account, "lambda").key(MAPPING)
+}
+
+/// The prefix of how far a mapping has come.
+pub(crate) fn checkpoints_key(account: &AccountId, region: &Region, uuid: &str) -> Key {
+    Space::new(account, "lambda").key(CHECKPOINT).str(region.as_str()).str(uuid)
 }
 
 pub(crate) fn credential_key(account: &AccountId, access_key: &str) -> Key {

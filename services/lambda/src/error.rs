@@ -43,6 +43,11 @@ pub(crate) enum Error {
     )]
     MappingExists { queue: String, function: String, uuid: String },
     #[error(
+        "The event source arn (\" {stream} \") and function (\" {function} \") provided mapping \
+         already exists. Please update or delete the existing mapping with UUID {uuid}"
+    )]
+    StreamMappingExists { stream: String, function: String, uuid: String },
+    #[error(
         "The Revision Id provided does not match the latest Revision Id. Call the \
          {0} API to retrieve the latest Revision Id"
     )]
@@ -132,7 +137,8 @@ impl Error {
             | Error::UrlExists(_)
             | Error::Provisioned(_)
             | Error::StatementExists(_)
-            | Error::MappingExists { .. } => ("ResourceConflictException", 409),
+            | Error::MappingExists { .. }
+            | Error::StreamMappingExists { .. } => ("ResourceConflictException", 409),
             Error::NoProvisioned => ("ProvisionedConcurrencyConfigNotFoundException", 404),
             Error::Throttled(_) => ("TooManyRequestsException", 429),
             Error::Recursive => ("RecursiveInvocationException", 400),

@@ -26,7 +26,7 @@ use crate::rules::{layer, lineage, trace};
 use crate::run::{self, Runner};
 use crate::stream;
 use crate::usage::{Concurrency, Running, Usage};
-use crate::work::poll::Pollers;
+use crate::work::mappings::Pollers;
 
 /// What all operations and workers share.
 pub(crate) struct Lambda {

@@ -1,4 +1,4 @@
-//! Lambda: functions, their invocation, and the queues that feed them. What runs them is the
+//! Lambda: functions, their invocation, and the queues and streams that feed them. What runs them is the
 //! `host`; this service keeps them, prepares their code, and decides what becomes of an event.
 
 mod api;
@@ -28,7 +28,7 @@ use crate::ops::{
     account, alias, concurrency, event_config, function, invocation, layer, layer_permission,
     mapping, permission, provisioned, settings, tag, touched, url, version,
 };
-use crate::work::{event, poll, provision, sweep};
+use crate::work::{event, mappings, provision, sweep};
 
 pub use crate::run::Runner;
 
@@ -58,7 +58,7 @@ pub fn service_on(kit: &Kit, delivery: &Delivery, runner: Arc<dyn Runner>) -> Se
     };
     let service = Service::new(api, lambda)
         .unserved(include_str!("../unserved.txt"))
-        .worker("poll", Every::secs(60), poll::tick)
+        .worker("poll", Every::secs(60), mappings::tick)
         .worker("provision", Every::secs(60), provision::tick)
         .worker("sweep", Every::secs(600), sweep::tick);
     urls(events(concurrencies(mappings(layers(permissions(versions(functions(service))))))))

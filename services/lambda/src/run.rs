@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Arn, BoxFuture};
 use host::{FunctionSpec, Host, HostError, Invocation, Invoked};
@@ -42,6 +43,16 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Counts an event that was not run because it had come by too often.
     fn dropped(&self, version: &FunctionSpec) {
+        let _nobody_counts = version;
+    }
+
+    /// Counts how old the last record of a stream's batch was when it was given to the function.
+    fn iterator_age(&self, version: &FunctionSpec, age: Duration) {
+        let _nobody_counts = (version, age);
+    }
+
+    /// Counts that a stream is read on from another place than where reading had ended.
+    fn reopened(&self, version: &FunctionSpec) {
         let _nobody_counts = version;
     }
 
@@ -87,6 +98,14 @@ impl Runner for Host {
 
     fn dropped(&self, version: &FunctionSpec) {
         Host::note_loop(self, version);
+    }
+
+    fn iterator_age(&self, version: &FunctionSpec, age: Duration) {
+        Host::note_iterator_age(self, version, age);
+    }
+
+    fn reopened(&self, version: &FunctionSpec) {
+        Host::note_reopened(self, version);
     }
 
     fn up(&self, version: &FunctionSpec) -> usize {

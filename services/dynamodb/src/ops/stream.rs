@@ -181,8 +181,13 @@ pub(crate) async fn records(ctx: &Ctx, input: GetRecordsInput) -> Result<GetReco
         return Err(Error::Trimmed);
     }
     let limit = usize::try_from(input.limit.unwrap_or(RECORDS_MAX)).unwrap_or(0);
-    let ask =
-        Ask { shard: place.shard, from: place.from, records: limit, bytes: REPLY_BYTES_MAX, lane: (0, 1) };
+    let ask = Ask {
+        shard: place.shard,
+        from: place.from,
+        records: limit,
+        bytes: REPLY_BYTES_MAX,
+        lane: (0, 1),
+    };
     let Found { records, next, ended, .. } = read(ctx, &stream, &ask).await?;
     let next = Iterator { from: next, made: now, ..place };
     Ok(GetRecordsOutput {

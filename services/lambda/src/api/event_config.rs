@@ -17,9 +17,9 @@ pub(crate) struct EventConfigInput {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct DestinationConfig {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) on_success: Option<Destination>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) on_failure: Option<Destination>,
 }
 

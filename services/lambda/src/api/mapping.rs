@@ -6,6 +6,8 @@ use kit::unserved::{Member, Unserved};
 use serde::{Deserialize, Serialize};
 use wire::Epoch;
 
+use crate::api::event_config::DestinationConfig;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct CreateMappingInput {
@@ -16,7 +18,7 @@ pub(crate) struct CreateMappingInput {
     pub(crate) tags: Option<BTreeMap<String, String>>,
     topics: Unserved,
     queues: Unserved,
-    starting_position: Unserved,
+    pub(crate) starting_position: Option<String>,
     starting_position_timestamp: Unserved,
     self_managed_event_source: Unserved,
 }
@@ -30,12 +32,9 @@ impl CreateMappingInput {
         ]
     }
 
-    /// What AWS refuses of a mapping of a queue.
-    pub(crate) fn of_streams(&self) -> [Member<'_>; 2] {
-        [
-            ("StartingPosition", &self.starting_position),
-            ("StartingPositionTimestamp", &self.starting_position_timestamp),
-        ]
+    /// Whether there is a time to start at, which only data streams have.
+    pub(crate) fn starts_at_time(&self) -> bool {
+        self.starting_position_timestamp.says_something()
     }
 }
 
@@ -60,12 +59,12 @@ pub(crate) struct MappingSettings {
     pub(crate) scaling_config: Option<ScalingConfig>,
     pub(crate) filter_criteria: Option<FilterCriteria>,
     pub(crate) provisioned_poller_config: Option<PollerConfig>,
-    parallelization_factor: Unserved,
-    destination_config: Unserved,
-    maximum_record_age_in_seconds: Unserved,
-    bisect_batch_on_function_error: Unserved,
-    maximum_retry_attempts: Unserved,
-    tumbling_window_in_seconds: Unserved,
+    pub(crate) parallelization_factor: Option<i64>,
+    pub(crate) destination_config: Option<DestinationConfig>,
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
     source_access_configurations: Unserved,
     amazon_managed_kafka_event_source_config: Unserved,
     self_managed_kafka_event_source_config: Unserved,
@@ -94,17 +93,40 @@ impl MappingSettings {
         members
     }
 
-    /// What AWS refuses of a mapping of a queue.
-    pub(crate) fn of_streams(&self) -> [Member<'_>; 6] {
-        [
-            ("ParallelizationFactor", &self.parallelization_factor),
-            ("DestinationConfig", &self.destination_config),
-            ("MaximumRecordAgeInSeconds", &self.maximum_record_age_in_seconds),
-            ("BisectBatchOnFunctionError", &self.bisect_batch_on_function_error),
-            ("MaximumRetryAttempts", &self.maximum_retry_attempts),
-            ("TumblingWindowInSeconds", &self.tumbling_window_in_seconds),
-        ]
+    /// What AWS refuses of a mapping of a queue, as far as it says something.
+    pub(crate) fn of_streams(&self) -> Option<&'static str> {
+        let said = [
+            ("ParallelizationFactor", self.parallelization_factor.is_some()),
+            ("DestinationConfig", self.destination_config.as_ref().is_some_and(names_somebody)),
+            ("MaximumRecordAgeInSeconds", self.maximum_record_age_in_seconds.is_some()),
+            ("BisectBatchOnFunctionError", self.bisect_batch_on_function_error == Some(true)),
+            ("MaximumRetryAttempts", self.maximum_retry_attempts.is_some()),
+            ("TumblingWindowInSeconds", self.tumbling_window_in_seconds.is_some()),
+        ];
+        said.into_iter().find_map(|(name, said)| said.then_some(name))
     }
+
+    /// What AWS refuses of a mapping of a stream, as far as it says something.
+    pub(crate) fn of_queues(&self) -> Option<&'static str> {
+        let scaling = self.scaling_config.as_ref();
+        let pollers = self.provisioned_poller_config.as_ref();
+        let said = [
+            ("ScalingConfig", scaling.is_some_and(|config| config.maximum_concurrency.is_some())),
+            (
+                "ProvisionedPollerConfig",
+                pollers.is_some_and(|config| {
+                    config.minimum_pollers.is_some() || config.maximum_pollers.is_some()
+                }),
+            ),
+        ];
+        said.into_iter().find_map(|(name, said)| said.then_some(name))
+    }
+}
+
+fn names_somebody(config: &DestinationConfig) -> bool {
+    let both = [&config.on_success, &config.on_failure];
+    let named = both.into_iter().flatten().filter_map(|one| one.destination.as_ref());
+    named.into_iter().any(|arn| !arn.is_empty())
 }
 
 /// Which records reach the function.
@@ -167,6 +189,8 @@ pub(crate) struct MappingConfiguration {
     pub(crate) event_source_mapping_arn: String,
     pub(crate) event_source_arn: String,
     pub(crate) function_arn: String,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) stream: Option<StreamShown>,
     pub(crate) batch_size: u32,
     pub(crate) maximum_batching_window_in_seconds: u32,
     pub(crate) function_response_types: Vec<&'static str>,
@@ -179,6 +203,20 @@ pub(crate) struct MappingConfiguration {
     pub(crate) last_modified: Epoch,
     pub(crate) state: &'static str,
     pub(crate) state_transition_reason: &'static str,
+}
+
+/// What only mappings of streams have.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct StreamShown {
+    pub(crate) starting_position: &'static str,
+    pub(crate) parallelization_factor: u32,
+    pub(crate) destination_config: DestinationConfig,
+    pub(crate) maximum_record_age_in_seconds: i64,
+    pub(crate) bisect_batch_on_function_error: bool,
+    pub(crate) maximum_retry_attempts: i64,
+    pub(crate) tumbling_window_in_seconds: u32,
+    pub(crate) last_processing_result: &'static str,
 }
 
 #[derive(Serialize)]

@@ -145,6 +145,7 @@ fn older_records_are_read_as_they_were_written() {
         filters: Vec::new(),
         pollers: None,
         tags: BTreeMap::new(),
+        reading: None,
     };
     check!(&mapping, "mapping.v1");
     let mapping = Mapping {
@@ -155,6 +156,20 @@ fn older_records_are_read_as_they_were_written() {
         ..mapping
     };
     check!(&mapping, "mapping-filters.v1");
+    let reading = Reading {
+        start: 7,
+        lanes: 2,
+        retries_max: Some(3),
+        age_secs_max: Some(60),
+        bisect: true,
+        tumbling_secs: 30,
+        on_failure: Some("arn:aws:sqs:us-east-1:000000000000:q".parse().unwrap()),
+        followed: Some("arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/1".parse().unwrap()),
+    };
+    check!(&Mapping { reading: Some(reading), ..mapping }, "mapping-stream.v1");
+    let state = Body::Inline("{}".into());
+    let window = Some(Window { start: 1_793_491_200, secs: 30, state });
+    check!(&Checkpoint { next: 7, lanes: 2, processed: true, window }, "checkpoint.v1");
     let event = AsyncInvoke {
         function: arn("function:pay"),
         payload: Body::Inline("{}".into()),

@@ -69,3 +69,10 @@ pub(crate) fn iso8601(time: base::Time) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
+
+/// `2026-11-21T07:11:45Z`, the form of times in events.
+pub(crate) fn whole_seconds(time: base::Time) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let timestamp = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
+    timestamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -165,15 +165,7 @@ fn destination(
     given: Destination,
 ) -> Result<Option<Arn>, Error> {
     let Some(text) = given.destination.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let Ok(arn) = text.parse::<Arn>() else {
-        let member = format!("destinationConfig.{which}.destination");
-        let must = concat!(
-            r"Member must satisfy regular expression pattern: $|kafka://([^.]([a-zA-Z0-9\-_.]{0,248",
-            r"}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?",
-            r"-[a-z]+-\d{1})?:(\d{12})?:(.*)",
-        );
-        return Err(Error::constraint(&member, text, must));
-    };
+    let arn = destination_arn(&format!("destinationConfig.{which}.destination"), &text)?;
     if Target::of(&arn).is_ok_and(|other| other.place == target.place) {
         let text = "You can't specify the function as a destination for itself.";
         return Err(Error::parameter(text));
@@ -186,6 +178,18 @@ fn destination(
         return Err(Error::parameter(format!("The destination ARN {arn} is invalid.")));
     }
     rules::parse_arn(&text).map(Some)
+}
+
+/// The ARN of a destination.
+pub(crate) fn destination_arn(member: &str, text: &str) -> Result<Arn, Error> {
+    text.parse::<Arn>().map_err(|_| {
+        let must = concat!(
+            r"Member must satisfy regular expression pattern: $|kafka://([^.]([a-zA-Z0-9\-_.]{0,248",
+            r"}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?",
+            r"-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+        );
+        Error::constraint(member, text, must)
+    })
 }
 
 async fn exists(tx: &Tx, target: &Target) -> Result<(), Error> {

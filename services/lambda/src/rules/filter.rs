@@ -23,7 +23,12 @@ impl Filters {
         patterns.map(Filters).ok_or_else(invalid)
     }
 
-    /// Whether a record meets one of them. A body that is a JSON object or array is looked into;
+    /// Whether a record of a stream meets one of them, as it stands.
+    pub(crate) fn want_whole(&self, record: &Value) -> bool {
+        self.0.is_empty() || self.0.iter().any(|pattern| pattern.wants(record))
+    }
+
+    /// Whether a message meets one of them. A body that is a JSON object or array is looked into;
     /// any other is a text, so that patterns of the other kind never meet it.
     pub(crate) fn want(&self, record: &Value) -> bool {
         if self.0.is_empty() {

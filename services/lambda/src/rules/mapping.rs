@@ -1,5 +1,7 @@
 //! What a mapping may be set to, and what the answer of its function means.
 
+pub(crate) mod stream;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -55,7 +57,19 @@ pub(crate) fn set(mapping: &mut Mapping, settings: &MappingSettings) -> Result<(
     if let Some(config) = &settings.provisioned_poller_config {
         mapping.pollers = pollers(config)?;
     }
-    check(mapping)
+    if let Some(reading) = &mut mapping.reading {
+        return stream::set(reading, settings);
+    }
+    match settings.of_streams() {
+        Some(name) => Err(unsupported(name)),
+        None => check(mapping),
+    }
+}
+
+/// A setting of another kind of source.
+pub(crate) fn unsupported(name: &str) -> Error {
+    let text = format!("Unsupported {name} parameter for given event source mapping type.");
+    Error::parameter(text)
 }
 
 fn check(mapping: &Mapping) -> Result<(), Error> {

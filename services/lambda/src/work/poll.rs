@@ -1,23 +1,20 @@
-//! Event source mappings: for each enabled one a task that takes batches from its queue and gives
-//! them to its function, several at a time. What succeeds is acknowledged; what does not becomes
-//! visible again by itself.
+//! Event source mappings of queues: for each enabled one a task that takes batches from its queue
+//! and gives them to its function, several at a time. What succeeds is acknowledged; what does not
+//! becomes visible again by itself.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base::Time;
 use bytes::Bytes;
-use kit::Ctx;
 use kit::functions::Invoke;
 use kit::sources::{Received, Source};
-use store::{Dir, Key};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tracing::warn;
 
-use crate::data::{self, Mapping, Target};
+use crate::data::{Mapping, Target};
 use crate::error::Error;
 use crate::functions::Lambda;
 use crate::rules::filter::Filters;
@@ -28,70 +25,15 @@ use crate::work::slots::Slots;
 /// How long one look at an empty queue takes.
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// A batch's event ends before it exceeds what a function can be given.
-const BATCH_BYTES_MAX: usize = host::EVENT_BYTES_MAX - 1024;
+pub(crate) const BATCH_BYTES_MAX: usize = host::EVENT_BYTES_MAX - 1024;
 /// Records acknowledged in one go.
 const ACKNOWLEDGED_MAX: usize = 1000;
 /// Rest after the first trouble with queue or function; doubles up to the longest.
-const REST: Duration = Duration::from_secs(1);
-const REST_MAX: Duration = Duration::from_secs(60);
-
-/// The tasks that run, by the UUID of their mapping.
-#[derive(Default)]
-pub(crate) struct Pollers(Mutex<HashMap<String, Running>>);
-
-struct Running {
-    mapping: Mapping,
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Pollers {
-    /// Starts, restarts or stops the task of one mapping, whichever its record asks for. The
-    /// record is read under the lock, so that the last change is the one that counts.
-    pub(crate) async fn sync(
-        &self,
-        lambda: &Arc<Lambda>,
-        uuid: &str,
-        key: &Key,
-    ) -> Result<(), Error> {
-        let mut running = self.0.lock().await;
-        let mapping: Option<Mapping> = lambda.kit.store.get_record(key).await?;
-        let wanted = mapping.filter(|mapping| mapping.enabled);
-        // What polls does not know of tags, and does not begin anew for them.
-        let wanted = wanted.map(|mapping| Mapping { tags: BTreeMap::new(), ..mapping });
-        let known = running.get(uuid);
-        if known.is_some_and(|r| wanted.as_ref() == Some(&r.mapping) && !r.task.is_finished()) {
-            return Ok(());
-        }
-        if let Some(old) = running.remove(uuid) {
-            old.stop.send_replace(true);
-        }
-        if let Some(mapping) = wanted {
-            let stop = watch::Sender::new(false);
-            let poller = Poller::new(lambda, &mapping)?;
-            let task = base::task::spawn("lambda.poll", poller.poll(stop.subscribe()));
-            running.insert(uuid.to_owned(), Running { mapping, stop, task });
-        }
-        Ok(())
-    }
-}
-
-/// Sees to it that exactly the enabled mappings are polled: at the start, and if a task has died.
-pub(crate) async fn tick(ctx: &Ctx) -> Result<(), Error> {
-    let lambda = Lambda::of(ctx);
-    let all = data::all_mappings_key(&ctx.account).prefix();
-    let mut keys = HashMap::new();
-    for (key, value) in ctx.store().scan(all, Dir::Forward, usize::MAX).await? {
-        keys.insert(store::decode::<Mapping>(&key, &value)?.uuid, key);
-    }
-    for (uuid, key) in keys {
-        lambda.pollers.sync(lambda, &uuid, &key).await?;
-    }
-    Ok(())
-}
+pub(crate) const REST: Duration = Duration::from_secs(1);
+pub(crate) const REST_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-struct Poller {
+pub(crate) struct Poller {
     lambda: Arc<Lambda>,
     mapping: Arc<Mapping>,
     filters: Arc<Filters>,
@@ -124,7 +66,7 @@ struct Done<'a> {
 }
 
 impl Poller {
-    fn new(lambda: &Arc<Lambda>, mapping: &Mapping) -> Result<Poller, Error> {
+    pub(crate) fn new(lambda: &Arc<Lambda>, mapping: &Mapping) -> Result<Poller, Error> {
         Ok(Poller {
             lambda: Arc::clone(lambda),
             filters: Arc::new(Filters::read(&mapping.filters)?),
@@ -136,7 +78,7 @@ impl Poller {
 
     /// Polls until told to stop. What was taken is given to the function first; when the machine
     /// closes, only what it has already.
-    async fn poll(self, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn poll(self, mut stop: watch::Receiver<bool>) {
         let slots = Slots::of(&self.mapping);
         let mut closing = self.lambda.kit.closing();
         tokio::select! {

@@ -11,6 +11,7 @@ mod error;
 mod fanout;
 mod ops;
 mod rules;
+mod target;
 mod topics;
 mod work;
 
@@ -37,6 +38,7 @@ const API: Api = Api {
 pub fn service(kit: &Kit, delivery: &Delivery) -> Service {
     let topics = Topics::open(kit, delivery);
     delivery.serve(&topics.line, parts::LIMITS, Arc::new(Parts(topics.clone())));
+    kit.targets.register("sns", Arc::new(target::Publish(topics.clone())));
     Service::new(API, topics)
         .op("CreateTopic", topic::create, |ctx, input: &api::CreateTopicInput| {
             input.name.iter().map(|name| ctx.arn("sns", name.as_str())).collect()

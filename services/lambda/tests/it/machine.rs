@@ -13,6 +13,7 @@ use engine_memory::Memory;
 use host::{FunctionSpec, Host, HostError, Invocation, Invoked};
 use http::{HeaderMap, HeaderName, Method};
 use kit::sources::{Received, Source, Terms};
+use kit::streams::Stream;
 use kit::targets::{Event, Target};
 use kit::{Caller, Ctx, Kit, Parts, Services};
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ use wire::{Input, Protocol, Reply};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::START;
+use crate::river::{River, STREAM};
 
 pub(crate) const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
 
@@ -34,6 +36,7 @@ pub(crate) struct Machine {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) script: Arc<Script>,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) river: Arc<River>,
     pub(crate) letters: Arc<Letters>,
     _cache: tempfile::TempDir,
 }
@@ -76,8 +79,10 @@ impl Machine {
         });
         let script = Arc::new(Script::new(&virtual_clock));
         let queue = Arc::new(Queue::new(&clock));
+        let river = Arc::new(River::new(&clock));
         let letters = Arc::new(Letters::default());
         kit.sources.register("sqs", Arc::clone(&queue) as Arc<dyn Source>);
+        kit.streams.register("dynamodb", Arc::clone(&river) as Arc<dyn Stream>);
         kit.targets.register("sqs", Arc::new(ToLetters(Arc::clone(&letters))));
         let delivery = Delivery::new(&kit);
         let runner = runner.unwrap_or_else(|| Arc::clone(&script) as Arc<dyn Runner>);
@@ -87,7 +92,7 @@ impl Machine {
         }
         kit.set_services(Arc::new(Services::new(vec![service])));
         delivery.start();
-        Machine { kit, clock: virtual_clock, script, queue, letters, _cache: cache }
+        Machine { kit, clock: virtual_clock, script, queue, river, letters, _cache: cache }
     }
 
     /// Calls an operation with JSON; its output, or its error as text.
@@ -125,6 +130,19 @@ impl Machine {
     /// Makes a function.
     pub(crate) async fn function(&self, name: &str, more: Value) -> Value {
         self.call("CreateFunction", create(name, more)).await.unwrap()
+    }
+
+    /// Has a function loaded, which takes time of its own.
+    pub(crate) async fn warm(&self, name: &str) {
+        let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{name}");
+        self.kit.functions().unwrap().prepare(&arn.parse().unwrap()).await.unwrap();
+    }
+
+    /// Makes a mapping from the stream, read from its first record, and gives its UUID.
+    pub(crate) async fn stream_mapping(&self, function: &str, more: Value) -> String {
+        let mut input = json!({ "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON" });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.mapping(function, input).await
     }
 
     /// Makes a mapping from the queue and gives its UUID.
@@ -190,6 +208,8 @@ pub(crate) struct Script {
     /// What was last asked to be ready.
     pub(crate) provisioned: Mutex<Vec<String>>,
     pub(crate) most_at_once: Mutex<(usize, usize)>,
+    /// How often a stream was read on elsewhere.
+    pub(crate) reopened: Mutex<usize>,
 }
 
 impl Script {
@@ -201,6 +221,7 @@ impl Script {
             log: Mutex::default(),
             provisioned: Mutex::default(),
             most_at_once: Mutex::default(),
+            reopened: Mutex::default(),
         }
     }
 
@@ -278,6 +299,10 @@ impl Runner for Script {
             format!("{}:{} x{count}", spec.name, spec.version)
         };
         *self.provisioned.lock().unwrap() = wanted.iter().map(text).collect();
+    }
+
+    fn reopened(&self, _: &FunctionSpec) {
+        *self.reopened.lock().unwrap() += 1;
     }
 
     fn retire(&self, function: &Arn, keep_revision: Option<&str>) {

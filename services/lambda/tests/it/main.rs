@@ -1,5 +1,5 @@
-//! The service on the memory engine and a virtual clock. Functions are run by a script, queues are
-//! lists; `real.rs` runs the real host.
+//! The service on the memory engine and a virtual clock. Functions are run by a script, queues and
+//! streams are lists; `real.rs` runs the real host.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -17,7 +17,12 @@ mod mapping;
 mod permission;
 mod real;
 mod recursion;
+mod river;
 mod settings;
+mod stream;
+mod stream_failures;
+mod stream_mapping;
+mod stream_windows;
 mod url;
 mod version;
 

@@ -310,12 +310,6 @@ async fn what_is_not_served_or_not_valid_is_refused() {
         let refused = format!("NotImplemented: lambda.CreateEventSourceMapping with {name}");
         check(json!({ name: ["x"] }), &refused).await;
     }
-    for name in ["DestinationConfig", "MaximumRetryAttempts", "ParallelizationFactor"] {
-        let text = format!("Unsupported {name} parameter for given event source mapping type.");
-        check_invalid(json!({ name: 0 }), &text).await;
-    }
-    let text = "StartingPosition is not valid for SQS event sources.";
-    check_invalid(json!({ "StartingPosition": "LATEST" }), text).await;
     let filters = |patterns: &[&str]| {
         let filters: Vec<Value> = patterns.iter().map(|p| json!({ "Pattern": p })).collect();
         json!({ "FilterCriteria": { "Filters": filters } })

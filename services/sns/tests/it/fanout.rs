@@ -32,6 +32,43 @@ async fn a_message_reaches_queues_and_functions_each_in_its_form() {
 }
 
 #[tokio::test]
+async fn what_is_told_to_a_topic_is_published_to_it() {
+    let server = Server::start().await;
+    let topic = server.topic("t").await;
+    server.subscribe(&topic, "raw", json!({"RawMessageDelivery": "true"})).await;
+    server.subscribe(&topic, "q", json!({})).await;
+    let tell = async |to: &str, body: String| {
+        let attribute = kit::targets::Attribute {
+            data_type: "String".into(),
+            value: kit::targets::AttributeValue::Text("1".into()),
+        };
+        let event = &kit::targets::Event {
+            to: to.parse().unwrap(),
+            from: topic.parse().unwrap(),
+            body,
+            attributes: [("a".to_owned(), attribute)].into(),
+            group_id: None,
+            deduplication_id: None,
+            trace: None,
+        };
+        let kit = &server.kit;
+        let told = kit.store.transact(&kit.account, |tx| async move {
+            Ok::<_, kit::Error>(kit.targets.append(&tx, event).await?)
+        });
+        told.await.map_err(|error| error.to_string())
+    };
+    tell(&topic, "hello".into()).await.unwrap();
+    let raw = &server.got("raw").await[0];
+    assert_eq!(*raw, json!({"body": "hello", "attributes": {"a": ["String", "1"]}}));
+    let body: Value = serde_json::from_str(&server.bodies("q").await[0]).unwrap();
+    assert_eq!(body["Message"], "hello");
+    let gone = tell(&format!("{topic}-gone"), "hello".into()).await.unwrap_err();
+    assert_eq!(gone, "NotFound: Topic does not exist");
+    let long = tell(&topic, "x".repeat(256 * 1024)).await.unwrap_err();
+    assert_eq!(long, "InvalidParameter: Invalid parameter: Message too long");
+}
+
+#[tokio::test]
 async fn a_message_may_have_a_text_for_each_protocol() {
     let server = Server::start().await;
     let topic = server.topic("t").await;

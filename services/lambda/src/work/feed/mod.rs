@@ -141,7 +141,7 @@ impl Feed {
         let mut wake = stream.watch(from, shard).await?;
         loop {
             if let Some(next) = stream.successor(from).await?
-                && let Some(mapping) = self.move_on_to(&next).await?
+                && let Some(mapping) = self.move_on_to(&next, &about.shards).await?
             {
                 let uuid = &mapping.uuid;
                 info!(mapping = uuid, %from, to = %next, "event source mapping follows its table");
@@ -156,8 +156,10 @@ impl Feed {
         }
     }
 
-    async fn move_on_to(&self, next: &Arn) -> Result<Option<Mapping>, Error> {
-        let Shared { lambda, key, account, checkpoints, mapping, .. } = &*self.0;
+    async fn move_on_to(&self, next: &Arn, shards: &[String]) -> Result<Option<Mapping>, Error> {
+        let Shared { lambda, key, account, checkpoints, mapping, from, .. } = &*self.0;
+        // What it was made for it may come back to, which is not to be read again then.
+        let left = if *from == mapping.source { &[] } else { shards };
         let all = &data::all_mappings_key(account).prefix();
         let moved = lambda.kit.store.transact(account, |tx| async move {
             for (key, value) in tx.scan(all.clone(), Dir::Forward, usize::MAX).await? {
@@ -169,7 +171,9 @@ impl Feed {
             let mut moved = self.stored(&tx).await?;
             moved.reading.get_or_insert_default().followed = Some(next.clone());
             tx.put_record(key.clone(), &moved)?;
-            checkpoint::forget(&tx, checkpoints).await?;
+            for shard in left {
+                checkpoint::forget(&tx, &checkpoints.clone().str(shard)).await?;
+            }
             Ok::<_, Error>(Some(moved))
         });
         moved.await

@@ -15,6 +15,36 @@ const SETTINGS: &[&str] = &[
     "ScalingConfig",
     "FilterCriteria",
     "ProvisionedPollerConfig",
+    "ParallelizationFactor",
+    "BisectBatchOnFunctionError",
+    "MaximumRecordAgeInSeconds",
+    "MaximumRetryAttempts",
+    "TumblingWindowInSeconds",
+    "DestinationConfig",
+];
+
+type Default = (&'static str, fn() -> Value);
+
+/// What a mapping has of which a template says nothing.
+const WITHOUT: &[Default] = &[
+    ("Enabled", || json!(true)),
+    ("MaximumBatchingWindowInSeconds", || json!(0)),
+    ("FunctionResponseTypes", || json!([])),
+    ("FilterCriteria", || json!({})),
+];
+const OF_QUEUES: &[Default] = &[
+    ("BatchSize", || json!(10)),
+    ("ScalingConfig", || json!({})),
+    ("ProvisionedPollerConfig", || json!({})),
+];
+const OF_STREAMS: &[Default] = &[
+    ("BatchSize", || json!(100)),
+    ("ParallelizationFactor", || json!(1)),
+    ("BisectBatchOnFunctionError", || json!(false)),
+    ("MaximumRecordAgeInSeconds", || json!(-1)),
+    ("MaximumRetryAttempts", || json!(-1)),
+    ("TumblingWindowInSeconds", || json!(0)),
+    ("DestinationConfig", || json!({ "OnFailure": { "Destination": "" } })),
 ];
 
 pub(super) const TYPE: Type = Type {
@@ -29,14 +59,14 @@ pub(super) const TYPE: Type = Type {
         Property::ints("ScalingConfig"),
         Property::any("FilterCriteria"),
         Property::ints("ProvisionedPollerConfig"),
-        Property::refused("StartingPosition", "streams are not served"),
-        Property::refused("StartingPositionTimestamp", "streams are not served"),
-        Property::refused("ParallelizationFactor", "streams are not served"),
-        Property::refused("BisectBatchOnFunctionError", "streams are not served"),
-        Property::refused("MaximumRecordAgeInSeconds", "streams are not served"),
-        Property::refused("MaximumRetryAttempts", "streams are not served"),
-        Property::refused("TumblingWindowInSeconds", "streams are not served"),
-        Property::refused("DestinationConfig", "streams are not served"),
+        Property::text("StartingPosition").replaces(),
+        Property::refused("StartingPositionTimestamp", "no stream is read from a time on"),
+        Property::int("ParallelizationFactor"),
+        Property::bool("BisectBatchOnFunctionError"),
+        Property::int("MaximumRecordAgeInSeconds"),
+        Property::int("MaximumRetryAttempts"),
+        Property::int("TumblingWindowInSeconds"),
+        Property::any("DestinationConfig"),
         Property::refused("Queues", "message brokers are not served"),
         Property::refused("Topics", "message brokers are not served"),
         Property::refused("SelfManagedEventSource", "message brokers are not served"),
@@ -55,6 +85,7 @@ pub(super) const TYPE: Type = Type {
 
 async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::Error> {
     let mut input = some(properties, SETTINGS);
+    input.extend(some(properties, &["StartingPosition"]));
     let source = json!(text(properties, "EventSourceArn"));
     input.insert("EventSourceArn".to_owned(), source.clone());
     match work.call("lambda", "CreateEventSourceMapping", Value::Object(input)).await {
@@ -86,19 +117,16 @@ async fn set(work: &Work<'_>, id: &str, properties: &Properties) -> Result<(), k
     let mut input = some(properties, SETTINGS);
     input.insert("UUID".to_owned(), json!(id));
     // What the template no longer says goes back to what it is without it.
-    for (name, default) in [
-        ("Enabled", json!(true)),
-        ("BatchSize", json!(10)),
-        ("MaximumBatchingWindowInSeconds", json!(0)),
-        ("FunctionResponseTypes", json!([])),
-        ("ScalingConfig", json!({})),
-        ("FilterCriteria", json!({})),
-        ("ProvisionedPollerConfig", json!({})),
-    ] {
-        input.entry(name).or_insert(default);
+    let of_kind = if is_queue(properties) { OF_QUEUES } else { OF_STREAMS };
+    for (name, default) in WITHOUT.iter().chain(of_kind) {
+        input.entry(*name).or_insert_with(default);
     }
     work.call("lambda", "UpdateEventSourceMapping", Value::Object(input)).await?;
     Ok(())
+}
+
+fn is_queue(properties: &Properties) -> bool {
+    text(properties, "EventSourceArn").split(':').nth(2) == Some("sqs")
 }
 
 async fn delete(work: &Work<'_>, made: &Made) -> Result<(), kit::Error> {

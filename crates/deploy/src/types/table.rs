@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::property::{GRANTS_NOTHING, Property};
 use super::table_indexes::{self, indexes, retypes};
-use super::work::{Work, gone, is_absent, is_present, some, tag_map};
+use super::work::{Work, gone, is_absent, is_present, member, some, tag_map};
 use super::{Change, Made, Properties, Type};
 
 const CREATED_WITH: &[&str] = &[
@@ -41,8 +41,8 @@ pub(super) const TYPE: Type = Type {
         Property::bool("DeletionProtectionEnabled"),
         Property::any("GlobalSecondaryIndexes"),
         Property::any("LocalSecondaryIndexes").replaces(),
-        Property::refused("StreamSpecification", "tables have no streams yet"),
-        Property::refused("KinesisStreamSpecification", "tables have no streams yet"),
+        Property::any("StreamSpecification"),
+        Property::refused("KinesisStreamSpecification", "there are no data streams"),
         Property::refused("ImportSourceSpecification", "there is no import"),
         Property::any("TimeToLiveSpecification"),
         Property::any("PointInTimeRecoverySpecification"),
@@ -54,7 +54,7 @@ pub(super) const TYPE: Type = Type {
         Property::ints("WarmThroughput").but("is described and changes nothing"),
         Property::any("Tags"),
     ],
-    attributes: &["Arn"],
+    attributes: &["Arn", "StreamArn"],
     name: Some("TableName"),
     create: |work, properties| Box::pin(create(work, properties)),
     update: |work, made, change| Box::pin(update(work, made, change)),
@@ -75,6 +75,9 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
     for name in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
         input.extend(indexes(properties.get(name)).map(|list| (name.to_owned(), list)));
     }
+    if let Some(view) = view(properties)? {
+        input.insert("StreamSpecification".to_owned(), stream(Some(view)));
+    }
     match work.call("dynamodb", "CreateTable", Value::Object(input)).await {
         Ok(_) => {}
         Err(error) if work.adopt && is_present(&error) => {}
@@ -86,7 +89,65 @@ async fn create(work: &Work<'_>, properties: &Properties) -> Result<Made, kit::E
     if let Some(recovery) = recovery(properties) {
         set_recovery(work, &name, recovery).await?;
     }
-    Ok(Made::new(&name, [("Arn", arn(work, &name))]))
+    made(work, &name, properties).await
+}
+
+/// What others may refer to. The stream has its name from the time it was made at.
+async fn made(work: &Work<'_>, name: &str, properties: &Properties) -> Result<Made, kit::Error> {
+    let mut made = Made::new(name, [("Arn", arn(work, name))]);
+    if view(properties)?.is_some() {
+        let input = json!({ "TableName": name });
+        let answer = work.call("dynamodb", "DescribeTable", input).await?;
+        made.attributes.insert("StreamArn".to_owned(), member(&answer["Table"], "LatestStreamArn"));
+    }
+    Ok(made)
+}
+
+/// The view of the stream that is wanted.
+fn view(properties: &Properties) -> Result<Option<&str>, kit::Error> {
+    let Some(specification) = properties.get("StreamSpecification") else { return Ok(None) };
+    if specification.get("ResourcePolicy").is_some() {
+        let text = "ResourcePolicy of a StreamSpecification";
+        return Err(kit::Error::not_served(text));
+    }
+    let view = specification["StreamViewType"].as_str();
+    let required = || {
+        let text = "StreamSpecification needs a StreamViewType";
+        kit::Error::sender("ValidationException", text)
+    };
+    view.map(Some).ok_or_else(required)
+}
+
+fn stream(view: Option<&str>) -> Value {
+    match view {
+        Some(view) => json!({ "StreamEnabled": true, "StreamViewType": view }),
+        None => json!({ "StreamEnabled": false }),
+    }
+}
+
+/// Another view needs another stream, and a table has one at a time.
+async fn update_stream(work: &Work<'_>, table: &str, change: Change<'_>) -> Result<(), kit::Error> {
+    let (old, new) = (view(change.old)?, view(change.new)?);
+    if old == new {
+        return Ok(());
+    }
+    let set = async |view| {
+        let input = json!({ "TableName": table, "StreamSpecification": stream(view) });
+        work.call("dynamodb", "UpdateTable", input).await
+    };
+    if old.is_some() {
+        match set(None).await {
+            // An earlier attempt may have come as far as this.
+            Err(error) if !error.message.starts_with("Table has no stream to disable") => {
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    if new.is_some() {
+        set(new).await?;
+    }
+    Ok(())
 }
 
 async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made, kit::Error> {
@@ -134,7 +195,8 @@ async fn update(work: &Work<'_>, made: &Made, change: Change<'_>) -> Result<Made
     }
     update_tags(work, made, change).await?;
     update_policy(work, made, change).await?;
-    Ok(made.clone())
+    update_stream(work, &made.id, change).await?;
+    self::made(work, &made.id, change.new).await
 }
 
 async fn delete(work: &Work<'_>, made: &Made) -> Result<(), kit::Error> {

@@ -647,6 +647,101 @@ async fn the_orders_example_is_made_and_removed() {
 }
 
 #[tokio::test]
+async fn a_table_with_a_stream_feeds_a_function() {
+    let fake = Fake::new().await;
+    let template = "
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: orders
+      KeySchema: [{ AttributeName: PK, KeyType: HASH }]
+      StreamSpecification: { StreamViewType: NEW_IMAGE }
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt Orders.StreamArn
+      FunctionName: pay
+      StartingPosition: LATEST
+      BatchSize: 5
+      MaximumRetryAttempts: '3'
+      BisectBatchOnFunctionError: 'true'
+      DestinationConfig: { OnFailure: { Destination: 'arn:aws:sqs:us-east-1:000000000000:q' } }
+";
+    check(
+        &fake,
+        template,
+        "
+dynamodb.CreateTable
+  KeySchema: [{\"AttributeName\":\"PK\",\"KeyType\":\"HASH\"}]
+  TableName: orders
+  StreamSpecification.StreamEnabled: true
+  StreamSpecification.StreamViewType: NEW_IMAGE
+dynamodb.DescribeTable
+  TableName: orders
+lambda.CreateEventSourceMapping
+  FunctionName: pay
+  BatchSize: 5
+  BisectBatchOnFunctionError: true
+  MaximumRetryAttempts: 3
+  DestinationConfig.OnFailure.Destination: …q
+  StartingPosition: LATEST
+  EventSourceArn: arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/1
+",
+    )
+    .await;
+    // What is said no longer goes back to what it is for streams.
+    let start = template.find("      BatchSize").unwrap();
+    let less = format!("{}      ParallelizationFactor: 2\n", &template[..start]);
+    check(
+        &fake,
+        &less,
+        "
+lambda.UpdateEventSourceMapping
+  FunctionName: pay
+  ParallelizationFactor: 2
+  UUID: uuid
+  Enabled: true
+  MaximumBatchingWindowInSeconds: 0
+  FunctionResponseTypes: []
+  FilterCriteria: {}
+  BatchSize: 100
+  BisectBatchOnFunctionError: false
+  MaximumRecordAgeInSeconds: -1
+  MaximumRetryAttempts: -1
+  TumblingWindowInSeconds: 0
+  DestinationConfig.OnFailure.Destination: \u{20}
+"
+        .trim_end_matches("\u{20}\n"),
+    )
+    .await;
+    // Another view is another stream.
+    let other = less.replace("NEW_IMAGE", "KEYS_ONLY");
+    check(
+        &fake,
+        &other,
+        "
+dynamodb.UpdateTable
+  TableName: orders
+  StreamSpecification.StreamEnabled: false
+dynamodb.UpdateTable
+  TableName: orders
+  StreamSpecification.StreamEnabled: true
+  StreamSpecification.StreamViewType: KEYS_ONLY
+dynamodb.DescribeTable
+  TableName: orders
+",
+    )
+    .await;
+    refused(
+        &fake,
+        &other.replace("      StreamSpecification: { StreamViewType: KEYS_ONLY }\n", ""),
+        "t.yml:11:23: Orders has no attribute StreamArn\nhelp: its attributes are Arn",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn fifo_queues_are_made_with_their_suffix_and_changed() {
     let fake = Fake::new().await;
     let own = "Resources:\n  Own:\n    Type: AWS::SQS::Queue\n    Properties:\n      \

@@ -196,6 +196,11 @@ fn answer(operation: &str, input: &Value) -> Value {
         "CreateEventSourceMapping" => {
             json!({ "UUID": "uuid", "EventSourceMappingArn": "arn:mapping" })
         }
+        "DescribeTable" => {
+            let name = text("TableName");
+            let arn = format!("arn:aws:dynamodb:us-east-1:000000000000:table/{name}/stream/1");
+            json!({ "Table": { "TableName": name, "LatestStreamArn": arn } })
+        }
         "PublishVersion" => json!({
             "FunctionArn": format!("arn:function:{}:7", text("FunctionName")), "Version": "7"
         }),

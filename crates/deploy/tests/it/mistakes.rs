@@ -189,12 +189,12 @@ const EVENTS: &[(&str, &str)] = &[
     (
         "websocket: { route: $connect }",
         "serverless.yml:8:9: event 'websocket' of function 'f' is not served\n\
-             help: remove it or comment it out; served are http, httpApi, sns, sqs and schedule",
+             help: remove it or comment it out; served are http, httpApi, sns, sqs, stream and schedule",
     ),
     (
         "s3: bucket",
         "serverless.yml:8:9: event 's3' of function 'f' is not served\n\
-             help: remove it or comment it out; served are http, httpApi, sns, sqs and schedule",
+             help: remove it or comment it out; served are http, httpApi, sns, sqs, stream and schedule",
     ),
     (
         "http:\n        path: x",
@@ -230,6 +230,31 @@ const EVENTS: &[(&str, &str)] = &[
     (
         "sqs: { batchSize: 5 }",
         "serverless.yml:8:9: event 'sqs' of function 'f': there is no arn\n\
+             help: add arn: !GetAtt Queue.Arn",
+    ),
+    (
+        "stream: { batchSize: 5 }",
+        "serverless.yml:8:9: event 'stream' of function 'f': there is no arn\n\
+             help: add arn: !GetAtt Table.StreamArn",
+    ),
+    (
+        "stream: arn:aws:kinesis:us-east-1:000000000000:stream/s",
+        "serverless.yml:8:9: event 'stream' of function 'f': streams of the type 'kinesis' are \
+             not served\nhelp: remove it or comment it out",
+    ),
+    (
+        "stream: { arn: !Ref Stream }",
+        "serverless.yml:8:9: event 'stream' of function 'f': there is no type of what the arn \
+             stands for\nhelp: add type: dynamodb",
+    ),
+    (
+        "stream: arn:aws:dynamodb:us-east-1:000000000000",
+        "serverless.yml:8:9: event 'stream' of function 'f': the arn names no stream\n\
+             help: use !GetAtt Table.StreamArn, or the ARN in full",
+    ),
+    (
+        "stream: { type: dynamodb, arn: !GetAtt T.StreamArn, destinations: { onFailure: {} } }",
+        "serverless.yml:8:9: event 'stream' of function 'f': destinations.onFailure has no arn\n\
              help: add arn: !GetAtt Queue.Arn",
     ),
     (

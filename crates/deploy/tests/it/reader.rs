@@ -146,6 +146,58 @@ fn events_become_resources() {
             "Enabled": true,
         })
     );
+    let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/my-table/stream/1";
+    let stream = event(&format!("stream: {arn}"));
+    assert_eq!(
+        properties(&stream, "FDashxEventSourceMappingDynamodbMytable"),
+        json!({
+            "BatchSize": 10,
+            "EventSourceArn": arn,
+            "FunctionName": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
+            "StartingPosition": "TRIM_HORIZON",
+            "Enabled": true,
+        })
+    );
+    let stream = "
+functions:
+  f-x:
+    handler: f.h
+    events:
+      - stream: { type: dynamodb, arn: !GetAtt Orders.StreamArn, batchSize: 7, batchWindow: 3,
+          startingPosition: LATEST, enabled: false, parallelizationFactor: 2,
+          maximumRetryAttempts: 0, maximumRecordAgeInSeconds: 60,
+          bisectBatchOnFunctionError: true, functionResponseType: ReportBatchItemFailures,
+          tumblingWindowInSeconds: 30, filterPatterns: [{ eventName: [INSERT] }],
+          destinations: { onFailure: { type: sqs, arn: !GetAtt Q.Arn } } }
+resources:
+  Resources:
+    Q: { Type: AWS::SQS::Queue }
+    Orders:
+      Type: AWS::DynamoDB::Table
+      Properties:
+        KeySchema: [{ AttributeName: PK, KeyType: HASH }]
+        StreamSpecification: { StreamViewType: NEW_IMAGE }
+";
+    let stream = read(&format!("{HEAD}{stream}")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        properties(&stream, "FDashxEventSourceMappingDynamodbOrders"),
+        json!({
+            "BatchSize": 7,
+            "EventSourceArn": {"Fn::GetAtt": ["Orders", "StreamArn"]},
+            "FunctionName": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
+            "StartingPosition": "LATEST",
+            "Enabled": false,
+            "MaximumBatchingWindowInSeconds": 3,
+            "ParallelizationFactor": 2,
+            "MaximumRetryAttempts": 0,
+            "MaximumRecordAgeInSeconds": 60,
+            "BisectBatchOnFunctionError": true,
+            "TumblingWindowInSeconds": 30,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "FilterCriteria": {"Filters": [{"Pattern": "{\"eventName\":[\"INSERT\"]}"}]},
+            "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Q", "Arn"]}}},
+        })
+    );
     let sns = event("sns: { topicName: t.x, filterPolicy: { a: [b] } }");
     assert_eq!(properties(&sns, "SNSTopicTx").to_string(), r#"{"TopicName":"t.x"}"#);
     assert_eq!(

@@ -5,6 +5,7 @@ mod http_api;
 mod schedule;
 mod sns;
 mod sqs;
+mod stream;
 
 pub(super) use http::RestRoute;
 pub(super) use http_api::HttpRoute;
@@ -15,7 +16,7 @@ use crate::yaml::{Map, Node, Pair, Value};
 use super::compile::Compile;
 
 /// The kinds served, for the list in the refusal of others.
-const SERVED: &str = "http, httpApi, sns, sqs and schedule";
+const SERVED: &str = "http, httpApi, sns, sqs, stream and schedule";
 
 /// One event of one function.
 pub(super) struct Event<'a> {
@@ -95,6 +96,7 @@ pub(super) fn compile(
         "schedule" => schedule::compile(compile, &event),
         "sns" => sns::compile(compile, &event),
         "sqs" => sqs::compile(compile, &event),
+        "stream" => stream::compile(compile, &event),
         other => {
             let message = format!("event '{other}' of function '{function}' is not served");
             Err(Diagnostic::new(&pair.at, message)

@@ -51,13 +51,7 @@ pub(super) fn compile(compile: &mut Compile<'_>, event: &Event<'_>) -> Result<()
         properties.set("FunctionResponseTypes", kind.at.list([kind.clone()]));
     }
     if let Some(patterns) = option("filterPatterns") {
-        let filter = |pattern: &Node| {
-            let text = pattern.to_json().to_string();
-            pattern.at.map([("Pattern", pattern.at.string(text))])
-        };
-        let list = patterns.expect_list(&format!("{}.filterPatterns", event.path))?;
-        let filters = patterns.at.list(list.iter().map(filter));
-        properties.set("FilterCriteria", patterns.at.map([("Filters", filters)]));
+        properties.set("FilterCriteria", filters(event, patterns)?);
     }
     if let Some(most) = option("maximumConcurrency") {
         properties.set("ScalingConfig", most.at.map([("MaximumConcurrency", most.clone())]));
@@ -72,6 +66,17 @@ pub(super) fn compile(compile: &mut Compile<'_>, event: &Event<'_>) -> Result<()
         ("Properties", at.node(Value::Map(properties))),
     ]);
     compile.resource(&id, resource)
+}
+
+/// Patterns are objects here, and texts in a template.
+pub(super) fn filters(event: &Event<'_>, patterns: &Node) -> Result<Node, Diagnostic> {
+    let filter = |pattern: &Node| {
+        let text = pattern.to_json().to_string();
+        pattern.at.map([("Pattern", pattern.at.string(text))])
+    };
+    let list = patterns.expect_list(&format!("{}.filterPatterns", event.path))?;
+    let filters = patterns.at.list(list.iter().map(filter));
+    Ok(patterns.at.map([("Filters", filters)]))
 }
 
 /// What the framework names the mapping after.

@@ -10,7 +10,7 @@ use store::{Dir, Watch};
 
 use crate::api::stream::Record;
 use crate::data::Tables;
-use crate::data::stream::{KEPT, SHARDS, Stream, horizon, shard_key, streams_key};
+use crate::data::stream::{KEPT, Stream, horizon, shard_key, streams_key};
 use crate::error::Error;
 use crate::ops::stream::{self, Ask, Found, find, no_shard, no_stream};
 use crate::rules::stream::{shard_id, shard_of};
@@ -55,6 +55,7 @@ impl Changes {
         Ok(Change {
             changes: ctx.store().watch(changes),
             streams: ctx.store().watch(streams),
+            settling: false,
             ctx: ctx.clone(),
         })
     }
@@ -78,7 +79,7 @@ impl streams::Stream for Changes {
         Box::pin(async move {
             let ctx = &self.0;
             let stream = find(ctx, &from.to_string()).await?;
-            let shards = (0..SHARDS).map(|shard| shard_id(&stream, shard)).collect();
+            let shards = (0..stream.shards).map(|shard| shard_id(&stream, shard)).collect();
             let latest = ctx.state::<Arc<Tables>>().pending.decided(&ctx.kit);
             Ok(About { shards, latest, kept: KEPT })
         })
@@ -112,18 +113,24 @@ impl streams::Stream for Changes {
 struct Change {
     changes: Watch,
     streams: Watch,
+    /// Woken, and not yet told: whoever waits may turn to something else meanwhile.
+    settling: bool,
     ctx: Ctx,
 }
 
 impl Wake for Change {
     fn changed(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            tokio::select! {
-                () = self.changes.changed() => {}
-                () = self.streams.changed() => {}
+            if !self.settling {
+                tokio::select! {
+                    () = self.changes.changed() => {}
+                    () = self.streams.changed() => {}
+                }
             }
+            self.settling = true;
             // What woke us is behind the numbers that others hold undecided.
             self.ctx.state::<Arc<Tables>>().pending.settled(&self.ctx.kit).await;
+            self.settling = false;
         })
     }
 }

@@ -14,6 +14,7 @@ mod legacy;
 mod model;
 mod query;
 mod resource;
+mod source;
 mod statement;
 mod stream;
 mod table;

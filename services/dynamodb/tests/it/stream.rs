@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::Machine;
 
 /// A machine with the table `abc` (keys `a` and `b`) and a stream of it.
-async fn machine(view: &str) -> (Machine, Value) {
+pub(crate) async fn machine(view: &str) -> (Machine, Value) {
     machine_of(view, json!({ "BillingMode": "PAY_PER_REQUEST" })).await
 }
 
@@ -23,11 +23,11 @@ async fn machine_of(view: &str, capacity: Value) -> (Machine, Value) {
     (machine, arn)
 }
 
-fn key(a: &str) -> Value {
+pub(crate) fn key(a: &str) -> Value {
     json!({ "a": { "S": a }, "b": { "S": "b" } })
 }
 
-fn item(a: &str, n: i32) -> Value {
+pub(crate) fn item(a: &str, n: i32) -> Value {
     let mut item = key(a);
     item["n"] = json!({ "N": n.to_string() });
     item

@@ -2,8 +2,9 @@
 //! operations, workers and errors).
 //!
 //! A service never imports another. What crosses between services is named by an ARN and goes
-//! through one of three faces: [`targets`] (append this to that transaction), [`sources`] (give
-//! me the next records) and [`functions`] (run this function).
+//! through one of four faces: [`targets`] (append this to that transaction), [`sources`] (give
+//! me the next records), [`streams`] (give me the records from here on) and [`functions`] (run this
+//! function).
 
 mod context;
 mod error;

@@ -210,6 +210,8 @@ pub(crate) struct Script {
     pub(crate) most_at_once: Mutex<(usize, usize)>,
     /// How often a stream was read on elsewhere.
     pub(crate) reopened: Mutex<usize>,
+    /// How old the last record of each batch was.
+    pub(crate) ages: Mutex<Vec<Duration>>,
 }
 
 impl Script {
@@ -222,6 +224,7 @@ impl Script {
             provisioned: Mutex::default(),
             most_at_once: Mutex::default(),
             reopened: Mutex::default(),
+            ages: Mutex::default(),
         }
     }
 
@@ -299,6 +302,10 @@ impl Runner for Script {
             format!("{}:{} x{count}", spec.name, spec.version)
         };
         *self.provisioned.lock().unwrap() = wanted.iter().map(text).collect();
+    }
+
+    fn iterator_age(&self, _: &FunctionSpec, age: Duration) {
+        self.ages.lock().unwrap().push(age);
     }
 
     fn reopened(&self, _: &FunctionSpec) {

@@ -66,6 +66,7 @@ async fn a_record_is_given_at_once_and_the_rest_in_batches() {
     m.river.write(&["k0=c", "k2=d", "k0=e", "k4=f"]);
     m.pass(SECOND * 3).await;
     assert_eq!(batches(m), ["0: b", "1: c d e", "2: f"]);
+    assert_eq!(*m.script.ages.lock().unwrap(), [0, 0, 1, 2].map(Duration::from_secs));
     assert_eq!(m.script.most_at_once.lock().unwrap().1, 1);
 }
 

@@ -14,6 +14,8 @@ use crate::data::Checkpoint;
 use crate::error::Error;
 use crate::work::poll::BATCH_BYTES_MAX;
 
+/// How much is read at a time: as records it takes several times the memory of its JSON.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How soon it is durable that records were passed over which no filter wants.
 const SKIPPED_FLUSH: Duration = Duration::from_secs(1);
 /// How often the place of a lane is noted on which nothing comes, so that it stays within what the
@@ -154,7 +156,7 @@ impl Lane {
                 shard: &self.shard,
                 from: batch.next,
                 records_max: (mapping.batch_size as usize).saturating_sub(batch.items.len()),
-                bytes_max: terms.bytes_max.saturating_sub(batch.bytes).max(1),
+                bytes_max: PAGE_BYTES_MAX,
                 lane: (self.number.into(), feed.0.reading.lanes.into()),
             };
             let page = feed.0.stream.read(&feed.0.from, ask).await?;
@@ -165,7 +167,7 @@ impl Lane {
             let fits = batch.take(page, &terms);
             let now = kit.now();
             if batch.items.is_empty() {
-                self.pass_over(&batch, now);
+                self.pass_over(&batch, now).await?;
                 if self.window.is_some() && (!fits || ended || batch.window_is_over()) {
                     return Ok(Collected::Over);
                 }
@@ -180,44 +182,47 @@ impl Lane {
                 }
             }
             if whole {
-                self.wait(wake, stop, [closes, batch.until], batch.items.is_empty()).await?;
+                self.wait(wake, stop, [closes, batch.until], batch.items.is_empty()).await;
             }
         }
     }
 
     /// Waits until there may be something to do.
     async fn wait(
-        &mut self,
+        &self,
         wake: &mut dyn Wake,
         stop: &mut Stop,
         dues: [Option<Time>; 2],
         is_idle: bool,
-    ) -> Result<(), Error> {
+    ) {
         let clock = &*self.feed.0.lambda.kit.clock;
-        let flush = match self.skipped {
-            Some(since) => since + SKIPPED_FLUSH,
-            None => self.written + IDLE_FLUSH,
-        };
-        let flush = Some(flush).filter(|_| is_idle);
+        let flush = is_idle.then(|| self.flush_due());
         let due = dues.into_iter().chain([flush]).flatten().min();
         tokio::select! {
             biased;
             () = stop.wait() => {}
             () = wake.changed() => {}
-            () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {
-                if flush.is_some_and(|flush| flush <= clock.now()) {
-                    self.save(self.place, &[]).await?;
-                }
-            }
+            () = clock.sleep_until(due.unwrap_or_default()), if due.is_some() => {}
+        }
+    }
+
+    /// Nothing of what was looked at is wanted.
+    async fn pass_over(&mut self, batch: &Batch, now: Time) -> Result<(), Error> {
+        self.place = self.place.max(batch.next);
+        if batch.skipped > 0 {
+            self.skipped.get_or_insert(now);
+        }
+        if self.flush_due() <= now {
+            self.save(self.place, &[]).await?;
         }
         Ok(())
     }
 
-    /// Nothing of what was looked at is wanted.
-    fn pass_over(&mut self, batch: &Batch, now: Time) {
-        self.place = self.place.max(batch.next);
-        if batch.skipped > 0 {
-            self.skipped.get_or_insert(now);
+    /// When it is to be noted where the lane is, though no batch was done.
+    fn flush_due(&self) -> Time {
+        match self.skipped {
+            Some(since) => since + SKIPPED_FLUSH,
+            None => self.written + IDLE_FLUSH,
         }
     }
 

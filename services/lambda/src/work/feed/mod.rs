@@ -164,7 +164,8 @@ impl Feed {
         let moved = lambda.kit.store.transact(account, |tx| async move {
             for (key, value) in tx.scan(all.clone(), Dir::Forward, usize::MAX).await? {
                 let other: Mapping = store::decode(&key, &value)?;
-                if other.function == mapping.function && other.read_from() == next {
+                let has_it = other.source == *next || other.read_from() == next;
+                if has_it && other.function == mapping.function {
                     return Ok(None);
                 }
             }

@@ -52,9 +52,9 @@ async fn what_is_told_to_a_topic_is_published_to_it() {
             trace: None,
         };
         let kit = &server.kit;
-        let told = kit.store.transact(&kit.account, |tx| async move {
-            Ok::<_, kit::Error>(kit.targets.append(&tx, event).await?)
-        });
+        let told = kit
+            .store
+            .transact(&kit.account, |tx| async move { kit.targets.append(&tx, event).await });
         told.await.map_err(|error| error.to_string())
     };
     tell(&topic, "hello".into()).await.unwrap();

@@ -1,5 +1,6 @@
-//! Lambda: functions, their invocation, and the queues and streams that feed them. What runs them is the
-//! `host`; this service keeps them, prepares their code, and decides what becomes of an event.
+//! Lambda: functions, their invocation, and the queues and streams that feed them. What runs
+//! them is the `host`; this service keeps them, prepares their code, and decides what becomes
+//! of an event.
 
 mod api;
 mod code;

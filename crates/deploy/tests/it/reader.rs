@@ -134,31 +134,7 @@ fn the_stage_decides() {
     assert_eq!(function["Environment"]["Variables"].to_string(), r#"{"S":"prod","P":"prod"}"#);
 }
 
-#[test]
-fn events_become_resources() {
-    let sqs = event("sqs: arn:aws:sqs:us-east-1:000000000000:my-queue");
-    assert_eq!(
-        properties(&sqs, "FDashxEventSourceMappingSQSMyqueue"),
-        json!({
-            "BatchSize": 10,
-            "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:my-queue",
-            "FunctionName": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
-            "Enabled": true,
-        })
-    );
-    let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/my-table/stream/1";
-    let stream = event(&format!("stream: {arn}"));
-    assert_eq!(
-        properties(&stream, "FDashxEventSourceMappingDynamodbMytable"),
-        json!({
-            "BatchSize": 10,
-            "EventSourceArn": arn,
-            "FunctionName": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
-            "StartingPosition": "TRIM_HORIZON",
-            "Enabled": true,
-        })
-    );
-    let stream = "
+const STREAM: &str = "
 functions:
   f-x:
     handler: f.h
@@ -178,7 +154,22 @@ resources:
         KeySchema: [{ AttributeName: PK, KeyType: HASH }]
         StreamSpecification: { StreamViewType: NEW_IMAGE }
 ";
-    let stream = read(&format!("{HEAD}{stream}")).unwrap_or_else(|error| panic!("{error}"));
+
+#[test]
+fn events_of_streams_become_mappings() {
+    let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/my-table/stream/1";
+    let stream = event(&format!("stream: {arn}"));
+    assert_eq!(
+        properties(&stream, "FDashxEventSourceMappingDynamodbMytable"),
+        json!({
+            "BatchSize": 10,
+            "EventSourceArn": arn,
+            "FunctionName": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
+            "StartingPosition": "TRIM_HORIZON",
+            "Enabled": true,
+        })
+    );
+    let stream = read(&format!("{HEAD}{STREAM}")).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
         properties(&stream, "FDashxEventSourceMappingDynamodbOrders"),
         json!({
@@ -196,6 +187,20 @@ resources:
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "FilterCriteria": {"Filters": [{"Pattern": "{\"eventName\":[\"INSERT\"]}"}]},
             "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Q", "Arn"]}}},
+        })
+    );
+}
+
+#[test]
+fn events_become_resources() {
+    let sqs = event("sqs: arn:aws:sqs:us-east-1:000000000000:my-queue");
+    assert_eq!(
+        properties(&sqs, "FDashxEventSourceMappingSQSMyqueue"),
+        json!({
+            "BatchSize": 10,
+            "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:my-queue",
+            "FunctionName": {"Fn::GetAtt": ["FDashxLambdaFunction", "Arn"]},
+            "Enabled": true,
         })
     );
     let sns = event("sns: { topicName: t.x, filterPolicy: { a: [b] } }");

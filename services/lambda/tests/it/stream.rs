@@ -266,7 +266,7 @@ async fn a_mapping_goes_on_where_it_was() {
     let again = Machine::on(engine, blobs, START + SECOND).await;
     again.river.take_over(&m.river);
     drop(m);
-    again.warm("pay").await;
+    again.await_event().await;
     again.pass(MINUTE).await;
     assert_eq!(batches(&again), ["1: b"]);
 }

@@ -2,16 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::machine::{QUEUE, settle};
+use crate::machine::{Machine, QUEUE, settle};
 use crate::river::STREAM;
 use crate::stream::machine;
 
-#[tokio::test]
-async fn a_mapping_is_made_described_changed_and_deleted() {
-    let m = &machine().await;
-    let uuid = m.stream_mapping("pay", json!({})).await;
-    let one = json!({ "UUID": uuid });
-    let mut expected = json!({
+/// A mapping that sets nothing of its own, as it is described.
+fn described(uuid: &str) -> Value {
+    json!({
         "UUID": uuid,
         "EventSourceMappingArn":
             format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}"),
@@ -31,8 +28,16 @@ async fn a_mapping_is_made_described_changed_and_deleted() {
         "LastModified": 1_793_491_200.0,
         "State": "Enabled",
         "StateTransitionReason": "USER_INITIATED",
-    });
-    assert_eq!(m.call("GetEventSourceMapping", one.clone()).await.unwrap(), expected);
+    })
+}
+
+#[tokio::test]
+async fn a_mapping_is_made_described_and_listed() {
+    let m = &machine().await;
+    let uuid = m.stream_mapping("pay", json!({})).await;
+    let one = json!({ "UUID": uuid });
+    let expected = described(&uuid);
+    assert_eq!(m.call("GetEventSourceMapping", one).await.unwrap(), expected);
     let by_stream = json!({ "EventSourceArn": STREAM });
     let listed = m.call("ListEventSourceMappings", by_stream).await.unwrap();
     assert_eq!(listed, json!({ "EventSourceMappings": [expected] }));
@@ -50,7 +55,13 @@ async fn a_mapping_is_made_described_changed_and_deleted() {
          {uuid}"
     );
     assert_eq!(twice, text);
+}
 
+#[tokio::test]
+async fn every_setting_changes_and_goes_back() {
+    let m = &machine().await;
+    let uuid = m.stream_mapping("pay", json!({})).await;
+    let one = json!({ "UUID": uuid });
     let queue = "arn:aws:sqs:us-east-1:000000000000:letters";
     let settings = json!({
         "BatchSize": 10_000,
@@ -69,7 +80,7 @@ async fn a_mapping_is_made_described_changed_and_deleted() {
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         all
     };
-    expected = with(&expected, &settings);
+    let mut expected = with(&described(&uuid), &settings);
     expected["State"] = "Updating".into();
     let changed = m.call("UpdateEventSourceMapping", with(&one, &settings)).await.unwrap();
     assert_eq!(changed, expected);
@@ -108,37 +119,46 @@ async fn a_deleted_mapping_leaves_nothing_behind() {
     assert_eq!(left.len(), 0);
 }
 
-#[tokio::test]
-async fn what_is_of_queues_is_refused_of_streams_and_the_other_way_round() {
-    let m = &machine().await;
-    let check = async |source: &str, more: Value, expected: &str| {
-        let mut input = json!({ "FunctionName": "pay", "EventSourceArn": source });
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let error = m.call("CreateEventSourceMapping", input).await.unwrap_err();
-        assert_eq!(error, expected, "{more}");
-    };
-    let at = |more: Value| {
-        let mut input = json!({ "StartingPosition": "LATEST" });
-        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        input
-    };
-    let unsupported = |name: &str| {
-        format!(
-            "InvalidParameterValueException: Unsupported {name} parameter for given event source \
-             mapping type."
-        )
-    };
-    let destination = |arn: &str| json!({ "OnFailure": { "Destination": arn } });
-    let letters = "arn:aws:sqs:us-east-1:000000000000:letters";
+const LETTERS: &str = "arn:aws:sqs:us-east-1:000000000000:letters";
 
-    check(
+async fn refused(m: &Machine, source: &str, more: Value, expected: &str) {
+    let mut input = json!({ "FunctionName": "pay", "EventSourceArn": source });
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let error = m.call("CreateEventSourceMapping", input).await.unwrap_err();
+    assert_eq!(error, expected, "{more}");
+}
+
+/// Settings of a mapping that begins with what is written from now on.
+fn at(more: Value) -> Value {
+    let mut input = json!({ "StartingPosition": "LATEST" });
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    input
+}
+
+fn unsupported(name: &str) -> String {
+    format!(
+        "InvalidParameterValueException: Unsupported {name} parameter for given event source \
+         mapping type."
+    )
+}
+
+fn destination(arn: &str) -> Value {
+    json!({ "OnFailure": { "Destination": arn } })
+}
+
+#[tokio::test]
+async fn what_is_of_queues_is_refused_of_streams() {
+    let m = &machine().await;
+    refused(
+        m,
         STREAM,
         json!({}),
         "InvalidParameterValueException: 1 validation error detected: Value null at \
          'startingPosition' failed to satisfy constraint: Member must not be null.",
     )
     .await;
-    check(
+    refused(
+        m,
         STREAM,
         json!({ "StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1 }),
         &format!(
@@ -150,11 +170,17 @@ async fn what_is_of_queues_is_refused_of_streams_and_the_other_way_round() {
         ("ScalingConfig", json!({ "MaximumConcurrency": 2 })),
         ("ProvisionedPollerConfig", json!({ "MinimumPollers": 2 })),
         ("StartingPositionTimestamp", json!(1)),
-        ("DestinationConfig", json!({ "OnSuccess": { "Destination": letters } })),
+        ("DestinationConfig", json!({ "OnSuccess": { "Destination": LETTERS } })),
     ] {
-        check(STREAM, at(json!({ name: value })), &unsupported(name)).await;
+        refused(m, STREAM, at(json!({ name: value })), &unsupported(name)).await;
     }
-    check(
+}
+
+#[tokio::test]
+async fn what_is_of_streams_is_refused_of_queues() {
+    let m = &machine().await;
+    refused(
+        m,
         QUEUE,
         at(json!({})),
         "InvalidParameterValueException: StartingPosition is not valid for SQS event sources.",
@@ -162,26 +188,31 @@ async fn what_is_of_queues_is_refused_of_streams_and_the_other_way_round() {
     .await;
     for (name, value) in [
         ("ParallelizationFactor", json!(1)),
-        ("DestinationConfig", destination(letters)),
+        ("DestinationConfig", destination(LETTERS)),
         ("MaximumRecordAgeInSeconds", json!(60)),
         ("BisectBatchOnFunctionError", json!(true)),
         ("MaximumRetryAttempts", json!(0)),
         ("TumblingWindowInSeconds", json!(30)),
         ("StartingPositionTimestamp", json!(1)),
     ] {
-        check(QUEUE, json!({ name: value }), &unsupported(name)).await;
+        refused(m, QUEUE, json!({ name: value }), &unsupported(name)).await;
     }
+}
 
+#[tokio::test]
+async fn streams_and_destinations_must_be_there() {
+    let m = &machine().await;
     let gone = "arn:aws:dynamodb:us-east-1:000000000000:table/t";
     let none = format!("InvalidParameterValueException: Stream not found: {gone}");
-    check(gone, at(json!({})), &none).await;
+    refused(m, gone, at(json!({})), &none).await;
     let fifo = "arn:aws:sqs:us-east-1:000000000000:letters.fifo";
     for wrong in [fifo, "arn:aws:lambda:us-east-1:000000000000:function:other"] {
         let invalid =
             format!("InvalidParameterValueException: The destination ARN {wrong} is invalid.");
-        check(STREAM, at(json!({ "DestinationConfig": destination(wrong) })), &invalid).await;
+        refused(m, STREAM, at(json!({ "DestinationConfig": destination(wrong) })), &invalid).await;
     }
-    check(
+    refused(
+        m,
         STREAM,
         at(json!({ "DestinationConfig": destination("arn:aws:s3:::bucket") })),
         "NotImplemented: lambda: s3 as a destination of an event source mapping is not served",

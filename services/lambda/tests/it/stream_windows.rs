@@ -188,9 +188,10 @@ async fn a_state_survives_a_restart() {
     collect(&again);
     again.river.take_over(&m.river);
     drop(m);
-    again.warm("pay").await;
     again.pass(SECOND * 30).await;
-    assert_eq!(told(&again), [r#"30: [] {"seen":"a"} ends"#]);
+    again.await_event().await;
+    let told = told(&again);
+    assert!(told.len() == 1 && told[0].ends_with(r#": [] {"seen":"a"} ends"#), "{told:?}");
 }
 
 #[tokio::test]

@@ -65,6 +65,8 @@ fn json(names: &Names, fault: &Fault) -> String {
         | "MissingAuthenticationTokenException"
         | "IncompleteSignatureException"
         | "InvalidSignatureException" => ("com.amazon.coral.service#", "message"),
+        // As DynamoDB spells it where there is more to say: an item, or reasons.
+        _ if fault.extra.is_some() => (names.json_namespace, "Message"),
         _ => (names.json_namespace, "message"),
     };
     let mut body = Map::new();
@@ -118,6 +120,25 @@ mod tests {
         };
         let reply = encode_fault(protocol, &names, "id", &fault);
         assert_eq!(String::from_utf8_lossy(&reply.body), expected);
+    }
+
+    #[test]
+    fn with_more_to_say_the_message_is_spelled_otherwise() {
+        let names = Names { json_namespace: "ns#", ..Names::PLAIN };
+        let extra = serde_json::json!({ "Item": {} });
+        let fault = Fault {
+            code: "ConditionalCheckFailedException",
+            query_code: None,
+            message: "failed",
+            status: 400,
+            sender: true,
+            extra: Some(&extra),
+        };
+        let reply = encode_fault(Protocol::Json10, &names, "id", &fault);
+        let wanted =
+            r#"{"Item":{},"Message":"failed","__type":"ns#ConditionalCheckFailedException"}"#;
+        let told: Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(told, serde_json::from_str::<Value>(wanted).unwrap());
     }
 
     #[test]

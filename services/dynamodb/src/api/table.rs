@@ -248,11 +248,14 @@ pub(crate) struct ChangeTableOutput {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct TableDescription {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) attribute_definitions: Vec<AttributeDefinition>,
     pub(crate) table_name: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) key_schema: Vec<KeySchemaElement>,
     pub(crate) table_status: &'static str,
-    pub(crate) creation_date_time: Epoch,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_date_time: Option<Epoch>,
     pub(crate) provisioned_throughput: ThroughputDescription,
     pub(crate) table_size_bytes: u64,
     pub(crate) item_count: u64,

@@ -157,7 +157,7 @@ pub(crate) async fn delete(ctx: &Ctx, input: TableNameInput) -> Result<ChangeTab
             Ok(table)
         })
         .await?;
-    Ok(ChangeTableOutput { table_description: description(ctx, &table, "DELETING") })
+    Ok(ChangeTableOutput { table_description: farewell(ctx, &table) })
 }
 
 pub(crate) async fn update(ctx: &Ctx, input: UpdateTableInput) -> Result<ChangeTableOutput, Error> {
@@ -316,7 +316,7 @@ pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> Tab
         table_name: table.name.clone(),
         key_schema: key_schema(&table.schema),
         table_status: status,
-        creation_date_time: Epoch(table.created),
+        creation_date_time: Some(Epoch(table.created)),
         provisioned_throughput: provisioned(ctx, &table.settings),
         table_size_bytes: count.bytes,
         item_count: count.items,
@@ -357,6 +357,18 @@ pub(crate) fn description(ctx: &Ctx, table: &Table, status: &'static str) -> Tab
             .as_ref()
             .map(|class| TableClassSummary { table_class: class.clone() }),
         deletion_protection_enabled: table.settings.deletion_protected,
+    }
+}
+
+/// What is told of a table that goes: no more of what it was made of.
+fn farewell(ctx: &Ctx, table: &Table) -> TableDescription {
+    TableDescription {
+        attribute_definitions: Vec::new(),
+        key_schema: Vec::new(),
+        creation_date_time: None,
+        local_secondary_indexes: Vec::new(),
+        global_secondary_indexes: Vec::new(),
+        ..description(ctx, table, "DELETING")
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) fn install(dir: &Path, say: &dyn Fn(&str)) -> Result<(), Diagnostic> 
     run(Command::new("npm").args([verb, "--no-audit", "--no-fund"]).current_dir(dir), &at)
 }
 
-/// Whether there are modules of the project, or of the workspace it is a part of: npm installs those
-/// of all parts at its root.
+/// Whether there are modules of the project, or of the workspace it is a part of: npm installs
+/// those of all parts at its root.
 fn is_installed(dir: &Path) -> bool {
     if dir.join("node_modules").exists() {
         return true;
@@ -85,7 +85,6 @@ pub(super) fn run(command: &mut Command, at: &Place) -> Result<(), Diagnostic> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

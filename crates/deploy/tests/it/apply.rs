@@ -218,7 +218,8 @@ Resources:
     Properties:
       TableName: orders
       KeySchema: [{ AttributeName: PK, KeyType: HASH }]
-      AttributeDefinitions: [{ AttributeName: PK, AttributeType: S }, { AttributeName: day, AttributeType: S }]
+      AttributeDefinitions:
+        [{ AttributeName: PK, AttributeType: S }, { AttributeName: day, AttributeType: S }]
       ProvisionedThroughput: { ReadCapacityUnits: 1, WriteCapacityUnits: 1 }
       GlobalSecondaryIndexes:
         - IndexName: byDay

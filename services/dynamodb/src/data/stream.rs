@@ -1,10 +1,10 @@
 //! Streams: what has happened to the items of tables, kept for a day.
 //!
-//! A stream has as many shards as it was made with; a change stands in that of its item's partition
-//! key, so that the changes of an item are in order. Its number is taken in the transaction of the write,
-//! after the item was read: whoever changes the item next has read this change, and takes a larger
-//! one. Writers share no record, so numbers may be committed in another order than they were taken
-//! in. Readers therefore stay below the numbers that are still undecided ([`Pending`]).
+//! A stream has as many shards as it was made with; a change stands in that of its item's
+//! partition key, so that the changes of an item are in order. Its number is taken in the
+//! transaction of the write, after the item was read: whoever changes the item next has read this
+//! change, and takes a larger one. Writers share no record, so numbers may be committed in another
+//! order than they were taken in. Readers therefore stay below the numbers that are still undecided ([`Pending`]).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -196,7 +196,6 @@ impl Drop for Held {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

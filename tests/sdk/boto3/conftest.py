@@ -1,10 +1,15 @@
-"""Functions and mappings made for one test."""
+"""Clients that many ask for, and functions and mappings made for one test."""
 
 import pytest
 
 from package import package
 
 ROLE = "arn:aws:iam::000000000000:role/any"
+
+
+@pytest.fixture
+def db(aws):
+    return aws("dynamodb")
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ EVERY_TYPE = {
 
 
 @pytest.fixture
-def db(aws):
-    return aws("dynamodb")
-
-
-@pytest.fixture
 def table(db, name):
     db.create_table(
         TableName=name,

@@ -9,11 +9,6 @@ from botocore.exceptions import ClientError
 UNITS = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
 
 
-@pytest.fixture
-def db(aws):
-    return aws("dynamodb")
-
-
 def keys(*names):
     kinds = ["HASH", "RANGE"]
     return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, kinds)]

@@ -7,11 +7,6 @@ from botocore.exceptions import ClientError
 
 
 @pytest.fixture
-def db(aws):
-    return aws("dynamodb")
-
-
-@pytest.fixture
 def made(db):
     """`made(name, …)` makes a table that is deleted at the end."""
     names = []

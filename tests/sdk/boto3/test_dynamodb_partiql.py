@@ -7,11 +7,6 @@ from botocore.exceptions import ClientError
 
 
 @pytest.fixture
-def db(aws):
-    return aws("dynamodb")
-
-
-@pytest.fixture
 def table(db, name):
     db.create_table(
         TableName=name,

@@ -4,11 +4,6 @@ import pytest
 
 
 @pytest.fixture
-def db(aws):
-    return aws("dynamodb")
-
-
-@pytest.fixture
 def streams(aws):
     return aws("dynamodbstreams")
 

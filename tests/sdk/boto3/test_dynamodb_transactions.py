@@ -11,11 +11,6 @@ SUM = 1_000
 
 
 @pytest.fixture
-def db(aws):
-    return aws("dynamodb")
-
-
-@pytest.fixture
 def tables(db, name):
     """Two tables with the key `pk`."""
     made = [f"{name}-one", f"{name}-two"]

@@ -37,7 +37,8 @@ pub(super) const TYPE: Type = Type {
         Property::any("KeySchema").required().replaces(),
         Property::any("AttributeDefinitions").replaces_if(retypes),
         Property::text("BillingMode"),
-        Property::ints("ProvisionedThroughput").but("limits only where the server throttles tables"),
+        Property::ints("ProvisionedThroughput")
+            .but("limits only where the server throttles tables"),
         Property::bool("DeletionProtectionEnabled"),
         Property::any("GlobalSecondaryIndexes"),
         Property::any("LocalSecondaryIndexes").replaces(),

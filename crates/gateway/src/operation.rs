@@ -8,6 +8,7 @@ use wire::{Fault, Input, Protocol};
 
 use crate::reply::{Body, Refusal, pieces, refuse, whole};
 use crate::route::Found;
+use crate::verify::Purpose;
 use crate::{Gateway, authorize, unknown, verify};
 
 /// Services of JSON that a policy may open to callers who do not sign.
@@ -60,9 +61,18 @@ async fn run(
     body: Bytes,
 ) -> Result<wire::Reply, Error> {
     let Found { protocol, operation, labels, .. } = found;
+    if unknown::is_foreign(gateway, head) {
+        return Err(Error::new(
+            "AccessDeniedException",
+            403,
+            "Pages of other machines may not use the APIs, because signatures are not verified: \
+             start the server with --auth if they are to.",
+        ));
+    }
     let json = is_json(protocol);
-    let needed = json && !OPEN_TO_ALL.contains(&service.api().id);
-    let caller = match verify::caller(gateway, head, &body, needed).await {
+    let id = service.api().id;
+    let purpose = Purpose { service: id, needed: json && !OPEN_TO_ALL.contains(&id) };
+    let caller = match verify::caller(gateway, head, &body, Some(purpose)).await {
         // What there is not is found out before who asks for it.
         Err(_) if json && !service.serves(&operation) => Caller::root(&gateway.kit.account),
         caller => caller.map_err(|refusal| refused(protocol, refusal))?,

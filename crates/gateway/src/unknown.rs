@@ -70,15 +70,28 @@ fn checked(status: StatusCode, kind: &'static str, body: String) -> Response<Bod
     response
 }
 
-/// Whether a page of the request's origin may use what the request's credentials may. Where
-/// signatures are verified every page may, as at AWS; without, credentials prove nothing and only
-/// pages of this machine may. What is no origin of the web cannot be a page's.
+/// Whether a page of the request's origin may use what the request's credentials may.
 fn is_granted(gateway: &Gateway, head: &request::Parts) -> bool {
-    let Some(origin) = head.headers.get(ORIGIN) else { return false };
-    let origin = origin.to_str().unwrap_or("null");
+    head.headers.contains_key(ORIGIN) && !is_foreign(gateway, head)
+}
+
+/// Whether a browser has sent the request for a page that may not use what its credentials may.
+/// Where signatures are verified every page may, as at AWS; without, credentials prove nothing and
+/// only pages of this machine may. Browsers ask nobody before they send forms and fetch images, so
+/// it is not enough to keep the answer from the page.
+pub(crate) fn is_foreign(gateway: &Gateway, head: &request::Parts) -> bool {
     if gateway.config.auth {
-        return true;
+        return false;
     }
+    match head.headers.get(ORIGIN) {
+        Some(origin) => !is_of_this_machine(origin.to_str().unwrap_or("null")),
+        // Images and links have no origin.
+        None => head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site"),
+    }
+}
+
+/// What is no origin of the web cannot be a page's.
+fn is_of_this_machine(origin: &str) -> bool {
     match origin.contains("://") {
         true => {
             let host = origin.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));

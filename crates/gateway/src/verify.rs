@@ -32,14 +32,23 @@ fn invalid() -> Refusal {
     )
 }
 
-/// Finds out who calls. With `--auth` the signature must be right. Without it any will do; none
-/// is the root's, unless it is `needed`.
+/// What a signature is to be for.
+pub(crate) struct Purpose<'a> {
+    /// The service's id.
+    pub(crate) service: &'a str,
+    /// Whether there must be one at all.
+    pub(crate) needed: bool,
+}
+
+/// Finds out who calls. With `--auth` the signature must be right, and for its purpose. Without it
+/// any will do; none is the root's, unless it is needed.
 pub(crate) async fn caller(
     gateway: &Gateway,
     head: &request::Parts,
     body: &[u8],
-    needed: bool,
+    purpose: Option<Purpose<'_>>,
 ) -> Result<Caller, Refusal> {
+    let needed = purpose.as_ref().is_some_and(|purpose| purpose.needed);
     let signed = match sigv4::parse(&head.uri, &head.headers) {
         Ok(signed) => signed,
         Err(error @ ParseError::Twice) if gateway.config.auth || needed => {
@@ -75,9 +84,16 @@ pub(crate) async fn caller(
     let verified =
         sigv4::verify(&signed, &head.method, &head.uri, &head.headers, body, secret, now);
     let identity = known.ok_or_else(invalid)?;
-    match verified {
-        Ok(()) if identity.session_token == signed.session_token => Ok(identity.caller),
-        Err(sigv4::VerifyError::Expired) => Err(Refusal::new(
+    // Services may share a signing name that others' ids begin with: `dynamodb`.
+    let other = purpose.filter(|purpose| !purpose.service.starts_with(&signed.service));
+    match (verified, other) {
+        (Ok(()), Some(Purpose { service, .. })) => Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "InvalidSignatureException",
+            format!("Credential should be scoped to correct service: '{service}'."),
+        )),
+        (Ok(()), None) if identity.session_token == signed.session_token => Ok(identity.caller),
+        (Err(sigv4::VerifyError::Expired), _) => Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "InvalidSignatureException",
             "Signature expired: the request's time differs from ours by more than is allowed.",
@@ -104,7 +120,7 @@ pub(crate) async fn control(
             "Control requests carry the header 'x-cumulet: 1'.",
         ));
     }
-    let caller = caller(gateway, head, body, false).await?;
+    let caller = caller(gateway, head, body, None).await?;
     if gateway.config.auth && !is_root(&caller.arn) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,

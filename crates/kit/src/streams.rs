@@ -61,17 +61,20 @@ pub struct Numbered {
 
 /// Something that has records in order.
 pub trait Stream: Send + Sync + 'static {
-    /// What the stream is like. Fails where it does not exist, with the service's own error.
+    /// What the stream is like. Fails where it does not exist, or does not any more, with the
+    /// service's `ResourceNotFoundException`; reading and watching a shard do so, too.
     fn about<'a>(&'a self, stream: &'a Arn) -> BoxFuture<'a, Result<About, Error>>;
 
     /// Records of a shard.
     fn read<'a>(&'a self, stream: &'a Arn, ask: Ask<'a>) -> BoxFuture<'a, Result<Page, Error>>;
 
-    /// Wakes when there may be more to read in a shard, or when the stream has changed itself.
+    /// Wakes when there may be more to read in a shard, or when the stream has changed itself or
+    /// another has taken its place. Without a shard, only the latter, and of streams, too, that are
+    /// gone.
     fn watch<'a>(
         &'a self,
         stream: &'a Arn,
-        shard: &'a str,
+        shard: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn Wake>, Error>>;
 
     /// The stream that has taken the place of this one, which is closed.

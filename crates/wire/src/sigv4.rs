@@ -199,9 +199,13 @@ pub fn verify(
 ) -> Result<(), VerifyError> {
     let expected = signature(signed, method, uri, headers, body, secret);
     let equal: bool = expected.as_bytes().ct_eq(signed.signature.as_bytes()).into();
-    let host_signed = signed.signed_headers.iter().any(|name| name == "host");
+    let is_signed = |name: &str| signed.signed_headers.iter().any(|signed| signed == name);
+    // What says which operation is meant must not be put to a request that another has signed.
+    let names = headers.keys().map(http::HeaderName::as_str);
+    let all_signed =
+        is_signed("host") && names.filter(|name| name.starts_with("x-amz-")).all(is_signed);
     let scope_matches = signed.timestamp.starts_with(&signed.date);
-    if !equal || !host_signed || !scope_matches || !body_matches(signed, headers, body) {
+    if !equal || !all_signed || !scope_matches || !body_matches(signed, headers, body) {
         return Err(VerifyError::Mismatch);
     }
     let at = parse_time(&signed.timestamp).ok_or(VerifyError::Mismatch)?;
@@ -390,6 +394,9 @@ mod tests {
         assert_eq!(check(&other, b"", SECRET, now), Err(VerifyError::Mismatch));
         let mut other = example();
         other.headers_mut().insert("host", "evil.example".parse().unwrap());
+        assert_eq!(check(&other, b"", SECRET, now), Err(VerifyError::Mismatch));
+        let mut other = example();
+        other.headers_mut().insert("x-amz-target", "AmazonSQS.ListQueues".parse().unwrap());
         assert_eq!(check(&other, b"", SECRET, now), Err(VerifyError::Mismatch));
         assert_eq!(check(&example(), b"", SECRET, "20150830T124101Z"), Err(VerifyError::Expired));
         assert_eq!(check(&example(), b"", SECRET, "20150830T123059Z"), Err(VerifyError::Expired));

@@ -47,15 +47,23 @@ impl Changes {
         Ok(Page { records, next, whole, ended, trimmed })
     }
 
-    async fn watch(&self, from: &Arn, shard_id: &str) -> Result<Change, Error> {
+    async fn watch(&self, from: &Arn, shard_id: Option<&str>) -> Result<Change, Error> {
         let ctx = &self.0;
-        let stream = find(ctx, &from.to_string()).await?;
-        let changes = shard_key(&ctx.account, stream.number, shard(&stream, shard_id)?);
-        let streams = streams_key(&ctx.account, &ctx.region).str(&stream.table);
+        let text = from.to_string();
+        let (table, _) = stream::parts(ctx, &text).ok_or_else(|| no_stream(&text))?;
+        let streams = streams_key(&ctx.account, &ctx.region).str(table);
+        let changes = match shard_id {
+            Some(id) => {
+                let stream = find(ctx, &text).await?;
+                shard_key(&ctx.account, stream.number, shard(&stream, id)?)
+            }
+            None => streams.clone(),
+        };
         Ok(Change {
             changes: ctx.store().watch(changes),
             streams: ctx.store().watch(streams),
-            settling: false,
+            // What was written just before may be behind such numbers, too.
+            settling: true,
             ctx: ctx.clone(),
         })
     }
@@ -96,7 +104,7 @@ impl streams::Stream for Changes {
     fn watch<'a>(
         &'a self,
         from: &'a Arn,
-        shard: &'a str,
+        shard: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn Wake>, kit::Error>> {
         Box::pin(async move {
             let change: Box<dyn Wake> = Box::new(self.watch(from, shard).await?);

@@ -67,7 +67,7 @@ pub(crate) async fn serve_url(
         if !matches!(signed, Ok(Some(_))) {
             return answer::forbidden();
         }
-        match verify::caller(gateway, head, &body, false).await {
+        match verify::caller(gateway, head, &body, None).await {
             Ok(found) if found.arn.account == url.function.account => caller = Some(found),
             _ => return answer::forbidden(),
         }

@@ -239,8 +239,12 @@ pub(crate) async fn read(ctx: &Ctx, stream: &Stream, ask: &Ask) -> Result<Found,
             range = range.after(&key);
             next = number + 1;
             let change: Change = store::decode(&key, &change)?;
-            // The blob of one that is trimmed meanwhile is gone; so is the change.
-            let Ok(body) = change.body.load(ctx.store()).await else { continue };
+            let body = match change.body.load(ctx.store()).await {
+                Ok(body) => body,
+                // The blob of one that is trimmed meanwhile is gone, and so is the change.
+                Err(_) if ctx.store().get_record::<Change>(&key).await?.is_none() => continue,
+                Err(error) => return Err(error.into()),
+            };
             let body = item::decode(&body)?;
             if !is_in_lane(&body, ask.lane) {
                 continue;

@@ -1,5 +1,7 @@
 //! What may be asked of streams, and the texts that stand for places in them.
 
+use std::time::Duration;
+
 use base::{Sequence, Time};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -77,19 +79,31 @@ pub(crate) fn shards(settings: &Settings) -> u8 {
     u8::try_from(partitions).unwrap_or(SHARDS_MAX).clamp(1, SHARDS_MAX)
 }
 
-/// A label is the time, and no two of a table are the same.
+/// A label is the time, and each of a table comes after the one before.
 fn label_after(last: Option<&OfTable>, now: Time) -> String {
-    let at = |millis: u64| label(Time::from_millis(millis));
-    let mut millis = now.as_millis();
-    while last.is_some_and(|last| last.label >= at(millis)) {
-        millis += 1;
+    match last.filter(|last| last.label >= label(now)) {
+        None => label(now),
+        Some(last) => match time_of(&last.label) {
+            Some(time) => label(time + Duration::from_millis(1)),
+            // After every time of this form.
+            None => last.label.clone() + "0",
+        },
     }
-    at(millis)
 }
 
-pub(crate) fn label(now: Time) -> String {
-    let text = now.to_string();
-    text.trim_end_matches('Z').to_owned()
+/// `2026-11-21T08:00:00.000`.
+const LABEL: &str = "%Y-%m-%dT%H:%M:%S%.3f";
+
+pub(crate) fn label(time: Time) -> String {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    time.strftime(LABEL).to_string()
+}
+
+fn time_of(label: &str) -> Option<Time> {
+    let time = jiff::civil::DateTime::strptime(LABEL, label).ok()?;
+    let millis = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
+    Some(Time::from_millis(u64::try_from(millis).ok()?))
 }
 
 /// A number as clients have it.

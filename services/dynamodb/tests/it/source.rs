@@ -106,7 +106,7 @@ async fn whoever_waits_is_woken_and_sees_what_woke_him() {
     let source = Source::of(&machine, &arn).await;
     let mut readers = Vec::new();
     for shard in &source.shards {
-        let wake = source.stream.watch(&source.arn, shard).await.unwrap();
+        let wake = source.stream.watch(&source.arn, Some(shard)).await.unwrap();
         readers.push((shard, wake, 0));
     }
     for n in 0..200 {
@@ -142,7 +142,7 @@ async fn a_stream_that_is_closed_ends_and_has_a_successor() {
     let (machine, arn) = machine("NEW_IMAGE").await;
     let source = Source::of(&machine, &arn).await;
     machine.put("abc", item("p", 1)).await;
-    let mut wake = source.stream.watch(&source.arn, &source.shards[0]).await.unwrap();
+    let mut wake = source.stream.watch(&source.arn, Some(&source.shards[0])).await.unwrap();
     let specify = async |specification: Value| {
         let input = json!({ "TableName": "abc", "StreamSpecification": specification });
         machine.call("UpdateTable", input).await.unwrap()

@@ -61,6 +61,9 @@ pub(crate) struct Reading {
     /// The stream that has taken the place of the source, once that was closed and read to its
     /// end.
     pub(crate) followed: Option<Arn>,
+    /// Another mapping has been made for what follows: this one ends with its stream.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) superseded: bool,
 }
 
 impl Default for Reading {
@@ -74,6 +77,7 @@ impl Default for Reading {
             tumbling_secs: 0,
             on_failure: None,
             followed: None,
+            superseded: false,
         }
     }
 }

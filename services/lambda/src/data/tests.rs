@@ -165,6 +165,7 @@ fn older_records_are_read_as_they_were_written() {
         tumbling_secs: 30,
         on_failure: Some("arn:aws:sqs:us-east-1:000000000000:q".parse().unwrap()),
         followed: Some("arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/1".parse().unwrap()),
+        superseded: false,
     };
     check!(&Mapping { reading: Some(reading), ..mapping }, "mapping-stream.v1");
     let state = Body::Inline("{}".into());

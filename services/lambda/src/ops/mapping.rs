@@ -290,13 +290,13 @@ async fn claim(ctx: &Ctx, tx: &Tx, mapping: &Mapping) -> Result<Vec<String>, Err
         if other.function != mapping.function || other.uuid == mapping.uuid {
             continue;
         }
-        if other.source == mapping.source {
+        if other.source == mapping.source || other.source == *mapping.read_from() {
             return Err(exists(other));
         }
         if let Some(reading) = other.reading.as_mut().filter(|_| mapping.reading.is_some())
             && reading.followed.as_ref() == Some(&mapping.source)
         {
-            reading.followed = None;
+            (reading.followed, reading.superseded) = (None, true);
             tx.put_record(key, &other)?;
             given_up.push(other.uuid);
         }
@@ -332,6 +332,7 @@ async fn configuration(
 ) -> Result<MappingConfiguration, Error> {
     let max = mapping.concurrency_max;
     let arn = ctx.arn("lambda", format!("event-source-mapping:{}", mapping.uuid));
+    let is_stream = mapping.reading.is_some();
     let stream = match &mapping.reading {
         Some(reading) => {
             let result = Lambda::of(ctx).pollers.result(ctx, &mapping.uuid).await?;
@@ -360,7 +361,8 @@ async fn configuration(
         }),
         last_modified: Epoch(mapping.modified),
         state,
-        state_transition_reason: "USER_INITIATED",
+        // AWS spells it differently for streams.
+        state_transition_reason: if is_stream { "User action" } else { "USER_INITIATED" },
     })
 }
 

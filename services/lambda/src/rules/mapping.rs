@@ -208,10 +208,11 @@ pub(crate) fn batch_failures<'a>(answer: &[u8], ids: &[&'a str]) -> Failures<'a>
     let Ok(parsed) = serde_json::from_slice::<Option<Answer>>(answer) else {
         return Failures::All;
     };
+    let known: HashSet<&str> = ids.iter().copied().collect();
     let mut failed = HashSet::new();
     for item in parsed.and_then(|answer| answer.batch_item_failures).unwrap_or_default() {
         // An unknown, empty or null identifier means the function is mistaken about its batch.
-        let Some(id) = ids.iter().find(|id| **id == item.item_identifier) else {
+        let Some(id) = known.get(&*item.item_identifier) else {
             return Failures::All;
         };
         failed.insert(*id);

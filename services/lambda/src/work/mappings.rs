@@ -106,7 +106,11 @@ pub(crate) async fn tick(ctx: &Ctx) -> Result<(), Error> {
         keys.insert(store::decode::<Mapping>(&key, &value)?.uuid, key);
     }
     for (uuid, key) in keys {
-        lambda.pollers.sync(lambda, &uuid, &key).await?;
+        // The others are polled all the same.
+        if let Err(error) = lambda.pollers.sync(lambda, &uuid, &key).await {
+            let error = kit::Error::from(error);
+            tracing::warn!(mapping = uuid, %error, "an event source mapping does not start");
+        }
     }
     Ok(())
 }

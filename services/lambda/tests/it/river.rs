@@ -26,6 +26,8 @@ pub(crate) struct River {
     pub(crate) reads: Mutex<usize>,
     /// What reading fails with, as often as there are such.
     pub(crate) faults: Mutex<VecDeque<kit::Error>>,
+    /// The first stream is gone, as closed ones are after a day.
+    gone: Mutex<bool>,
     changes: watch::Sender<()>,
 }
 
@@ -46,6 +48,7 @@ impl River {
             closed: Mutex::default(),
             reads: Mutex::default(),
             faults: Mutex::default(),
+            gone: Mutex::default(),
             changes: watch::Sender::default(),
         }
     }
@@ -102,6 +105,22 @@ impl River {
         self.changes.send_replace(());
     }
 
+    /// Nothing is known of the first stream any more but what comes after it.
+    pub(crate) fn lose(&self) {
+        self.closed.lock().unwrap().push(STREAM.to_owned());
+        *self.gone.lock().unwrap() = true;
+        self.changes.send_replace(());
+    }
+
+    fn known(&self, stream: &Arn) -> Result<String, kit::Error> {
+        let text = stream.to_string();
+        let is_gone = text == STREAM && *self.gone.lock().unwrap();
+        match (text == STREAM || text == SECOND_STREAM) && !is_gone {
+            true => Ok(text),
+            false => Err(kit::Error::sender("ResourceNotFoundException", "no such stream")),
+        }
+    }
+
     fn horizon(&self) -> u64 {
         let now = self.clock.now().as_millis();
         Sequence::first_at(Time::from_millis(now - u64::try_from(DAY.as_millis()).unwrap()))
@@ -112,18 +131,10 @@ fn sequence(number: u64) -> String {
     format!("1{number:020}")
 }
 
-fn known(stream: &Arn) -> Result<String, kit::Error> {
-    let text = stream.to_string();
-    match text == STREAM || text == SECOND_STREAM {
-        true => Ok(text),
-        false => Err(kit::Error::sender("ResourceNotFoundException", "no such stream")),
-    }
-}
-
 impl Stream for River {
     fn about<'a>(&'a self, stream: &'a Arn) -> BoxFuture<'a, Result<About, kit::Error>> {
         Box::pin(async move {
-            let stream = known(stream)?;
+            let stream = self.known(stream)?;
             let shards = (0..2).map(|shard| format!("{}-{shard}", &stream[stream.len() - 23..]));
             let latest = self.numbers.next(self.clock.now());
             Ok(About { shards: shards.collect(), latest, kept: DAY })
@@ -140,7 +151,7 @@ impl Stream for River {
             if let Some(fault) = self.faults.lock().unwrap().pop_front() {
                 return Err(fault);
             }
-            let stream = known(stream)?;
+            let stream = self.known(stream)?;
             let shard: u64 = ask.shard.rsplit('-').next().unwrap().parse().unwrap();
             let decided = self.numbers.next(self.clock.now());
             let from = ask.from.max(self.horizon());
@@ -176,10 +187,12 @@ impl Stream for River {
     fn watch<'a>(
         &'a self,
         stream: &'a Arn,
-        _: &'a str,
+        shard: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn Wake>, kit::Error>> {
         Box::pin(async move {
-            known(stream)?;
+            if shard.is_some() {
+                self.known(stream)?;
+            }
             let wake: Box<dyn Wake> = Box::new(Change(self.changes.subscribe()));
             Ok(wake)
         })

@@ -27,6 +27,11 @@ pub(crate) fn batches(machine: &Machine) -> Vec<String> {
     events(machine).iter().map(|(second, event)| format!("{second}: {}", values(event))).collect()
 }
 
+/// The same without the second.
+fn given(machine: &Machine) -> Vec<String> {
+    events(machine).iter().map(|(_, event)| values(event)).collect()
+}
+
 pub(crate) fn events(machine: &Machine) -> Vec<(String, Value)> {
     let event = |line: String| {
         let (second, payload) = line.split_once(" pay ").unwrap();
@@ -384,5 +389,39 @@ async fn a_mapping_follows_its_table_to_its_next_stream() {
     m.river.write_to(SECOND_STREAM, "k1=f", 0);
     m.pass(MINUTE * 2).await;
     assert_eq!(batches(m), ["121: f"]);
+    // When that ends, the first does not come back to it.
     m.call("DeleteEventSourceMapping", json!({ "UUID": own })).await.unwrap();
+    m.river.write_to(SECOND_STREAM, "k1=g", 0);
+    m.pass(MINUTE * 2).await;
+    assert_eq!(batches(m), Vec::<String>::new());
+}
+
+/// Nobody read while the stream was closed, and a day later it is gone with all it had.
+#[tokio::test]
+async fn a_mapping_follows_its_table_though_its_stream_is_gone() {
+    let m = &machine().await;
+    let uuid = m.stream_mapping("pay", json!({ "StartingPosition": "LATEST" })).await;
+    m.river.write(&["k0=a"]);
+    settle().await;
+    assert_eq!(batches(m).len(), 1);
+    let switch = |on| json!({ "UUID": uuid, "Enabled": on });
+    m.call("UpdateEventSourceMapping", switch(false)).await.unwrap();
+    settle().await;
+    m.river.lose();
+    m.river.write_to(SECOND_STREAM, "k0=b", 0);
+    m.call("UpdateEventSourceMapping", switch(true)).await.unwrap();
+    m.pass(SECOND).await;
+    assert_eq!(given(m), ["b"]);
+}
+
+/// A lane that rests while its stream goes does not keep the mapping from following.
+#[tokio::test]
+async fn a_lane_ends_with_its_stream() {
+    let m = &machine().await;
+    m.stream_mapping("pay", json!({ "StartingPosition": "LATEST" })).await;
+    settle().await;
+    m.river.lose();
+    m.river.write_to(SECOND_STREAM, "k0=b", 0);
+    m.pass(SECOND).await;
+    assert_eq!(given(m), ["b"]);
 }

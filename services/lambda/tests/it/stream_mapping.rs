@@ -27,7 +27,7 @@ fn described(uuid: &str) -> Value {
         "FunctionResponseTypes": [],
         "LastModified": 1_793_491_200.0,
         "State": "Enabled",
-        "StateTransitionReason": "USER_INITIATED",
+        "StateTransitionReason": "User action",
     })
 }
 

@@ -61,6 +61,8 @@ enum Outcome {
     /// Done up to this record, which is not the first.
     DoneBefore(usize, Option<Bytes>),
     Failed,
+    /// The records and the state are more than a function can be given.
+    TooLarge,
     /// The function could not be run.
     NotRun(kit::Error),
 }
@@ -136,6 +138,8 @@ impl Lane {
         } else {
             Results::FAILED
         });
+        // What is too large is split whatever the mapping says: as it is it would never be done.
+        let splits = bisect || matches!(outcome, Outcome::TooLarge);
         match outcome {
             Outcome::Done(state) => return self.done(&part, state, parts).await,
             Outcome::DoneBefore(first, state) => {
@@ -147,11 +151,14 @@ impl Lane {
                 parts.push_front(second);
                 return self.done(&part, state, parts).await;
             }
-            Outcome::Failed if bisect && part.records.len() > 1 => {
+            Outcome::TooLarge if part.records.len() <= 1 => {
+                return self.give_up(part, Condition::RetryAttemptsExhausted).await;
+            }
+            Outcome::Failed | Outcome::TooLarge if splits && part.records.len() > 1 => {
                 let second = part.split_off(part.records.len() / 2);
                 parts.push_front(second);
             }
-            Outcome::Failed => {
+            Outcome::Failed | Outcome::TooLarge => {
                 part.failures = part.failures.saturating_add(1);
                 part.waits = true;
             }
@@ -285,7 +292,10 @@ impl Lane {
                 part.answer = Some(Answer { request_id, version, error: *error });
                 self.judge(part, &invoked)
             }
-            Err(error) => Outcome::NotRun(error.into()),
+            Err(error) => match kit::Error::from(error) {
+                error if error.code == "RequestTooLargeException" => Outcome::TooLarge,
+                error => Outcome::NotRun(error),
+            },
         }
     }
 

@@ -9,7 +9,7 @@ use kit::streams::{Ask, Wake};
 use super::attempt::Part;
 use super::batch::{Batch, Terms};
 use super::window::{Ends, Open};
-use super::{Feed, Rest, Stop};
+use super::{Feed, Rest, Stop, is_gone};
 use crate::data::Checkpoint;
 use crate::error::Error;
 use crate::work::poll::BATCH_BYTES_MAX;
@@ -75,6 +75,8 @@ impl Lane {
         while !stop.begun() {
             match self.feed_from_checkpoint(&mut stop, &mut rest).await {
                 Ok(()) | Err(Error::NoResource) => return,
+                // It was closed, and what it had is older than is kept.
+                Err(error) if is_gone(&error) => return,
                 Err(error) => {
                     let feed = self.feed.clone();
                     feed.rest(error, &mut rest, &mut stop).await;
@@ -90,7 +92,7 @@ impl Lane {
     ) -> Result<(), Error> {
         self.open().await?;
         let feed = self.feed.clone();
-        let mut wake = feed.0.stream.watch(&feed.0.from, &self.shard).await?;
+        let mut wake = feed.0.stream.watch(&feed.0.from, Some(&self.shard)).await?;
         loop {
             let parts = match self.collect(&mut *wake, stop).await? {
                 Collected::Batch(batch) => {

@@ -102,9 +102,14 @@ impl Feed {
         let mut stop = Stop::new(&self.0.lambda.kit, told);
         let mut rest = Rest::default();
         while !stop.begun() {
-            match self.read_to_its_end(&stop).await {
-                Ok(about) if !stop.begun() => match self.follow(&about, &mut stop).await {
-                    Ok(Some(next)) => self = next,
+            let shards = match self.read_to_its_end(&stop).await {
+                // A stream that is gone was closed long ago.
+                Err(error) if is_gone(&error) => Ok(None),
+                read => read.map(|about| Some(about.shards)),
+            };
+            match shards {
+                Ok(shards) if !stop.begun() => match self.follow(shards, &mut stop).await {
+                    Ok(Some(next)) => (self, rest) = (next, Rest::default()),
                     Ok(None) | Err(Error::NoResource) => return,
                     Err(error) => self.rest(error, &mut rest, &mut stop).await,
                 },
@@ -134,14 +139,19 @@ impl Feed {
 
     /// A stream that is disabled and enabled again is another one: a mapping goes on with that,
     /// from its first record, unless there is a mapping of its own for the same function. Gives
-    /// the mapping as it is then, or none if told to stop.
-    async fn follow(&self, about: &About, stop: &mut Stop) -> Result<Option<Feed>, Error> {
+    /// the mapping as it is then, or none if told to stop. `shards` are those of the stream that
+    /// was read, or none if that is gone with them.
+    async fn follow(
+        &self,
+        shards: Option<Vec<String>>,
+        stop: &mut Stop,
+    ) -> Result<Option<Feed>, Error> {
         let Shared { stream, from, .. } = &*self.0;
-        let Some(shard) = about.shards.first() else { return Ok(None) };
-        let mut wake = stream.watch(from, shard).await?;
+        let mut wake = stream.watch(from, None).await?;
         loop {
-            if let Some(next) = stream.successor(from).await?
-                && let Some(mapping) = self.move_on_to(&next, &about.shards).await?
+            if !self.is_superseded().await?
+                && let Some(next) = stream.successor(from).await?
+                && let Some(mapping) = self.move_on_to(&next, shards.as_deref()).await?
             {
                 let uuid = &mapping.uuid;
                 info!(mapping = uuid, %from, to = %next, "event source mapping follows its table");
@@ -156,24 +166,37 @@ impl Feed {
         }
     }
 
-    async fn move_on_to(&self, next: &Arn, shards: &[String]) -> Result<Option<Mapping>, Error> {
-        let Shared { lambda, key, account, checkpoints, mapping, from, .. } = &*self.0;
+    async fn move_on_to(
+        &self,
+        next: &Arn,
+        shards: Option<&[String]>,
+    ) -> Result<Option<Mapping>, Error> {
+        let Shared { lambda, key: key_of_own, account, checkpoints, mapping, from, .. } = &*self.0;
         // What it was made for it may come back to, which is not to be read again then.
-        let left = if *from == mapping.source { &[] } else { shards };
+        let left: Vec<Key> = match shards {
+            _ if *from == mapping.source => Vec::new(),
+            Some(shards) => shards.iter().map(|shard| checkpoints.clone().str(shard)).collect(),
+            // What it was made for is older, and gone, too.
+            None => vec![checkpoints.clone()],
+        };
+        let left = &left;
         let all = &data::all_mappings_key(account).prefix();
         let moved = lambda.kit.store.transact(account, |tx| async move {
             for (key, value) in tx.scan(all.clone(), Dir::Forward, usize::MAX).await? {
                 let other: Mapping = store::decode(&key, &value)?;
                 let has_it = other.source == *next || other.read_from() == next;
                 if has_it && other.function == mapping.function {
+                    let mut over = self.stored(&tx).await?;
+                    over.reading.get_or_insert_default().superseded = true;
+                    tx.put_record(key_of_own.clone(), &over)?;
                     return Ok(None);
                 }
             }
             let mut moved = self.stored(&tx).await?;
             moved.reading.get_or_insert_default().followed = Some(next.clone());
-            tx.put_record(key.clone(), &moved)?;
-            for shard in left {
-                checkpoint::forget(&tx, &checkpoints.clone().str(shard)).await?;
+            tx.put_record(key_of_own.clone(), &moved)?;
+            for checkpoints in left {
+                checkpoint::forget(&tx, checkpoints).await?;
             }
             Ok::<_, Error>(Some(moved))
         });
@@ -183,6 +206,13 @@ impl Feed {
     /// The mapping as it is now. It may be deleted while a last batch runs.
     async fn stored(&self, tx: &Tx) -> Result<Mapping, Error> {
         tx.get_record(&self.0.key).await?.ok_or(Error::NoResource)
+    }
+
+    /// Whether another mapping has been made for what follows.
+    async fn is_superseded(&self) -> Result<bool, Error> {
+        let stored: Option<Mapping> = self.0.lambda.kit.store.get_record(&self.0.key).await?;
+        let stored = stored.ok_or(Error::NoResource)?;
+        Ok(stored.reading.is_some_and(|reading| reading.superseded))
     }
 
     /// The first number to be read where nothing has been yet.
@@ -226,6 +256,11 @@ impl Feed {
             () = base::sleep(&*self.0.lambda.kit.clock, duration) => {}
         }
     }
+}
+
+/// Whether an error says that there is no such stream any more.
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Other(error) if error.code == "ResourceNotFoundException")
 }
 
 /// How long to rest: longer each time in a row.

@@ -183,7 +183,8 @@ impl Engine for Fjall {
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>>> {
         Box::pin(async move {
-            let get = |open: &Open| open.keyspace.get(key.as_bytes());
+            // Without a snapshot fjall shows a batch while it is being written, entry by entry.
+            let get = |open: &Open| open.database.snapshot().get(&open.keyspace, key.as_bytes());
             let value = self.0.with(|open| get(open).map_err(|e| io("read", e)))?;
             Ok(value.map(Bytes::from))
         })
@@ -196,7 +197,8 @@ impl Engine for Fjall {
             }
             let KeyRange { start, end } = range;
             self.0.with(|open| {
-                let found = open.keyspace.range::<&Bytes, _>(start.as_bytes()..end.as_bytes());
+                let range = start.as_bytes()..end.as_bytes();
+                let found = open.database.snapshot().range::<&Bytes, _>(&open.keyspace, range);
                 match dir {
                     Dir::Forward => Page::collect(found.map(entry), limit),
                     Dir::Backward => Page::collect(found.rev().map(entry), limit),

@@ -52,6 +52,34 @@ pub async fn pages_join_without_gap_or_overlap(open: Open, folder: &Path) {
     }
 }
 
+/// Whoever reads while a batch is committed sees all of it or nothing: who has seen one entry of
+/// it sees the others, too.
+pub async fn a_batch_is_seen_whole(open: Open, folder: &Path) {
+    const ENTRIES: u64 = 300;
+    const BATCHES: u64 = 60;
+    let (engine, epoch) = engine_with(open, folder, 0).await;
+    let writer = Arc::clone(&engine);
+    let writing = tokio::spawn(async move {
+        for number in 1..=BATCHES {
+            let mut batch = Batch::default();
+            let value = Bytes::copy_from_slice(&number.to_be_bytes());
+            (0..ENTRIES).for_each(|entry| batch.write(key(entry), Some(value.clone())));
+            writer.commit(account(), epoch, Arc::new(batch)).await.unwrap();
+        }
+    });
+    let read = async |entry| engine.get(&key(entry)).await.unwrap();
+    while !writing.is_finished() {
+        for (one, other) in [(0, ENTRIES - 1), (ENTRIES - 1, 0)] {
+            let seen = read(one).await;
+            assert!(read(other).await >= seen, "a batch is seen in part");
+        }
+        let all = engine.scan(space().prefix(), Dir::Forward, Limit::items(1000)).await.unwrap();
+        let values = all.entries.iter().map(|(_, value)| value);
+        assert!(values.clone().all(|value| value == values.clone().next().unwrap()));
+    }
+    writing.await.unwrap();
+}
+
 /// A value beyond the limit is refused, one at the limit is kept.
 pub async fn large_values_are_refused(open: Open, folder: &Path) {
     let (engine, epoch) = engine_with(open, folder, 1).await;

@@ -28,9 +28,9 @@ macro_rules! conformance {
     ($name:ident, $open:expr) => {
         $crate::conformance!(@each $name, $open,
             engines: keys_come_in_order pages_join_without_gap_or_overlap
-            large_values_are_refused a_batch_is_all_or_nothing a_batch_is_seen_whole a_fenced_owner_cannot_commit
-            acknowledged_survives_a_kill epochs_survive_a_kill a_backup_opens
-            a_flipped_bit_is_never_served;
+            large_values_are_refused a_batch_is_all_or_nothing a_batch_is_seen_whole
+            a_fenced_owner_cannot_commit acknowledged_survives_a_kill epochs_survive_a_kill
+            a_backup_opens a_flipped_bit_is_never_served;
             transactions: no_update_is_lost no_write_skew no_phantom no_judgement_on_a_mixture
             own_writes_are_seen blind_writes_never_conflict many_transactions_at_once
             a_transaction_stays_in_its_account;);

@@ -59,7 +59,7 @@ pub async fn a_batch_is_seen_whole(open: Open, folder: &Path) {
     const BATCHES: u64 = 60;
     let (engine, epoch) = engine_with(open, folder, 0).await;
     let writer = Arc::clone(&engine);
-    let writing = tokio::spawn(async move {
+    let writing = base::task::spawn("writer", async move {
         for number in 1..=BATCHES {
             let mut batch = Batch::default();
             let value = Bytes::copy_from_slice(&number.to_be_bytes());
